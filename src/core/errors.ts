@@ -1,0 +1,165 @@
+/**
+ * The one error class of Tidemark, its stable codes, and failures as values.
+ *
+ * Inside the core an expected failure is a `Failure` value; at the edge it becomes a `TidemarkError`.
+ * `assert` is for bugs of our own: no byte from outside may ever reach one.
+ */
+
+/** Every code with the type of its details. Codes are public API: `docs/errors.md` lists them. */
+export interface ErrorDetails {
+  // Bytes
+  CBOR_TRUNCATED: { readonly at: number };
+  CBOR_TRAILING: { readonly at: number };
+  CBOR_NONCANONICAL: { readonly at: number; readonly what: string };
+  CBOR_UNSUPPORTED: { readonly at: number; readonly what: string };
+  CBOR_TOO_DEEP: { readonly at: number; readonly max: number };
+  CBOR_TOO_LARGE: { readonly got: number; readonly max: number };
+  // Entries
+  ENTRY_TOO_LARGE: { readonly got: number; readonly max: number };
+  ENTRY_MALFORMED: { readonly field: string; readonly got: string; readonly expected: string };
+  ENTRY_VERSION: { readonly got: number; readonly expected: number };
+  ENTRY_DATABASE: { readonly got: string; readonly expected: string };
+  ENTRY_CHAIN: { readonly got: string; readonly expected: string };
+  ENTRY_FORKS: { readonly author: string; readonly max: number };
+  ENTRY_HEIGHT: { readonly got: number; readonly expected: number };
+  ENTRY_TIME: { readonly got: number; readonly expected: string };
+  ENTRY_TIME_AHEAD: { readonly aheadMs: number; readonly maxMs: number };
+  ENTRY_SIGNATURE: { readonly author: string };
+  ENTRY_PERMISSION: { readonly author: string; readonly need: string };
+  ENTRY_PAYLOAD: { readonly store: string; readonly got: string; readonly expected: string };
+  ENTRY_PENDING_FULL: { readonly max: number };
+  // Conversation with a peer
+  FRAME_MALFORMED: { readonly got: string; readonly expected: string };
+  MESSAGE_TOO_LARGE: { readonly got: number; readonly max: number };
+  MESSAGE_MALFORMED: { readonly field: string; readonly got: string; readonly expected: string };
+  MESSAGE_UNEXPECTED: { readonly got: string; readonly expected: string };
+  HANDSHAKE_VERSION: { readonly got: string; readonly expected: string };
+  HANDSHAKE_SIGNATURE: { readonly peer: string };
+  HANDSHAKE_PEER: { readonly got: string; readonly expected: string };
+  HANDSHAKE_SELF: { readonly peer: string };
+  HANDSHAKE_TIMEOUT: { readonly afterMs: number };
+  CHANNEL_CLOSED: { readonly reason: string };
+  // What the app asked for
+  INPUT_INVALID: { readonly field: string; readonly got: string; readonly expected: string };
+  ROW_MISSING: { readonly store: string; readonly row: string };
+  STORE_TYPE: { readonly store: string; readonly got: string; readonly expected: string };
+  DATABASE_UNKNOWN: { readonly database: string };
+  DATABASE_NOT_READY: { readonly database: string };
+  PERMISSION_DENIED: { readonly need: string; readonly got: string };
+  TICKET_MALFORMED: { readonly field: string; readonly got: string; readonly expected: string };
+  JOIN_REFUSED: { readonly database: string };
+  ABORTED: { readonly call: string };
+  // Where it runs
+  INSTANCE_IN_USE: { readonly name: string };
+  INSTANCE_CLOSED: { readonly name: string };
+  ENVIRONMENT_UNSUPPORTED: { readonly missing: string };
+  STORAGE_UNAVAILABLE: { readonly reason: string };
+  STORAGE_QUOTA: { readonly reason: string };
+  STORAGE_CORRUPT: { readonly where: string };
+  STORAGE_CLOSED: { readonly reason: string };
+  WORKER_BOOT: { readonly reason: string; readonly afterMs: number };
+  WORKER_DEAD: { readonly reason: string };
+  RELAY_UNREACHABLE: { readonly url: string; readonly reason: string };
+  RELAY_REFUSED: { readonly url: string; readonly reason: string };
+  RELAY_MESSAGE: { readonly got: string; readonly expected: string };
+  INTERNAL: { readonly reason: string };
+}
+
+export type ErrorCode = keyof ErrorDetails;
+
+/** An expected failure as a value: what the core returns instead of throwing. */
+export interface Failure<C extends ErrorCode = ErrorCode> {
+  readonly code: C;
+  readonly details: ErrorDetails[C];
+}
+
+export type Result<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly failure: Failure };
+
+export function success<T>(value: T): Result<T> {
+  return { ok: true, value };
+}
+
+export function failure<C extends ErrorCode>(code: C, details: ErrorDetails[C]): Result<never> {
+  return { ok: false, failure: { code, details } };
+}
+
+/** What to do about it, in a sentence, where there is something to do. */
+const hints: Partial<Record<ErrorCode, string>> = {
+  ENTRY_TIME_AHEAD: "The clock of the device that wrote this is ahead; the entry is held back until its time has come.",
+  ENTRY_TOO_LARGE: "Split the transaction into smaller ones.",
+  INSTANCE_IN_USE: "Another tab has this instance open. Close that tab, or open with another name.",
+  INSTANCE_CLOSED: "Call open() again.",
+  ROW_MISSING: "Use put() to create a row; update() changes an existing one.",
+  DATABASE_NOT_READY: "Await ready() before writing: the database has not arrived from a peer yet.",
+  JOIN_REFUSED: "Ask for a new ticket: this one is used up, withdrawn, or not for this database.",
+  TICKET_MALFORMED: "Check that the whole link was copied.",
+  STORAGE_QUOTA: "Free some space on this device, or ask for persistent storage.",
+  STORAGE_UNAVAILABLE: "IndexedDB is blocked here; private windows and site settings can do that.",
+  WORKER_BOOT: "The worker script did not start. If your bundler does not emit it, pass workerUrl or worker to open().",
+  WORKER_DEAD: "The background worker ended; call open() again.",
+  RELAY_UNREACHABLE: "Work goes on offline; the relay is tried again by itself.",
+};
+
+/**
+ * The only error class that leaves Tidemark. `code` is stable and listed in `docs/errors.md`, `details` is typed by the
+ * code, `hint` says what to do. It crosses the worker boundary intact.
+ */
+export class TidemarkError<C extends ErrorCode = ErrorCode> extends Error {
+  readonly code: C;
+  readonly details: ErrorDetails[C];
+  readonly hint: string | undefined;
+
+  constructor(code: C, details: ErrorDetails[C], options?: { readonly cause?: unknown }) {
+    super(describe(code, details), options);
+    this.name = "TidemarkError";
+    this.code = code;
+    this.details = details;
+    this.hint = hints[code];
+  }
+}
+
+function describe(code: ErrorCode, details: object): string {
+  const words = Object.entries(details).map(([name, value]) => `${name} ${String(value)}`);
+  return words.length === 0 ? code : `${code}: ${words.join(", ")}`;
+}
+
+export function toError(failure: Failure): TidemarkError {
+  return new TidemarkError(failure.code, failure.details);
+}
+
+/** The value of a result, or its failure thrown. For edges, where an exception is the right form. */
+export function unwrap<T>(result: Result<T>): T {
+  if (result.ok) return result.value;
+  throw toError(result.failure);
+}
+
+/** Runs a decoder that throws `TidemarkError`s and turns them into a value. Other exceptions are bugs and pass through. */
+export function attempt<T>(decode: () => T): Result<T> {
+  try {
+    return success(decode());
+  } catch (error) {
+    if (error instanceof TidemarkError) return { ok: false, failure: { code: error.code, details: error.details } };
+    throw error;
+  }
+}
+
+/** Throws for a bug of our own. */
+export function assert(condition: unknown, what: string): asserts condition {
+  if (!condition) throw new Error(`Tidemark bug: ${what}`);
+}
+
+/** Closes a switch over a union. */
+export function unreachable(value: never): never {
+  throw new Error(`Tidemark bug: unreachable ${JSON.stringify(value)}`);
+}
+
+/** A value from outside in a few characters, for error messages. */
+export function show(value: unknown): string {
+  if (value instanceof Uint8Array) return `${value.length} bytes`;
+  if (Array.isArray(value)) return `array of ${value.length}`;
+  if (typeof value === "string") return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
+  if (typeof value === "object" && value !== null) return "object";
+  return String(value);
+}

@@ -1,0 +1,93 @@
+/**
+ * Where entries, checkpoints and what we know of peers are kept.
+ *
+ * [STORAGE-1] `commit` is atomic and durable: when its promise resolves all of it survives a crash, when it rejects none of it is there.
+ * [STORAGE-2] Entries are numbered from 0 in the order of acceptance, per database, without gaps; the number is the entry's *position*.
+ * [STORAGE-3] Commits of one database happen in the order of the calls; `read` sees every commit that has resolved.
+ * [STORAGE-4] Bytes handed in are copied or fully written before the promise resolves; the caller may not alter them until then.
+ * [STORAGE-5] Failures are `TidemarkError`s with STORAGE_UNAVAILABLE, STORAGE_QUOTA, STORAGE_CORRUPT or STORAGE_CLOSED.
+ */
+import type { DatabaseId, EntryId, PublicKey } from "../core/ids.ts";
+
+/** What is remembered about a database beside its entries. Plain data that survives a structured clone. */
+export interface DatabaseRecord {
+  readonly id: DatabaseId;
+  readonly name: string;
+  /** Set while we hold nothing of it yet and want it: the ticket's text. */
+  readonly ticket?: string;
+}
+
+/** The part of an entry that the graph needs in memory. */
+export interface EntryIndex {
+  readonly id: EntryId;
+  readonly author: PublicKey;
+  readonly seq: number;
+  readonly prev: EntryId | undefined;
+  readonly parents: readonly EntryId[];
+  readonly height: number;
+  readonly time: number;
+}
+
+export interface StoredEntry extends EntryIndex {
+  readonly bytes: Uint8Array;
+}
+
+/** A part of the folded state. Parts are merged in any order; `through` counts the entries folded into this one and earlier ones. */
+export interface CheckpointPart {
+  /** Grows from part to part of a database. */
+  readonly number: number;
+  /** Entries at positions below this are folded into this part or an earlier one. */
+  readonly through: number;
+  readonly stores: readonly { readonly name: string; readonly type: string; readonly bytes: Uint8Array }[];
+}
+
+export interface Commit {
+  readonly database: DatabaseId;
+  /** The position of the first of `entries`; must equal the number of entries already stored. */
+  readonly position: number;
+  readonly entries: readonly StoredEntry[];
+  /** Written together with the entries when given. */
+  readonly record?: DatabaseRecord;
+}
+
+export interface LoadedDatabase {
+  readonly record: DatabaseRecord;
+  /** In order of position. */
+  readonly index: readonly EntryIndex[];
+  /** In order of number. */
+  readonly checkpoints: readonly CheckpointPart[];
+}
+
+/** What we remember of a (peer, database) pair: the peer's frontier as it last confirmed it, as encoded bytes. */
+export interface Cursor {
+  readonly database: DatabaseId;
+  readonly peer: PublicKey;
+  readonly frontier: Uint8Array;
+}
+
+export interface Storage {
+  /** All records, in the order of their ids. */
+  databases(): Promise<readonly DatabaseRecord[]>;
+  putDatabase(record: DatabaseRecord): Promise<void>;
+  /** Removes the database with everything kept for it. Absent: no error. */
+  deleteDatabase(database: DatabaseId): Promise<void>;
+  /** Undefined when there is no record. Does not read the entries' bytes. */
+  load(database: DatabaseId): Promise<LoadedDatabase | undefined>;
+  commit(commit: Commit): Promise<void>;
+  /** The bytes of entries `from` ≤ position < `to`, in order. Fails with STORAGE_CORRUPT when one is missing. */
+  read(database: DatabaseId, from: number, to: number): Promise<readonly Uint8Array[]>;
+  /** The bytes of one entry by id, or undefined. */
+  readById(database: DatabaseId, id: EntryId): Promise<Uint8Array | undefined>;
+  /** Atomically writes a part and removes those numbered `replaces` and above (below `part.number`). */
+  putCheckpoint(database: DatabaseId, part: CheckpointPart, replaces: number): Promise<void>;
+  /** Removes all parts: the state will be folded anew. */
+  deleteCheckpoints(database: DatabaseId): Promise<void>;
+  putCursor(cursor: Cursor): Promise<void>;
+  cursors(database: DatabaseId): Promise<readonly Cursor[]>;
+  /** Small values by name, such as the key pair; any value that survives a structured clone, CryptoKeys included. */
+  getValue(name: string): Promise<unknown>;
+  /** Stores a value only if the name is free and returns what is stored afterwards: two openers agree on one. */
+  putValueOnce(name: string, value: unknown): Promise<unknown>;
+  /** Idempotent. Calls after it reject with STORAGE_CLOSED. */
+  close(): Promise<void>;
+}
