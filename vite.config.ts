@@ -1,32 +1,55 @@
-import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { playwright } from "@vitest/browser-playwright";
-import { defineConfig } from "vitest/config";
+import type { ViteUserConfig } from "vitest/config";
+import { launchOptions } from "./scripts/chromium.mjs";
 
-const installedChromium = ["/usr/bin/chromium", "/usr/bin/google-chrome"].find((path) => existsSync(path));
+function path(relative: string): string {
+  return fileURLToPath(new URL(relative, import.meta.url));
+}
 
-export default defineConfig({
-  root: process.env["VITEST"] ? "." : "demo",
+/** What the build does for simple-peer (scripts/build.mjs), for tests that run it from `src`. Named here, nothing is found late. */
+const optimizeDeps = {
+  include: ["comlink", "fast-check", "idb", "simple-peer"],
+  rolldownOptions: {
+    transform: {
+      define: { global: "globalThis" },
+      inject: { process: [path("scripts/build/process-shim.js"), "process"] as [string, string] },
+    },
+  },
+};
+
+/** `npm run soak` asks for more runs of those properties that do not say how many they need. */
+const setupFiles = process.env.FUZZ_RUNS === undefined ? [] : [path("scripts/fuzz-runs.ts")];
+
+/** One file for both: vitest over `src`, and Vite for the demo, which uses the built package as an app would. */
+const config: ViteUserConfig = {
+  root: path(process.env.VITEST ? "." : "demo"),
+  // Relative, so that the demo runs from any folder of any static host.
+  base: "./",
+  resolve: { alias: process.env.VITEST ? {} : { tidemark: path("dist/index.js") } },
+  server: { fs: { allow: [path(".")] } },
+  worker: { format: "es" },
+  build: { outDir: path("demo/dist"), emptyOutDir: true, target: "es2022" },
   test: {
     projects: [
-      { test: { name: "unit", include: ["src/**/*.test.ts"], exclude: ["src/**/*.browser.test.ts"] } },
+      { test: { name: "unit", setupFiles, include: ["src/**/*.test.ts"], exclude: ["src/**/*.browser.test.ts"] } },
       {
+        optimizeDeps,
         test: {
           name: "browser",
+          setupFiles,
           include: ["src/**/*.browser.test.ts"],
           browser: {
             enabled: true,
             headless: true,
             screenshotFailures: false,
             instances: [{ browser: "chromium" }],
-            provider: playwright({
-              launchOptions: {
-                ...(installedChromium ? { executablePath: installedChromium } : {}),
-                args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-              },
-            }),
+            provider: playwright({ launchOptions: launchOptions() }),
           },
         },
       },
     ],
   },
-});
+};
+
+export default config;

@@ -14,6 +14,7 @@ export interface ErrorDetails {
   CBOR_UNSUPPORTED: { readonly at: number; readonly what: string };
   CBOR_TOO_DEEP: { readonly at: number; readonly max: number };
   CBOR_TOO_LARGE: { readonly got: number; readonly max: number };
+  CBOR_UNEXPECTED: { readonly at: number; readonly got: string; readonly expected: string };
   // Entries
   ENTRY_TOO_LARGE: { readonly got: number; readonly max: number };
   ENTRY_MALFORMED: { readonly field: string; readonly got: string; readonly expected: string };
@@ -61,6 +62,7 @@ export interface ErrorDetails {
   WORKER_DEAD: { readonly reason: string };
   RELAY_UNREACHABLE: { readonly url: string; readonly reason: string };
   RELAY_REFUSED: { readonly url: string; readonly reason: string };
+  RELAY_LISTEN: { readonly host: string; readonly port: number; readonly reason: string };
   RELAY_MESSAGE: { readonly got: string; readonly expected: string };
   INTERNAL: { readonly reason: string };
 }
@@ -99,6 +101,7 @@ const hints: Partial<Record<ErrorCode, string>> = {
   STORAGE_UNAVAILABLE: "IndexedDB is blocked here; private windows and site settings can do that.",
   WORKER_BOOT: "The worker script did not start. If your bundler does not emit it, pass workerUrl or worker to open().",
   WORKER_DEAD: "The background worker ended; call open() again.",
+  RELAY_LISTEN: "Choose another port or host, or stop the program that uses this one.",
   RELAY_UNREACHABLE: "Work goes on offline; the relay is tried again by itself.",
 };
 

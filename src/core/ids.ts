@@ -22,27 +22,41 @@ const cidPrefix = Uint8Array.of(0x01, 0x71, 0x12, 0x20);
 export const cidBytesLength = 36;
 
 const hexDigits = "0123456789abcdef";
-const hexCodes = Uint8Array.from({ length: 512 }, (_, i) => hexDigits.charCodeAt(i % 2 === 0 ? i >> 5 : (i >> 1) & 15));
+const hexCodes = Uint8Array.from(hexDigits, (digit) => digit.charCodeAt(0));
+
+function high(byte: number): number {
+  return hexCodes[byte >> 4] as number;
+}
+
+function low(byte: number): number {
+  return hexCodes[byte & 15] as number;
+}
 
 export function encodeHex(bytes: Uint8Array): string {
-  const codes = new Uint8Array(bytes.length * 2);
-  for (let i = 0; i < bytes.length; i++) {
-    const at = (bytes[i] as number) * 2;
-    codes[2 * i] = hexCodes[at] as number;
-    codes[2 * i + 1] = hexCodes[at + 1] as number;
+  const wholeEnd = bytes.length & ~3;
+  let text = "";
+  // Eight digits per call: the fastest form measured, and every entry brings several ids.
+  for (let i = 0; i < wholeEnd; i += 4) {
+    const a = bytes[i] as number;
+    const b = bytes[i + 1] as number;
+    const c = bytes[i + 2] as number;
+    const d = bytes[i + 3] as number;
+    text += String.fromCharCode(high(a), low(a), high(b), low(b), high(c), low(c), high(d), low(d));
   }
-  // One flat string: a rope of pieces would be flattened again at its first use as a map key.
-  return String.fromCharCode.apply(null, codes as unknown as number[]);
+  for (let i = wholeEnd; i < bytes.length; i++) text += (bytes[i] as number).toString(16).padStart(2, "0");
+  return text;
 }
 
-function hexValue(code: number): number {
-  return code < 58 ? code - 48 : code - 87;
-}
+/** The value of a digit by its character code. */
+const hexValues = Uint8Array.from({ length: 128 }, (_, code) =>
+  Math.max(0, hexDigits.indexOf(String.fromCharCode(code))),
+);
 
 /** Writes the bytes of valid lower-case hex into `target` at `offset`. */
 export function writeHex(hex: string, target: Uint8Array, offset: number): void {
   for (let i = 0; i < hex.length; i += 2) {
-    target[offset + (i >> 1)] = (hexValue(hex.charCodeAt(i)) << 4) | hexValue(hex.charCodeAt(i + 1));
+    const value = ((hexValues[hex.charCodeAt(i)] as number) << 4) | (hexValues[hex.charCodeAt(i + 1)] as number);
+    target[offset + (i >> 1)] = value;
   }
 }
 
@@ -65,7 +79,11 @@ export function entryIdFromDigest(digest: Uint8Array): EntryId {
 
 export function publicKeyFromBytes(bytes: Uint8Array): PublicKey {
   if (bytes.length !== 32) {
-    throw new TidemarkError("INPUT_INVALID", { field: "public key", got: `${bytes.length} bytes`, expected: "32 bytes" });
+    throw new TidemarkError("INPUT_INVALID", {
+      field: "public key",
+      got: `${bytes.length} bytes`,
+      expected: "32 bytes",
+    });
   }
   return encodeHex(bytes) as PublicKey;
 }

@@ -13,10 +13,20 @@ export const storeNameBytesMax: number = 128;
 export const storeTypeBytesMax: number = 32;
 export const rowIdBytesMax: number = 1 * kib;
 export const columnNameBytesMax: number = 1 * kib;
-/** Rows touched in one store by one transaction; the entry's own size binds first for rows of usual size. */
+/** Columns in one put or update. Each later update of a row copies its columns, so this also bounds the cost of small ones. */
+export const columnsPerRowMax = 1_000;
+/** Keys of a kv store. */
+export const keyBytesMax: number = 1 * kib;
+/** Rows or keys touched in one store by one transaction; the entry's own size binds first for rows of usual size. */
 export const rowsPerTransactionMax = 200_000;
+/** Names, grants and invites written by one transaction to the settings. A guess: people write one or two. */
+export const settingsOpsMax = 1_000;
+/** The name of a database, and the label of an invite. A guess: more fits on no screen. */
+export const labelBytesMax = 256;
 /** Nesting of one JSON value. */
 export const depthMax: number = 128;
+/** Values inside one JSON value: an empty object is one byte encoded and some 60 decoded, so 60 MB at worst. */
+export const valueItemsMax = 1_000_000;
 /** Branches one author's chain may have before further ones are refused. */
 export const forksMax = 16;
 /** How far ahead of our clock an entry may be before it is held back. */
@@ -40,4 +50,39 @@ export const headsPerFrontierMax = 10_000;
 export const wantsMax = 1_000;
 
 export const handshakeTimeoutMs = 10_000;
+/** From the wish for a connection to an open channel. On the open internet candidates can take several seconds to be tried. */
+export const connectTimeoutMs = 20_000;
 export const peersMax = 32;
+
+/** A note between peers before it is sealed: a session description with its candidates is about 4 KiB. */
+export const noteBytesMax: number = 16 * kib;
+/** Generous: the seal itself needs less than 1 KiB. */
+export const sealedNoteBytesMax: number = 20 * kib;
+/** A sealing card: two keys and a signature need less than 200 bytes. */
+export const cardBytesMax = 512;
+/** A message of the relay protocol, either way: a sealed note, or 48 cards of the largest size (24 KiB), and its envelope. */
+export const relayMessageBytesMax: number = 32 * kib;
+export const cardsPerMessageMax = 48;
+/** From dialling a relay until it has accepted the proof. */
+export const relayAnswerTimeoutMs = 10_000;
+/** How often a relay shows that it is alive. */
+export const relayAliveEveryMs = 30_000;
+/** A client gives a relay up after missing two signs of life and a half. */
+export const relaySilenceTimeoutMs: number = 2.5 * relayAliveEveryMs;
+/** What a client sends at most, and every relay takes. 200 are the rooms of 200 databases entered at once. */
+export const relayMessagesPerSecond = 40;
+export const relayMessagesBurst = 200;
+export const relayBytesPerSecond: number = 96 * kib;
+export const relayBytesBurst: number = 512 * kib;
+/** What a client keeps for a relay that is slow or away; 32 peers with 8 notes each. A guess. */
+export const relayQueueMax = 256;
+export const backOffMsMax = 64_000;
+
+/** What one side may offer in a handshake: together under 5 KiB, far below `strangerMessageBytesMax`. */
+export const handshakeVersionsMax = 16;
+export const featuresMax = 64;
+export const featureNameBytesMax = 64;
+/** Messages kept while the proof of the peer that sent them is being checked; a guess. Each is a stranger's: at most 64 KiB. */
+export const earlyMessagesMax = 32;
+/** The text of a ticket with the link around it: some ten addresses. Longer ones do not fit into a QR code anyway. */
+export const ticketTextLengthMax: number = 4 * kib;

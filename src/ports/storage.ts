@@ -7,26 +7,20 @@
  * [STORAGE-4] Bytes handed in are copied or fully written before the promise resolves; the caller may not alter them until then.
  * [STORAGE-5] Failures are `TidemarkError`s with STORAGE_UNAVAILABLE, STORAGE_QUOTA, STORAGE_CORRUPT or STORAGE_CLOSED.
  */
+import type { EntryIndex } from "../core/graph.ts";
 import type { DatabaseId, EntryId, PublicKey } from "../core/ids.ts";
 
 /** What is remembered about a database beside its entries. Plain data that survives a structured clone. */
 export interface DatabaseRecord {
   readonly id: DatabaseId;
   readonly name: string;
-  /** Set while we hold nothing of it yet and want it: the ticket's text. */
+  /** Set until what the ticket promised has arrived: the ticket's text. */
   readonly ticket?: string;
+  /** Relays that its ticket named, beside the instance's own. */
+  readonly relays: readonly string[];
 }
 
-/** The part of an entry that the graph needs in memory. */
-export interface EntryIndex {
-  readonly id: EntryId;
-  readonly author: PublicKey;
-  readonly seq: number;
-  readonly prev: EntryId | undefined;
-  readonly parents: readonly EntryId[];
-  readonly height: number;
-  readonly time: number;
-}
+export type { EntryIndex };
 
 export interface StoredEntry extends EntryIndex {
   readonly bytes: Uint8Array;

@@ -1,0 +1,120 @@
+/**
+ * What end-to-end tests stand on: the built relay and the built demo, each started once per worker on a free port.
+ *
+ *     import { expect, test } from "./fixtures.ts";
+ *     test("[CLIENT-1] …", async ({ relay, site, browser }) => { … });
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createReadStream, existsSync, statSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { extname, join, normalize } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { test as base } from "@playwright/test";
+
+export { expect } from "@playwright/test";
+
+export const project: string = fileURLToPath(new URL("..", import.meta.url));
+
+export interface Relay {
+  /** Such as `ws://127.0.0.1:40123`. */
+  readonly url: string;
+  /** Ends it; every connection to it breaks. */
+  stop(): Promise<void>;
+  /** Starts it again on the same port. */
+  restart(): Promise<void>;
+}
+
+export interface Site {
+  /** Ends in a slash. */
+  readonly url: string;
+}
+
+interface WorkerFixtures {
+  readonly relay: Relay;
+  /** The demo as `npm run build` and `vite build` made it, served as plain files. */
+  readonly site: Site;
+}
+
+export const test: ReturnType<typeof base.extend<object, WorkerFixtures>> = base.extend<object, WorkerFixtures>({
+  relay: [
+    async ({}, use) => {
+      const relay = await startRelay();
+      await use(relay);
+      await relay.stop();
+    },
+    { scope: "worker" },
+  ],
+  site: [
+    async ({}, use) => {
+      const site = await serveFolder(join(project, "demo/dist"));
+      await use(site);
+      site.close();
+    },
+    { scope: "worker" },
+  ],
+});
+
+/** Runs `dist/relay-cli.js` as a program of its own. */
+export async function startRelay(command: string = join(project, "dist/relay-cli.js")): Promise<Relay> {
+  let running = await spawnRelay(command, 0);
+  const { url } = running;
+  return {
+    url,
+    stop: () => endProcess(running.child),
+    restart: async () => {
+      running = await spawnRelay(command, Number(new URL(url).port));
+    },
+  };
+}
+
+async function spawnRelay(command: string, port: number): Promise<{ child: ChildProcess; url: string }> {
+  const child = spawn(process.execPath, [command, "--port", String(port)], { stdio: ["ignore", "pipe", "inherit"] });
+  const url = await new Promise<string>((resolve, reject) => {
+    createInterface({ input: child.stdout }).once("line", resolve);
+    child.once("exit", (code) => reject(new Error(`the relay ended with code ${code}`)));
+  });
+  return { child, url };
+}
+
+async function endProcess(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, "exit");
+  child.kill("SIGTERM");
+  await ended;
+}
+
+const contentTypes: Readonly<Record<string, string>> = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".json": "application/json",
+  ".svg": "image/svg+xml",
+  ".png": "image/png",
+  ".wasm": "application/wasm",
+};
+
+/** Serves a folder as a static host would: no rewriting, no special headers. */
+export async function serveFolder(folder: string): Promise<Site & { close(): void }> {
+  if (!existsSync(join(folder, "index.html"))) throw new Error(`${folder}/index.html is missing: build it first`);
+  const server = createServer((request, response) => {
+    const path = normalize(decodeURIComponent(new URL(request.url ?? "/", "http://localhost").pathname));
+    const file = join(folder, path.endsWith("/") ? `${path}index.html` : path);
+    if (!file.startsWith(folder) || !existsSync(file) || !statSync(file).isFile()) {
+      response.writeHead(404).end();
+      return;
+    }
+    response.writeHead(200, { "content-type": contentTypes[extname(file)] ?? "application/octet-stream" });
+    createReadStream(file).pipe(response);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const close = () => {
+    server.close();
+    server.closeAllConnections();
+  };
+  return { url: `http://127.0.0.1:${port}/`, close };
+}

@@ -1,0 +1,67 @@
+// Builds dist/ from src/: `npm run build`. Prints what came out and how large it is.
+import { chmodSync, existsSync, readFileSync, rmSync } from "node:fs";
+import { build } from "esbuild";
+import { checkOutput } from "./build/check.mjs";
+import { writeLicenses } from "./build/licenses.mjs";
+import { fail, project, run } from "./build/project.mjs";
+import { reportSizes } from "./build/sizes.mjs";
+import { finishTypes } from "./build/types.mjs";
+
+const entries = ["index", "worker", "relay", "relay-cli", "testing"];
+
+/** Top-level await is refused: it breaks consumers' default builds, and a worker would lose its first messages. */
+const shared = {
+  absWorkingDir: project,
+  outdir: "dist",
+  bundle: true,
+  format: "esm",
+  target: "es2022",
+  supported: { "top-level-await": false },
+  sourcemap: true,
+  metafile: true,
+  logLevel: "warning",
+};
+
+const browser = {
+  ...shared,
+  platform: "browser",
+  define: { global: "globalThis" },
+  inject: ["scripts/build/process-shim.js"],
+};
+
+const start = performance.now();
+const missing = entries.map((name) => `src/${name}.ts`).filter((path) => !existsSync(`${project}/${path}`));
+if (missing.length > 0) fail(`cannot build: ${missing.join(", ")} missing`);
+rmSync(`${project}/dist`, { recursive: true, force: true });
+
+// Chunks stay beside index.js: `new URL("./worker.js", import.meta.url)` may end up in any of them.
+const page = build({
+  ...browser,
+  entryPoints: ["src/index.ts", "src/testing.ts"],
+  splitting: true,
+  chunkNames: "[name]-[hash]",
+});
+const worker = build({ ...browser, entryPoints: ["src/worker.ts"] });
+const node = build({
+  ...shared,
+  platform: "node",
+  target: "node20",
+  entryPoints: ["src/relay.ts", "src/relay-cli.ts"],
+  splitting: true,
+  chunkNames: "[name]-[hash]",
+  external: ["ws"],
+});
+const types = run("typescript/bin/tsc", ["-p", "tsconfig.build.json"]);
+
+const results = await Promise.allSettled([page, worker, node, types]);
+const reasons = results.flatMap((result) => (result.status === "rejected" ? [result.reason.message] : []));
+if (reasons.length > 0) fail(reasons.join("\n"));
+
+const metafiles = results.flatMap((result) => (result.value?.metafile ? [result.value.metafile] : []));
+finishTypes(entries);
+writeLicenses(metafiles);
+chmodSync(`${project}/dist/relay-cli.js`, 0o755);
+const { version } = JSON.parse(readFileSync(`${project}/package.json`, "utf8"));
+checkOutput(metafiles);
+reportSizes(metafiles);
+console.log(`built tidemark ${version} in ${Math.round(performance.now() - start)} ms`);

@@ -1,0 +1,36 @@
+// What takes too long for every change: `npm run soak`. Everything over and over, each time with other random seeds, and
+// with more runs of each property and more seeds of the simulation: see the environment variables below.
+import { fileURLToPath } from "node:url";
+import { command, stopOnSignals } from "./command.mjs";
+
+const project = fileURLToPath(new URL("..", import.meta.url));
+const { FUZZ_RUNS = "2000", SIMULATION_SEEDS = "2000", SOAK_REPEATS = "10" } = process.env;
+const hourMs = 3_600_000;
+
+const vitest = "node_modules/vitest/vitest.mjs";
+const long = `--testTimeout=${hourMs}`;
+const steps = [
+  { name: "unit", script: vitest, args: ["run", "--project", "unit", long], repeats: Number(SOAK_REPEATS) },
+  { name: "browser", script: vitest, args: ["run", "--project", "browser", long], repeats: Number(SOAK_REPEATS) },
+  { name: "build", script: "scripts/build.mjs", args: [], repeats: 1 },
+  { name: "demo", script: "node_modules/vite/bin/vite.js", args: ["build", "--logLevel", "warn"], repeats: 1 },
+  {
+    name: "e2e",
+    script: "node_modules/@playwright/test/cli.js",
+    args: ["test", "--repeat-each", SOAK_REPEATS],
+    repeats: 1,
+  },
+];
+
+stopOnSignals();
+const failed = [];
+for (const { name, script, args, repeats } of steps) {
+  for (let round = 1; round <= repeats; round++) {
+    console.log(`\n== ${name} ${round}/${repeats}`);
+    const options = { cwd: project, env: { FUZZ_RUNS, SIMULATION_SEEDS }, timeoutMs: 2 * hourMs, echo: true };
+    const { ok } = await command(process.execPath, [script, ...args], options);
+    if (!ok) failed.push(`${name} ${round}`);
+  }
+}
+console.log(failed.length === 0 ? "\nsoak passed" : `\nsoak failed: ${failed.join("; ")}`);
+process.exit(failed.length === 0 ? 0 : 1);

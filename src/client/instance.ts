@@ -1,0 +1,140 @@
+/** One opened SDK, as the app holds it. */
+import { parseCid, type PublicKey } from "../core/ids.ts";
+import { storeNameBytesMax } from "../core/limits.ts";
+import { validateName } from "../core/store/values.ts";
+import { TidemarkError } from "../core/errors.ts";
+import type { RelayStatus } from "../ports/transport.ts";
+import type { DatabaseInfo, WorkerEvent } from "../worker/api.ts";
+import { fromErrorData } from "../worker/error-data.ts";
+import { Database } from "./database.ts";
+import { Listeners, type Stop } from "./listeners.ts";
+import { Watched } from "./watched.ts";
+import { WorkerLink, type WorkerLinkOptions } from "./worker-link.ts";
+
+export interface InstanceOptions {
+  readonly name: string;
+  readonly relays: readonly string[];
+  readonly iceServers: readonly RTCIceServer[];
+  readonly startWorker: () => Worker;
+  readonly bootTimeoutMs: number;
+}
+
+export interface InstanceEvents {
+  /** The relay came up, went away, or refused us. Work goes on either way. */
+  relay: RelayStatus;
+  /** Something went wrong that no call is waiting for: an entry of a peer that was refused, a peer that broke the protocol. */
+  problem: TidemarkError;
+}
+
+/** One device identity with its databases and its peers. Made by `open`. */
+export class Instance {
+  readonly name: string;
+  /** This device's Ed25519 public key, 64 hex digits: how peers know it. */
+  readonly publicKey: PublicKey;
+  readonly #link: WorkerLink;
+  readonly #watched: Watched;
+  readonly #databases = new Map<string, Database>();
+  readonly #listeners = new Listeners<InstanceEvents>();
+  readonly #cameBack: () => void;
+
+  private constructor(name: string, publicKey: PublicKey, link: WorkerLink, watched: Watched) {
+    this.name = name;
+    this.publicKey = publicKey;
+    this.#link = link;
+    this.#watched = watched;
+    this.#cameBack = () => void link.call("retry", (api) => api.retry()).catch(() => {});
+    globalThis.addEventListener("online", this.#cameBack);
+  }
+
+  /** For `open`, which checks the options. */
+  static async open({ name, relays, iceServers, startWorker, bootTimeoutMs }: InstanceOptions): Promise<Instance> {
+    const watched = new Watched();
+    let take: (event: WorkerEvent) => void = () => {};
+    const options: WorkerLinkOptions = {
+      startWorker,
+      bootTimeoutMs,
+      boot: { name, relays, iceServers },
+      onEvent: (event) => take(event),
+    };
+    const { link, info } = await WorkerLink.boot(options);
+    const instance = new Instance(name, info.publicKey, link, watched);
+    take = (event) => instance.#take(event);
+    return instance;
+  }
+
+  /**
+   * Makes a database that this device owns. Resolves when its root is durable. The name is 1 to 128 bytes and shown to
+   * everyone who joins. Rejects with INPUT_INVALID or a STORAGE_ code.
+   */
+  async createDatabase({ name }: { readonly name: string }): Promise<Database> {
+    validateName(name, "database name", storeNameBytesMax);
+    return this.#database(await this.#link.call("createDatabase", (api) => api.createDatabase(name)));
+  }
+
+  /** Every database on this device, those still being joined included, in the order in which they were opened. */
+  async databases(): Promise<readonly Database[]> {
+    const infos = await this.#link.call("databases", (api) => api.databases());
+    return infos.map((info) => this.#database(info));
+  }
+
+  /** One of `databases()`. Rejects with INPUT_INVALID for what is no id and DATABASE_UNKNOWN for one that is not here. */
+  async database(id: string): Promise<Database> {
+    const key = parseCid(id);
+    const found = (await this.#link.call("databases", (api) => api.databases())).find((info) => info.id === key);
+    if (found === undefined) throw new TidemarkError("DATABASE_UNKNOWN", { database: id });
+    return this.#database(found);
+  }
+
+  /**
+   * Takes up a database from a ticket, or from a link that ends in one. Resolves as soon as that is remembered; `ready()` tells when its entries have
+   * come, which takes a peer. Rejects with TICKET_MALFORMED or a STORAGE_ code.
+   */
+  async join(ticket: string, options: { readonly signal?: AbortSignal } = {}): Promise<Database> {
+    return this.#database(await this.#link.call("join", (api) => api.join(ticket), options.signal));
+  }
+
+  /** Closes all connections and makes none until `goOnline`. Work goes on, on this device. */
+  async goOffline(): Promise<void> {
+    await this.#link.call("goOffline", (api) => api.setOnline(false));
+  }
+
+  /** Looks for peers again, at once. */
+  async goOnline(): Promise<void> {
+    await this.#link.call("goOnline", (api) => api.setOnline(true));
+  }
+
+  on<E extends keyof InstanceEvents>(event: E, listener: (data: InstanceEvents[E]) => void): Stop {
+    return this.#listeners.on(event, listener);
+  }
+
+  /** Resolves when everything is durable and the worker has ended. Later calls reject with INSTANCE_CLOSED. Idempotent. */
+  async close(): Promise<void> {
+    globalThis.removeEventListener("online", this.#cameBack);
+    await this.#link.close(this.name);
+  }
+
+  #database(info: DatabaseInfo): Database {
+    const known = this.#databases.get(info.id);
+    if (known !== undefined) return known;
+    const database = new Database(info, this.#link, this.#watched);
+    this.#databases.set(info.id, database);
+    return database;
+  }
+
+  #take(event: WorkerEvent): void {
+    switch (event.type) {
+      case "items":
+        return this.#watched.take(event);
+      case "status":
+        return this.#databases.get(event.database)?.sync.take("status", event.status);
+      case "progress":
+        return this.#databases.get(event.database)?.sync.take("progress", event);
+      case "relay":
+        return this.#listeners.emit("relay", event.status);
+      case "problem":
+        return this.#listeners.emit("problem", fromErrorData(event.error));
+      case "connections":
+        return; // Taken by the link.
+    }
+  }
+}

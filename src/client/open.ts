@@ -1,0 +1,67 @@
+/** Where an app starts. */
+import { TidemarkError } from "../core/errors.ts";
+import { invalid, validateName } from "../core/store/values.ts";
+import { Instance } from "./instance.ts";
+
+export interface OpenOptions {
+  /** Names the instance within the origin: it has its own key and its own databases. 1 to 64 bytes. */
+  readonly name: string;
+  /** `wss://` URL of the relay that introduces peers, or several. Without one, only relays named by tickets are used. */
+  readonly relay?: string | readonly string[];
+  /** STUN and TURN servers for peers in different networks. Default: none. */
+  readonly iceServers?: readonly RTCIceServer[];
+  /** Where the worker's script is served, for bundlers that do not emit it. */
+  readonly workerUrl?: string | URL;
+  /** Starts the worker, for those who need full control. */
+  readonly worker?: () => Worker;
+  /** How long the worker may take to start, in milliseconds. Default: 15,000. */
+  readonly bootTimeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+const instanceNameBytesMax = 64;
+const bootTimeoutDefaultMs = 15_000;
+
+/**
+ * Opens the instance of that name in this browser, and with it everything that was saved.
+ *
+ * Rejects with INPUT_INVALID; ENVIRONMENT_UNSUPPORTED outside a browser page; INSTANCE_IN_USE when another tab has it open;
+ * WORKER_BOOT when the worker's script does not start; STORAGE_UNAVAILABLE and other STORAGE_ codes; ABORTED.
+ *
+ * @example
+ * const tide = await open({ name: "notes-app", relay: "wss://relay.example" });
+ * const db = await tide.createDatabase({ name: "Team notes" });
+ * await db.table("notes").put("n1", { title: "Hello", done: false });
+ */
+export async function open(options: OpenOptions): Promise<Instance> {
+  validateName(options.name, "name", instanceNameBytesMax);
+  const relays = options.relay === undefined ? [] : [options.relay].flat();
+  for (const relay of relays) validateRelay(relay);
+  if (options.signal?.aborted) throw new TidemarkError("ABORTED", { call: "open" });
+  assertBrowserPage();
+  return Instance.open({
+    name: options.name,
+    relays,
+    iceServers: options.iceServers ?? [],
+    startWorker: workerStarter(options),
+    bootTimeoutMs: options.bootTimeoutMs ?? bootTimeoutDefaultMs,
+  });
+}
+
+function workerStarter({ worker, workerUrl }: OpenOptions): () => Worker {
+  if (worker !== undefined) return worker;
+  if (workerUrl !== undefined) return () => new Worker(workerUrl, { type: "module" });
+  // Bundlers look for exactly this expression.
+  return () => new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+}
+
+function validateRelay(relay: string): void {
+  if (URL.canParse(relay) && /^wss?:$/.test(new URL(relay).protocol)) return;
+  throw invalid("relay", JSON.stringify(relay), "a URL that starts with wss:// or ws://");
+}
+
+function assertBrowserPage(): void {
+  for (const missing of ["Worker", "MessageChannel", "indexedDB"]) {
+    if (!(missing in globalThis)) throw new TidemarkError("ENVIRONMENT_UNSUPPORTED", { missing });
+  }
+}

@@ -1,0 +1,127 @@
+/**
+ * The line to the worker: boots it, calls it, and notices when it is dead.
+ *
+ * [CLIENT-2] A worker that does not answer within the boot time-out, or fails to load, rejects `open` with WORKER_BOOT, which
+ *            says what to do.
+ * [CLIENT-3] When the worker ends, every call under way and every later one rejects with WORKER_DEAD.
+ * [CLIENT-4] After `close`, every call rejects with INSTANCE_CLOSED.
+ */
+import { transfer, wrap } from "comlink";
+import { TidemarkError } from "../core/errors.ts";
+import { PeerConnections } from "../transport/simple-peer.ts";
+import type { BootInfo, BootOptions, WorkerApi, WorkerEvent } from "../worker/api.ts";
+import { carryErrors } from "../worker/error-data.ts";
+
+export interface WorkerLinkOptions {
+  readonly startWorker: () => Worker;
+  readonly bootTimeoutMs: number;
+  readonly boot: Omit<BootOptions, "lifeLock">;
+  readonly onEvent: (event: WorkerEvent) => void;
+}
+
+export class WorkerLink {
+  readonly #worker: Worker;
+  readonly #api: WorkerApi;
+  readonly #events = new MessageChannel();
+  readonly #connections: PeerConnections[] = [];
+  readonly #underWay = new Set<(error: TidemarkError) => void>();
+  readonly #waitForDeath = new AbortController();
+  readonly #onEvent: (event: WorkerEvent) => void;
+  #ended: TidemarkError | undefined;
+
+  private constructor({ startWorker, onEvent }: WorkerLinkOptions) {
+    carryErrors();
+    this.#onEvent = onEvent;
+    this.#worker = startWorker();
+    // Every method of the API returns a promise already: its remote form is its own.
+    this.#api = wrap(this.#worker) as unknown as WorkerApi;
+    this.#events.port1.onmessage = ({ data }: MessageEvent<WorkerEvent>) => this.#take(data);
+  }
+
+  /** Rejects with WORKER_BOOT, INSTANCE_IN_USE, STORAGE_UNAVAILABLE, ENVIRONMENT_UNSUPPORTED. */
+  static async boot(options: WorkerLinkOptions): Promise<{ readonly link: WorkerLink; readonly info: BootInfo }> {
+    const link = new WorkerLink(options);
+    try {
+      return { link, info: await link.#boot(options) };
+    } catch (error) {
+      link.#end(new TidemarkError("WORKER_DEAD", { reason: "it did not start" }));
+      throw error;
+    }
+  }
+
+  /** Calls the worker. `signal` ends the waiting with ABORTED, not what the worker does. */
+  call<T>(name: string, run: (api: WorkerApi) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    if (signal?.aborted) return Promise.reject(new TidemarkError("ABORTED", { call: name }));
+    return new Promise<T>((resolve, reject) => {
+      const abort = (): void => fail(new TidemarkError("ABORTED", { call: name }));
+      const settle = (): void => {
+        this.#underWay.delete(fail);
+        signal?.removeEventListener("abort", abort);
+      };
+      const fail = (error: unknown): void => {
+        settle();
+        reject(error);
+      };
+      this.#underWay.add(fail);
+      signal?.addEventListener("abort", abort);
+      run(this.#api).then((value) => {
+        settle();
+        resolve(value);
+      }, fail);
+    });
+  }
+
+  /** Resolves when everything is durable and the worker has ended. Idempotent. */
+  async close(name: string): Promise<void> {
+    if (this.#ended !== undefined) return;
+    const closed = this.call("close", (api) => api.close());
+    for (const connections of this.#connections) connections.close();
+    await closed.finally(() => this.#end(new TidemarkError("INSTANCE_CLOSED", { name })));
+  }
+
+  async #boot({ boot, bootTimeoutMs }: WorkerLinkOptions): Promise<BootInfo> {
+    const lifeLock = `tidemark/${boot.name}/worker/${crypto.randomUUID()}`;
+    const { port2 } = this.#events;
+    const booted = this.call("open", (api) => api.boot({ ...boot, lifeLock }, transfer(port2, [port2])));
+    const info = await Promise.race([booted, this.#failedToStart(bootTimeoutMs)]);
+    this.#worker.onerror = null;
+    this.#watchLife(lifeLock);
+    return info;
+  }
+
+  /** A script that cannot be loaded fires an error without a message; one that hangs fires nothing. */
+  #failedToStart(afterMs: number): Promise<never> {
+    return new Promise((_, reject) => {
+      const timer = setTimeout(() => reject(new TidemarkError("WORKER_BOOT", { reason: "no answer", afterMs })), afterMs);
+      this.#worker.onerror = ({ message }) => {
+        clearTimeout(timer);
+        reject(new TidemarkError("WORKER_BOOT", { reason: message || "its script could not be loaded", afterMs: 0 }));
+      };
+    });
+  }
+
+  /** The worker holds this lock while it lives; no event tells that a worker has died. */
+  #watchLife(lifeLock: string): void {
+    navigator.locks
+      ?.request(lifeLock, { signal: this.#waitForDeath.signal }, () => {
+        this.#end(new TidemarkError("WORKER_DEAD", { reason: "it ended unexpectedly" }));
+      })
+      .catch(() => {}); // Aborted when the link ends for another reason.
+  }
+
+  #take(event: WorkerEvent): void {
+    if (event.type === "connections") this.#connections.push(new PeerConnections(event.port));
+    else this.#onEvent(event);
+  }
+
+  #end(reason: TidemarkError): void {
+    if (this.#ended !== undefined) return;
+    this.#ended = reason;
+    this.#waitForDeath.abort();
+    this.#events.port1.close();
+    for (const connections of this.#connections) connections.close();
+    this.#worker.terminate();
+    for (const fail of [...this.#underWay]) fail(reason);
+  }
+}

@@ -1,0 +1,25 @@
+/**
+ * Putting bytes together and telling them apart, for what is hashed, signed and checked.
+ *
+ * Deliberately not here: encodings with a structure (cbor.ts) and the forms of ids (ids.ts).
+ */
+
+export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+/** Not constant-time: for public values only. */
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
+/** The bytes of an ASCII text of our own, such as a domain tag. Texts from outside go through utf8.ts. */
+export function asciiBytes(text: string): Uint8Array {
+  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+}

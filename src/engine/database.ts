@@ -1,0 +1,168 @@
+/**
+ * One open database: runs its replica on storage, keys and clock.
+ *
+ * [ENGINE-6] Commits of this device are signed one after the other, each following the one before; entries of peers come in between.
+ * [ENGINE-7] When storage fails, what was not durable is gone from memory too: the owner loads the database anew.
+ */
+import { BulkCheck, vouchOwn } from "../core/chain.ts";
+import { type Entry, encodeUnsigned, type StorePart, sealEntry, type VouchedEntry } from "../core/entry.ts";
+import { TidemarkError, toError } from "../core/errors.ts";
+import type { Node } from "../core/graph.ts";
+import type { DatabaseId, EntryId } from "../core/ids.ts";
+import { Replica, type Refusal, type ReplicaEffect, type ReplicaEvent } from "../core/replica.ts";
+import { permissionName, WRITE } from "../core/store/power.ts";
+import type { StoreChange } from "../core/store/state.ts";
+import type { DatabaseRecord } from "../ports/storage.ts";
+import type { Checkpoints } from "./checkpoints.ts";
+import { Journal } from "./journal.ts";
+import type { EnginePorts } from "./ports.ts";
+import { readEntries } from "./reading.ts";
+import { RecentEntries } from "./recent.ts";
+
+export interface DatabaseListener {
+  /** Visible to the app now, perhaps not durable yet. */
+  changed(changes: readonly StoreChange[]): void;
+  /** Durable now: to be pushed. */
+  announced(nodes: readonly Node[], permissionsChanged: boolean): void;
+  refused(refusals: readonly Refusal[]): void;
+  /** Storage failed; this object does no more. */
+  failed(error: unknown): void;
+}
+
+/** What became of a peer's batch. */
+export interface Judged {
+  /** Resolves when what was accepted is durable. */
+  readonly durable: Promise<void>;
+  readonly missing: readonly EntryId[];
+}
+
+export class OpenDatabase {
+  readonly replica: Replica;
+  record: DatabaseRecord;
+  readonly #ports: EnginePorts;
+  readonly #listener: DatabaseListener;
+  readonly #journal: Journal;
+  readonly #recent = new RecentEntries();
+  #commits: Promise<unknown> = Promise.resolve();
+  #cancelWake: () => void = () => {};
+
+  constructor(ports: EnginePorts, record: DatabaseRecord, replica: Replica, checkpoints: Checkpoints, listener: DatabaseListener) {
+    this.#ports = ports;
+    this.record = record;
+    this.replica = replica;
+    this.#listener = listener;
+    this.#journal = new Journal({
+      database: record.id,
+      storage: ports.storage,
+      position: replica.stored,
+      stored: (through) => this.#run({ type: "stored", through }),
+      checkpoint: (through) => checkpoints.take(replica.state, through),
+      failed: (error) => {
+        this.#cancelWake();
+        listener.failed(error);
+      },
+    });
+  }
+
+  get id(): DatabaseId {
+    return this.record.id;
+  }
+
+  /** Whether the database has arrived: its root is here. */
+  get hasRoot(): boolean {
+    return this.replica.graph.size > 0;
+  }
+
+  /**
+   * Signs and accepts one transaction. Resolves when it is durable. Rejects with DATABASE_NOT_READY, PERMISSION_DENIED,
+   * ENTRY_TOO_LARGE, a code of the builder, or a STORAGE_ code; then nothing was written.
+   */
+  async commit(build: () => readonly StorePart[]): Promise<void> {
+    const accepted = this.#commits.then(() => this.#commitNext(build));
+    this.#commits = accepted.catch(() => {});
+    await this.#journal.durable(await accepted);
+  }
+
+  async #commitNext(build: () => readonly StorePart[]): Promise<number> {
+    const { identity, clock, sha256 } = this.#ports;
+    this.#assertMayWrite();
+    const body = this.replica.draft(identity.publicKey, build(), clock.now());
+    const message = encodeUnsigned(body);
+    const entry = sealEntry(body, message, await identity.sign(message), sha256);
+    this.accept([vouchOwn(entry)]);
+    return this.replica.graph.size;
+  }
+
+  #assertMayWrite(): void {
+    if (!this.hasRoot) throw new TidemarkError("DATABASE_NOT_READY", { database: this.id });
+    const power = this.replica.authority.power(this.#ports.identity.publicKey);
+    if (power > WRITE) throw new TidemarkError("PERMISSION_DENIED", { need: "write", got: permissionName(power) });
+  }
+
+  /** Accepts entries of this device; throws what the first of them is refused for. */
+  accept(entries: readonly VouchedEntry[]): void {
+    const effects = this.#run({ type: "received", entries, nowMs: this.#ports.clock.now() });
+    for (const effect of effects) {
+      const refusal = effect.type === "refuse" ? effect.refusals[0] : undefined;
+      if (refusal !== undefined) throw toError(refusal.failure);
+    }
+  }
+
+  /** Checks and judges entries of a peer. Never rejects for what they contain. */
+  async receive(entries: readonly Entry[]): Promise<Judged> {
+    const unknown = entries.filter((entry) => !this.replica.graph.has(entry.id));
+    const check = new BulkCheck(unknown, (id, author) => this.replica.pending.vouchesFor(id, author));
+    for (let checks = check.next(); checks.length > 0; checks = check.next()) {
+      const verdicts = checks.map(({ publicKey, message, signature }) => this.#ports.verifier.verify(publicKey, message, signature));
+      check.answer(await Promise.all(verdicts));
+    }
+    const { vouched, refused } = check.outcome;
+    if (refused.length > 0) {
+      this.#listener.refused(refused.map(({ entry, failure }) => ({ id: entry.id, author: entry.author, failure })));
+    }
+    const effects = this.#run({ type: "received", entries: vouched, nowMs: this.#ports.clock.now() });
+    const missing = effects.flatMap((effect) => (effect.type === "fetch" ? effect.ids : []));
+    return { durable: this.#journal.durable(this.replica.graph.size), missing };
+  }
+
+  /** The entries at these nodes, in their order, from memory or storage. */
+  async read(nodes: readonly Node[]): Promise<readonly Entry[]> {
+    return readEntries(this.#ports, this.id, nodes, (position) => this.#recent.get(position));
+  }
+
+  /** Resolves when nothing is on its way to storage. */
+  async settled(): Promise<void> {
+    this.#cancelWake();
+    await this.#commits;
+    await this.#journal.settled();
+  }
+
+  #run(event: ReplicaEvent): readonly ReplicaEffect[] {
+    const effects = this.replica.step(event);
+    for (const effect of effects) this.#perform(effect);
+    return effects;
+  }
+
+  #perform(effect: ReplicaEffect): void {
+    switch (effect.type) {
+      case "store":
+        for (const [i, node] of effect.nodes.entries()) this.#recent.add(node.position, effect.entries[i] as Entry);
+        return this.#journal.append(effect.entries, effect.nodes);
+      case "show":
+        return this.#listener.changed(effect.changes);
+      case "announce":
+        return this.#listener.announced(effect.nodes, effect.permissionsChanged);
+      case "refuse":
+        return this.#listener.refused(effect.refusals);
+      case "wake":
+        return this.#wake(effect.afterMs);
+      case "fetch":
+        return; // The answer to the peer's batch carries it.
+    }
+  }
+
+  #wake(afterMs: number): void {
+    this.#cancelWake();
+    this.#cancelWake = this.#ports.clock.after(afterMs, () => this.#run({ type: "ticked", nowMs: this.#ports.clock.now() }));
+  }
+}

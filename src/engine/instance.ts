@@ -1,0 +1,240 @@
+/**
+ * One opened SDK: its identity, its databases, its peers. What the page asks for arrives here.
+ *
+ * [ENGINE-11] A database that was opened once is looked for at its relays from then on, until the instance goes offline or closes.
+ * [ENGINE-12] A failing storage is reported, its peers are let go, and the database is loaded anew from what is durable.
+ */
+import { vouchOwn } from "../core/chain.ts";
+import { encodeUnsigned, sealEntry, type StorePart } from "../core/entry.ts";
+import { TidemarkError } from "../core/errors.ts";
+import type { Node } from "../core/graph.ts";
+import type { DatabaseId, PublicKey } from "../core/ids.ts";
+import { Replica, type Refusal } from "../core/replica.ts";
+import { NONE, type Power } from "../core/store/power.ts";
+import { encodeSettings, type SettingsOp, settingsStoreName } from "../core/store/settings.ts";
+import { DatabaseState, type StoreChange } from "../core/store/state.ts";
+import type { DatabaseRecord } from "../ports/storage.ts";
+import type { RelayStatus } from "../ports/transport.ts";
+import { Checkpoints } from "./checkpoints.ts";
+import { OpenDatabase } from "./database.ts";
+import { Joins } from "./joins.ts";
+import { loadReplica } from "./loading.ts";
+import { Peers } from "./peers.ts";
+import type { EnginePorts } from "./ports.ts";
+import { databaseStatus, type DatabaseStatus } from "./status.ts";
+
+/** Told of everything that the page may want to show. Never throws. */
+export interface InstanceListener {
+  changed(database: DatabaseId, changes: readonly StoreChange[]): void;
+  /** What `status` would say is different now. */
+  statusChanged(database: DatabaseId): void;
+  progressed(database: DatabaseId, received: number, total: number): void;
+  relayChanged(status: RelayStatus): void;
+  /** Something went wrong that no call is waiting for. */
+  reported(error: TidemarkError, database: DatabaseId | undefined): void;
+  /** All that was read before may differ: storage failed and the database was loaded anew. */
+  reloaded(database: DatabaseId): void;
+}
+
+export class Instance {
+  readonly #ports: EnginePorts;
+  readonly #listener: InstanceListener;
+  readonly #databases = new Map<DatabaseId, OpenDatabase>();
+  readonly #replicas = new Map<DatabaseId, Replica>();
+  readonly #peers: Peers;
+  readonly #joins: Joins;
+  #closed = false;
+
+  private constructor(ports: EnginePorts, listener: InstanceListener) {
+    this.#ports = ports;
+    this.#listener = listener;
+    this.#joins = new Joins(ports, (record) => this.#putRecord(record));
+    this.#peers = new Peers(ports, {
+      replicas: this.#replicas,
+      database: (id) => this.#databases.get(id),
+      authenticated: (peer) => this.#joins.introduce(peer, this.#databases.values()),
+      granted: (database, key, power) => this.#grant(database, key, power),
+      joinRefused: (peer, database) => this.#joins.refuse(this.#databases.get(database), peer),
+      progressed: (_peer, database, received, total) => listener.progressed(database, received, total),
+      caughtUp: (_peer, database) => this.#joins.catchUp(this.#databases.get(database)),
+      lanesChanged: (database) => listener.statusChanged(database),
+      relayChanged: (status) => listener.relayChanged(status),
+      ended: (_peer, error) => this.#peerEnded(error),
+    });
+  }
+
+  /** Opens every database that storage holds. Rejects with STORAGE_ codes. */
+  static async open(ports: EnginePorts, listener: InstanceListener): Promise<Instance> {
+    const instance = new Instance(ports, listener);
+    for (const record of await ports.storage.databases()) await instance.#load(record.id);
+    return instance;
+  }
+
+  get publicKey(): PublicKey {
+    return this.#ports.identity.publicKey;
+  }
+
+  get online(): boolean {
+    return this.#peers.online;
+  }
+
+  /** In the order in which they were opened here. */
+  records(): readonly DatabaseRecord[] {
+    return [...this.#databases.values()].map((database) => database.record);
+  }
+
+  /** Fails with DATABASE_UNKNOWN. */
+  database(id: DatabaseId): OpenDatabase {
+    const database = this.#databases.get(id);
+    if (database === undefined) throw new TidemarkError("DATABASE_UNKNOWN", { database: id });
+    return database;
+  }
+
+  /** Resolves when the root is durable. This device's key is the owner. */
+  async createDatabase(name: string): Promise<DatabaseRecord> {
+    const { identity, clock, random, sha256, storage } = this.#ports;
+    const stores = [settingsPart([{ type: "nonce", nonce: random.bytes(16) }, { type: "name", name }])];
+    const draft = new Replica("" as DatabaseId, sha256).draft(identity.publicKey, stores, clock.now());
+    const message = encodeUnsigned(draft);
+    const root = sealEntry(draft, message, await identity.sign(message), sha256);
+    const record: DatabaseRecord = { id: root.id, name, relays: [] };
+    await storage.putDatabase(record);
+    const database = this.#adopt(record, new Replica(root.id, sha256), new Checkpoints([], new DatabaseState()));
+    database.accept([vouchOwn(root)]);
+    await database.settled();
+    return record;
+  }
+
+  /** Resolves when the entry is durable; see `OpenDatabase.commit` for the codes. */
+  async commit(id: DatabaseId, build: (database: OpenDatabase) => readonly StorePart[]): Promise<void> {
+    const database = this.database(id);
+    await database.commit(() => build(database));
+  }
+
+  /** A ticket that lets whoever holds it in with `power`. Rejects with PERMISSION_DENIED unless this key may grant it. */
+  async share(id: DatabaseId, power: Power): Promise<string> {
+    const database = this.database(id);
+    const { invite, ticket } = await this.#joins.invite(database, power, this.#peers.relaysOf(database.record));
+    await database.commit(() => [settingsPart([invite])]);
+    return ticket;
+  }
+
+  /** Takes up a database from a ticket; its entries come when a peer is met. Rejects with TICKET_MALFORMED. */
+  async join(text: string): Promise<DatabaseRecord> {
+    const record = this.#joins.recordOf(text);
+    const known = this.#databases.get(record.id);
+    if (known !== undefined) return known.record;
+    await this.#ports.storage.putDatabase(record);
+    const database = this.#adopt(record, new Replica(record.id, this.#ports.sha256), new Checkpoints([], new DatabaseState()));
+    for (const peer of this.#peers.all()) this.#joins.introduce(peer, [database]);
+    return record;
+  }
+
+  /** Resolves when what the database's ticket promised has arrived; at once for one without a ticket. Rejects with JOIN_REFUSED. */
+  ready(id: DatabaseId): Promise<void> {
+    return this.#joins.ready(this.database(id));
+  }
+
+  status(id: DatabaseId): DatabaseStatus {
+    return databaseStatus(this.database(id), this.#peers);
+  }
+
+  /** Offline: every connection is closed and none is made. Online: peers are looked for again, at once. */
+  setOnline(online: boolean): void {
+    this.#peers.setOnline(online);
+    for (const database of this.#databases.values()) this.#listener.statusChanged(database.id);
+  }
+
+  /** The network may have come back: whatever waits is tried now. */
+  retry(): void {
+    this.#peers.retry();
+  }
+
+  /** Resolves when everything accepted is durable and storage is closed. Idempotent. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#peers.close();
+    for (const database of this.#databases.values()) await database.settled();
+    await this.#ports.storage.close();
+  }
+
+  async #load(id: DatabaseId): Promise<void> {
+    const loaded = await this.#ports.storage.load(id);
+    if (loaded === undefined) return;
+    const { replica, checkpoints } = await loadReplica(this.#ports, loaded);
+    this.#adopt(loaded.record, replica, checkpoints);
+  }
+
+  #adopt(record: DatabaseRecord, replica: Replica, checkpoints: Checkpoints): OpenDatabase {
+    const database = new OpenDatabase(this.#ports, record, replica, checkpoints, {
+      changed: (changes) => this.#changed(database, changes),
+      announced: (nodes, permissionsChanged) => this.#announced(database, nodes, permissionsChanged),
+      refused: (refusals) => this.#refused(record.id, refusals),
+      failed: (error) => void this.#reload(record.id, error),
+    });
+    this.#databases.set(record.id, database);
+    this.#replicas.set(record.id, replica);
+    this.#peers.seek(record);
+    this.#peers.stepAll({ type: "offered", database: record.id });
+    return database;
+  }
+
+  #changed(database: OpenDatabase, changes: readonly StoreChange[]): void {
+    this.#listener.changed(database.id, changes);
+    this.#listener.statusChanged(database.id);
+    const name = database.replica.state.settings.name;
+    if (name !== undefined && name !== database.record.name) void this.#putRecord({ ...database.record, name });
+  }
+
+  #announced(database: OpenDatabase, nodes: readonly Node[], permissionsChanged: boolean): void {
+    this.#peers.stepAll({ type: "announced", database: database.id, nodes });
+    if (permissionsChanged) this.#peers.stepAll({ type: "offered", database: database.id });
+    this.#listener.statusChanged(database.id);
+  }
+
+  #refused(database: DatabaseId, refusals: readonly Refusal[]): void {
+    for (const { failure } of refusals.slice(0, reportsMax)) {
+      this.#listener.reported(new TidemarkError(failure.code, failure.details), database);
+    }
+  }
+
+  async #grant(id: DatabaseId, key: PublicKey, power: Power): Promise<void> {
+    const database = this.database(id);
+    if (database.replica.authority.power(key) <= power) return;
+    await database.commit(() => [settingsPart([{ type: "set", key, power }])]);
+  }
+
+  async #putRecord(record: DatabaseRecord): Promise<void> {
+    const database = this.#databases.get(record.id);
+    if (database !== undefined) database.record = record;
+    await this.#ports.storage.putDatabase(record).catch((error: unknown) => this.#report(error, record.id));
+    this.#listener.statusChanged(record.id);
+  }
+
+  async #reload(id: DatabaseId, error: unknown): Promise<void> {
+    this.#report(error, id);
+    this.#peers.dropAll();
+    this.#databases.delete(id);
+    this.#replicas.delete(id);
+    await this.#load(id).catch((again: unknown) => this.#report(again, id));
+    this.#listener.reloaded(id);
+  }
+
+  #peerEnded(error: TidemarkError | undefined): void {
+    if (error !== undefined) this.#listener.reported(error, undefined);
+    for (const database of this.#databases.values()) this.#listener.statusChanged(database.id);
+  }
+
+  #report(error: unknown, database: DatabaseId | undefined): void {
+    const known = error instanceof TidemarkError ? error : new TidemarkError("INTERNAL", { reason: String(error) }, { cause: error });
+    this.#listener.reported(known, database);
+  }
+}
+
+/** A hostile batch must not flood whoever listens. */
+const reportsMax = 10;
+
+function settingsPart(ops: readonly SettingsOp[]): StorePart {
+  return { name: settingsStoreName, type: "settings", payload: encodeSettings(ops) };
+}

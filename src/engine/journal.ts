@@ -1,0 +1,107 @@
+/**
+ * Makes accepted entries durable: everything that waits goes to storage in one atomic commit, then the next lot.
+ *
+ * [ENGINE-1] A commit's promise resolves only after its entry is durable, and nothing is announced before.
+ * [ENGINE-2] While one commit to storage is under way, what is accepted meanwhile gathers and goes out together.
+ * [ENGINE-3] A checkpoint holds only the effects of entries that are durable before it is.
+ */
+import type { Entry } from "../core/entry.ts";
+import type { Node } from "../core/graph.ts";
+import type { DatabaseId } from "../core/ids.ts";
+import type { CheckpointPart, Storage, StoredEntry } from "../ports/storage.ts";
+
+export interface JournalOptions {
+  readonly database: DatabaseId;
+  readonly storage: Storage;
+  /** The number of entries that are durable already. */
+  readonly position: number;
+  /** Everything below `through` is durable. */
+  readonly stored: (through: number) => void;
+  /** Called when all that is accepted is in the commit at hand: a part that is due, and the part numbers it replaces. */
+  readonly checkpoint: (through: number) => { readonly part: CheckpointPart; readonly replaces: number } | undefined;
+  /** Storage failed: nothing of what waited is durable, and this journal does no more. */
+  readonly failed: (error: unknown) => void;
+}
+
+interface Waiter {
+  readonly through: number;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export class Journal {
+  readonly #options: JournalOptions;
+  #position: number;
+  #waiting: StoredEntry[] = [];
+  #waiters: Waiter[] = [];
+  #running: Promise<void> | undefined;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(options: JournalOptions) {
+    this.#options = options;
+    this.#position = options.position;
+  }
+
+  /** Takes entries in the order of their positions. */
+  append(entries: readonly Entry[], nodes: readonly Node[]): void {
+    for (const [i, entry] of entries.entries()) this.#waiting.push(toStored(entry, nodes[i]));
+    if (this.#failure === undefined) this.#running ??= this.#run();
+  }
+
+  /** Resolves when every entry at a position below `through` is durable; rejects when storage failed before that. */
+  durable(through: number): Promise<void> {
+    if (through <= this.#position) return Promise.resolve();
+    if (this.#failure !== undefined) return Promise.reject(this.#failure.error);
+    return new Promise((resolve, reject) => this.#waiters.push({ through, resolve, reject }));
+  }
+
+  /** Resolves when nothing waits any more, whether it was stored or failed. */
+  async settled(): Promise<void> {
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    // What is accepted in the same turn, such as a batch and what it released, belongs into one commit.
+    await Promise.resolve();
+    try {
+      while (this.#waiting.length > 0) await this.#storeAll();
+    } catch (error) {
+      this.#fail(error);
+    }
+    this.#running = undefined;
+  }
+
+  async #storeAll(): Promise<void> {
+    const { database, storage } = this.#options;
+    const entries = this.#waiting;
+    this.#waiting = [];
+    const through = this.#position + entries.length;
+    const due = this.#options.checkpoint(through);
+    await storage.commit({ database, position: this.#position, entries });
+    this.#position = through;
+    this.#options.stored(through);
+    this.#resolveWaiters();
+    if (due !== undefined) await storage.putCheckpoint(database, due.part, due.replaces);
+  }
+
+  #resolveWaiters(): void {
+    const isDone = (waiter: Waiter): boolean => waiter.through <= this.#position;
+    const done = this.#waiters.filter(isDone);
+    this.#waiters = this.#waiters.filter((waiter) => !isDone(waiter));
+    for (const { resolve } of done) resolve();
+  }
+
+  #fail(error: unknown): void {
+    this.#failure = { error };
+    this.#waiting = [];
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const { reject } of waiters) reject(error);
+    this.#options.failed(error);
+  }
+}
+
+function toStored(entry: Entry, node: Node | undefined): StoredEntry {
+  const { id, author, seq, prev, parents, height, time, bytes } = entry;
+  return { id, author, seq, prev, parents, height, time, size: bytes.length, settings: node?.settings[0] === node, bytes };
+}

@@ -1,0 +1,58 @@
+/** Opening a database from storage: the graph from its index, the state from checkpoints and the few entries after them. */
+import { type Result, success, TidemarkError, toError } from "../core/errors.ts";
+import type { DatabaseId, EntryId } from "../core/ids.ts";
+import { Replica } from "../core/replica.ts";
+import { decodePart, type DecodedPart } from "../core/store/kinds.ts";
+import type { SettingsOp } from "../core/store/settings.ts";
+import { DatabaseState } from "../core/store/state.ts";
+import type { EntryIndex, LoadedDatabase } from "../ports/storage.ts";
+import { Checkpoints } from "./checkpoints.ts";
+import type { EnginePorts } from "./ports.ts";
+import { decodeStored } from "./reading.ts";
+
+export interface Loaded {
+  readonly replica: Replica;
+  readonly checkpoints: Checkpoints;
+}
+
+/** Fails with STORAGE_CORRUPT when what is stored cannot have been written by us. */
+export async function loadReplica(ports: EnginePorts, { record, index, checkpoints }: LoadedDatabase): Promise<Loaded> {
+  const replica = new Replica(record.id, ports.sha256);
+  const state = new DatabaseState();
+  for (const part of checkpoints) unwrapStored(state.restore(part), `checkpoint ${part.number}`);
+  const through = checkpoints.at(-1)?.through ?? 0;
+  if (through > index.length) throw new TidemarkError("STORAGE_CORRUPT", { where: `checkpoint through ${through} of ${index.length}` });
+  await foldTail(ports, record.id, index, through, state);
+  const settings = await readSettings(ports, record.id, index);
+  unwrapStored(replica.restore(index, state, (id) => success(settings.get(id) ?? [])), "settings");
+  return { replica, checkpoints: new Checkpoints(checkpoints, state) };
+}
+
+async function foldTail(ports: EnginePorts, database: DatabaseId, index: readonly EntryIndex[], from: number, state: DatabaseState): Promise<void> {
+  if (from === index.length) return;
+  const bytes = await ports.storage.read(database, from, index.length);
+  for (const [i, each] of bytes.entries()) {
+    const { id, time } = index[from + i] as EntryIndex;
+    state.merge(partsOf(ports, each, id), { time, id });
+  }
+}
+
+async function readSettings(ports: EnginePorts, database: DatabaseId, index: readonly EntryIndex[]): Promise<Map<EntryId, readonly SettingsOp[]>> {
+  const settings = new Map<EntryId, readonly SettingsOp[]>();
+  for (const [position, entry] of index.entries()) {
+    if (!entry.settings) continue;
+    const [bytes] = await ports.storage.read(database, position, position + 1);
+    if (bytes === undefined) throw new TidemarkError("STORAGE_CORRUPT", { where: `no entry ${entry.id}` });
+    for (const part of partsOf(ports, bytes, entry.id)) if (part.type === "settings") settings.set(entry.id, part.payload);
+  }
+  return settings;
+}
+
+function partsOf(ports: EnginePorts, bytes: Uint8Array, id: EntryId): readonly DecodedPart[] {
+  return decodeStored(ports, bytes, { id }).stores.map((part) => unwrapStored(decodePart(part), `entry ${id}`));
+}
+
+function unwrapStored<T>(result: Result<T>, where: string): T {
+  if (result.ok) return result.value;
+  throw new TidemarkError("STORAGE_CORRUPT", { where: `${where}: ${result.failure.code}` }, { cause: toError(result.failure) });
+}

@@ -1,0 +1,147 @@
+/**
+ * The peers of an instance, keyed by identity, and the networks that find them.
+ *
+ * [ENGINE-13] One session per peer: a newer authenticated channel takes the place of an older one.
+ * [ENGINE-14] At most `peersMax` channels; one more is turned away.
+ */
+import type { TidemarkError } from "../core/errors.ts";
+import { type DatabaseId, decodeHex, type PublicKey } from "../core/ids.ts";
+import { peersMax } from "../core/limits.ts";
+import type { SessionEvent } from "../core/protocol/session.ts";
+import { encodeUtf8 } from "../core/utf8.ts";
+import type { DatabaseRecord } from "../ports/storage.ts";
+import type { Channel, Network, RelayStatus } from "../ports/transport.ts";
+import { Peer, type PeerOwner } from "./peer.ts";
+import type { EnginePorts } from "./ports.ts";
+
+export interface PeersOwner extends PeerOwner {
+  relayChanged(status: RelayStatus): void;
+}
+
+export class Peers {
+  readonly #ports: EnginePorts;
+  readonly #owner: PeersOwner;
+  /** What a single peer sees of the owner: its coming and going passes through here. */
+  readonly #peerOwner: PeerOwner;
+  readonly #channels = new Set<Peer>();
+  readonly #byKey = new Map<PublicKey, Peer>();
+  readonly #networks = new Map<string, Network>();
+  readonly #relays = new Map<string, RelayStatus>();
+  readonly #sought = new Map<DatabaseId, DatabaseRecord>();
+  #online = true;
+
+  constructor(ports: EnginePorts, owner: PeersOwner) {
+    this.#ports = ports;
+    this.#owner = owner;
+    this.#peerOwner = {
+      ...owner,
+      authenticated: (peer) => this.#admit(peer),
+      ended: (peer, error) => this.#forget(peer, error),
+    };
+  }
+
+  get online(): boolean {
+    return this.#online;
+  }
+
+  relays(): readonly RelayStatus[] {
+    return [...this.#relays.values()];
+  }
+
+  /** Peers whose handshake is done. */
+  all(): readonly Peer[] {
+    return [...this.#byKey.values()];
+  }
+
+  stepAll(event: SessionEvent): void {
+    for (const peer of this.#byKey.values()) peer.step(event);
+  }
+
+  /** This instance's relays and those of the ticket that the database came by. */
+  relaysOf(record: DatabaseRecord): readonly string[] {
+    return [...new Set([...this.#ports.relays, ...record.relays])];
+  }
+
+  /** Looks for peers of a database at its relays. */
+  seek(record: DatabaseRecord): void {
+    if (this.#sought.has(record.id)) return;
+    this.#sought.set(record.id, record);
+    if (this.#online) this.#enter(record);
+  }
+
+  setOnline(online: boolean): void {
+    if (online === this.#online) return;
+    this.#online = online;
+    if (online) for (const record of this.#sought.values()) this.#enter(record);
+    else this.#leave();
+  }
+
+  retry(): void {
+    for (const network of this.#networks.values()) network.retry();
+  }
+
+  /** Ends every channel; the networks make new ones in their own time. */
+  dropAll(): void {
+    for (const peer of [...this.#channels]) peer.close();
+  }
+
+  close(): void {
+    this.#online = false;
+    this.#leave();
+  }
+
+  #leave(): void {
+    this.dropAll();
+    for (const network of this.#networks.values()) network.close();
+    this.#networks.clear();
+    this.#relays.clear();
+  }
+
+  #enter(record: DatabaseRecord): void {
+    for (const url of this.relaysOf(record)) this.#network(url).seek(roomOf(record.id, this.#ports));
+  }
+
+  #network(url: string): Network {
+    const known = this.#networks.get(url);
+    if (known !== undefined) return known;
+    const network = this.#ports.openNetwork(url);
+    this.#networks.set(url, network);
+    network.listen({
+      connected: (channel, expected) => this.#connect(channel, expected),
+      relayChanged: (status) => {
+        this.#relays.set(url, status);
+        this.#owner.relayChanged(status);
+      },
+    });
+    return network;
+  }
+
+  #connect(channel: Channel, expected: PublicKey): void {
+    if (!this.#online || this.#channels.size >= peersMax) return channel.close();
+    this.#channels.add(new Peer(this.#ports, this.#peerOwner, channel, expected));
+  }
+
+  #admit(peer: Peer): void {
+    const key = peer.key;
+    if (key === undefined) return;
+    const older = this.#byKey.get(key);
+    this.#byKey.set(key, peer);
+    older?.close();
+    this.#owner.authenticated(peer);
+  }
+
+  #forget(peer: Peer, error: TidemarkError | undefined): void {
+    this.#channels.delete(peer);
+    if (peer.key !== undefined && this.#byKey.get(peer.key) === peer) this.#byKey.delete(peer.key);
+    this.#owner.ended(peer, error);
+  }
+}
+
+/** Where peers of a database meet: tells a relay nothing, because a database id cannot be guessed. */
+export function roomOf(database: DatabaseId, { sha256 }: Pick<EnginePorts, "sha256">): Uint8Array {
+  const tag = encodeUtf8("tidemark/room/1\0");
+  const bytes = new Uint8Array(tag.length + 32);
+  bytes.set(tag);
+  bytes.set(decodeHex(database), tag.length);
+  return sha256(bytes);
+}

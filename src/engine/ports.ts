@@ -1,0 +1,24 @@
+/** What the engine runs on: everything it does not decide itself. */
+import type { Sha256 } from "../core/ids.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Identity, Verifier } from "../ports/keys.ts";
+import type { Random } from "../ports/random.ts";
+import type { Storage } from "../ports/storage.ts";
+import type { Network } from "../ports/transport.ts";
+
+export interface EnginePorts {
+  readonly storage: Storage;
+  /** This device's key. */
+  readonly identity: Identity;
+  readonly verifier: Verifier;
+  readonly sha256: Sha256;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** The key pair of a ticket's secret, 32 bytes. */
+  readonly deriveIdentity: (secret: Uint8Array) => Promise<Identity>;
+  /** WebSocket URLs of the relays that every database of this instance uses. */
+  readonly relays: readonly string[];
+  /** A network that introduces peers through the relay at a URL. Called once per URL. */
+  readonly openNetwork: (relayUrl: string) => Network;
+}
+

@@ -1,0 +1,170 @@
+/**
+ * The worker's side of the page's calls: builds the engine on the browser's adapters and answers.
+ *
+ * [CLIENT-1] Calls made before `boot` has finished wait for it; if it failed they reject with its error.
+ */
+import { createWebRtcNetwork } from "../transport/webrtc.ts";
+import { createRelayClient } from "../transport/relay-client.ts";
+import { type DatabaseId, encodeHex } from "../core/ids.ts";
+import { parsePermission } from "../core/store/power.ts";
+import { identityFromSeed, loadIdentity } from "../crypto/identity.ts";
+import { platformRandom } from "../crypto/random.ts";
+import { Sealer } from "../crypto/sealing.ts";
+import { loadSha256 } from "../crypto/sha256.ts";
+import { createVerifier } from "../crypto/verifier.ts";
+import { Instance } from "../engine/instance.ts";
+import type { EnginePorts } from "../engine/ports.ts";
+import { openIdbStorage } from "../storage/idb.ts";
+import type { BootInfo, BootOptions, DatabaseInfo, StoreWrites, WatchedType, WorkerApi, WorkerEvent } from "./api.ts";
+import { systemClock } from "./clock.ts";
+import { toErrorData } from "./error-data.ts";
+import { holdInstanceLock, holdLock } from "./lock.ts";
+import { StatusEvents } from "./status-events.ts";
+import { Watches } from "./watches.ts";
+import { buildParts } from "./writes.ts";
+
+interface Booted {
+  readonly instance: Instance;
+  readonly ports: EnginePorts;
+  readonly watches: Watches;
+  readonly release: () => void;
+}
+
+export class WorkerHost implements WorkerApi {
+  #booted: Promise<Booted> = new Promise(() => {});
+
+  async boot(options: BootOptions, events: MessagePort): Promise<BootInfo> {
+    this.#booted = start(options, events);
+    const { instance } = await this.#booted;
+    return { publicKey: instance.publicKey };
+  }
+
+  async createDatabase(name: string): Promise<DatabaseInfo> {
+    const { id } = await (await this.#instance()).createDatabase(name);
+    return { id, name };
+  }
+
+  async databases(): Promise<readonly DatabaseInfo[]> {
+    return (await this.#instance()).records().map(({ id, name }) => ({ id, name }));
+  }
+
+  async commit(database: DatabaseId, stores: readonly StoreWrites[]): Promise<void> {
+    await (await this.#instance()).commit(database, ({ replica }) => buildParts(stores, replica.state));
+  }
+
+  async getRow(database: DatabaseId, store: string, id: string): ReturnType<WorkerApi["getRow"]> {
+    return (await this.#state(database)).table(store)?.get(id);
+  }
+
+  async allRows(database: DatabaseId, store: string): ReturnType<WorkerApi["allRows"]> {
+    return [...((await this.#state(database)).table(store)?.all() ?? [])];
+  }
+
+  async getValue(database: DatabaseId, store: string, key: string): ReturnType<WorkerApi["getValue"]> {
+    return (await this.#state(database)).kv(store)?.get(key);
+  }
+
+  async allValues(database: DatabaseId, store: string, prefix: string): ReturnType<WorkerApi["allValues"]> {
+    return [...((await this.#state(database)).kv(store)?.entries(prefix) ?? [])];
+  }
+
+  async watch(watch: number, database: DatabaseId, type: WatchedType, store: string): Promise<void> {
+    const { instance, watches } = await this.#booted;
+    instance.database(database);
+    watches.add(watch, database, type, store);
+  }
+
+  async unwatch(watch: number): Promise<void> {
+    (await this.#booted).watches.delete(watch);
+  }
+
+  async share(database: DatabaseId, permission: string): Promise<string> {
+    return (await this.#instance()).share(database, parsePermission(permission));
+  }
+
+  async join(ticket: string): Promise<DatabaseInfo> {
+    const { id, name } = await (await this.#instance()).join(ticket);
+    return { id, name };
+  }
+
+  async ready(database: DatabaseId): Promise<void> {
+    await (await this.#instance()).ready(database);
+  }
+
+  async status(database: DatabaseId): ReturnType<WorkerApi["status"]> {
+    return (await this.#instance()).status(database);
+  }
+
+  async stateDigest(database: DatabaseId): ReturnType<WorkerApi["stateDigest"]> {
+    const { instance, ports } = await this.#booted;
+    const { replica } = instance.database(database);
+    return {
+      entries: replica.graph.size,
+      tips: replica.graph.tips().map((tip) => tip.id),
+      state: encodeHex(ports.sha256(replica.state.encode())),
+    };
+  }
+
+  async setOnline(online: boolean): Promise<void> {
+    (await this.#instance()).setOnline(online);
+  }
+
+  async retry(): Promise<void> {
+    (await this.#instance()).retry();
+  }
+
+  async close(): Promise<void> {
+    const { instance, release } = await this.#booted;
+    await instance.close();
+    release();
+  }
+
+  async #instance(): Promise<Instance> {
+    return (await this.#booted).instance;
+  }
+
+  async #state(database: DatabaseId): Promise<ReturnType<Instance["database"]>["replica"]["state"]> {
+    return (await this.#instance()).database(database).replica.state;
+  }
+}
+
+async function start(options: BootOptions, events: MessagePort): Promise<Booted> {
+  const post = (event: WorkerEvent, transfer: Transferable[] = []): void => events.postMessage(event, transfer);
+  const release = await holdInstanceLock(options.name);
+  await holdLock(options.lifeLock);
+  const ports = await openPorts(options, post);
+  const watches = new Watches((id) => instance.database(id).replica.state, post);
+  const statuses = new StatusEvents((id) => instance.status(id), post);
+  const instance: Instance = await Instance.open(ports, {
+    changed: (database, changes) => watches.note(database, changes),
+    statusChanged: (database) => statuses.note(database),
+    progressed: (database, received, total) => post({ type: "progress", database, received, total }),
+    relayChanged: (status) => {
+      post({ type: "relay", status });
+      for (const { id } of instance.records()) statuses.note(id);
+    },
+    reported: (error, database) => post({ type: "problem", database, error: toErrorData(error) }),
+    reloaded: (database) => watches.refresh(database),
+  });
+  return { instance, ports, watches, release };
+}
+
+async function openPorts(options: BootOptions, post: (event: WorkerEvent, transfer: Transferable[]) => void): Promise<EnginePorts> {
+  const storage = await openIdbStorage(options.name);
+  const [identity, verifier, sha256] = await Promise.all([loadIdentity(storage), createVerifier(), loadSha256()]);
+  const base = { storage, identity, verifier, sha256, clock: systemClock, random: platformRandom };
+  return {
+    ...base,
+    relays: options.relays,
+    deriveIdentity: identityFromSeed,
+    openNetwork: (url) => {
+      const { port1, port2 } = new MessageChannel();
+      post({ type: "connections", port: port2 }, [port2]);
+      const createSealer = (): Promise<Sealer> => Sealer.create(identity, verifier);
+      const introducer = createRelayClient({ url, identity, createSealer, clock: systemClock, random: platformRandom });
+      const { iceServers } = options;
+      return createWebRtcNetwork({ introducer, page: port1, self: identity.publicKey, clock: systemClock, random: platformRandom, iceServers });
+    },
+  };
+}
+

@@ -1,0 +1,29 @@
+/** Status events, gathered: under load a status changes with every entry, and nobody can read that fast. */
+import type { DatabaseId } from "../core/ids.ts";
+import type { DatabaseStatus } from "../engine/status.ts";
+import type { WorkerEvent } from "./api.ts";
+import { systemClock } from "./clock.ts";
+
+const everyMs = 50;
+
+export class StatusEvents {
+  readonly #statusOf: (database: DatabaseId) => DatabaseStatus;
+  readonly #post: (event: WorkerEvent) => void;
+  readonly #changed = new Set<DatabaseId>();
+
+  constructor(statusOf: (database: DatabaseId) => DatabaseStatus, post: (event: WorkerEvent) => void) {
+    this.#statusOf = statusOf;
+    this.#post = post;
+  }
+
+  note(database: DatabaseId): void {
+    if (this.#changed.size === 0) systemClock.after(everyMs, () => this.#flush());
+    this.#changed.add(database);
+  }
+
+  #flush(): void {
+    const changed = [...this.#changed];
+    this.#changed.clear();
+    for (const database of changed) this.#post({ type: "status", database, status: this.#statusOf(database) });
+  }
+}
