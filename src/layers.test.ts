@@ -92,7 +92,8 @@ const packages: readonly Plant[] = [
   plant("worker/package.ts", `import { x } from "idb"; x();`, importNets, "comlink"),
   plant("client/package.ts", `import { x } from "idb"; x();`, importNets, "comlink"),
   plant("relay/package.ts", `import { x } from "idb"; x();`, importNets, "ws"),
-  plant("testing/package.ts", `import { x } from "vitest"; x();`, importNets, "no package"),
+  plant("testing/package.ts", `import { x } from "vitest"; x();`, importNets, "fast-check"),
+  plant("worker.ts", `import { x } from "idb"; x();`, importNets, "comlink"),
   plant("entry.ts", `export { x } from "idb";`, importNets, "folders"),
 ];
 

@@ -8,7 +8,7 @@ import type { Stop } from "./listeners.ts";
 import { Sync } from "./sync.ts";
 import { Table } from "./table.ts";
 import { type RowLike, Transaction, validateStoreName } from "./transaction.ts";
-import type { Item, Watched } from "./watched.ts";
+import type { OrderedItems, Watched } from "./watched.ts";
 import type { WorkerLink } from "./worker-link.ts";
 
 /** All entries that descend from one root entry, and the stores they make. */
@@ -100,8 +100,13 @@ export class Database {
   }
 
   /** For stores: everything in one of them, now and after every change. */
-  watch(type: WatchedType, store: string, show: (items: readonly Item[]) => void): Stop {
-    const number = this.#watched.add(show);
+  watch<Item>(
+    type: WatchedType,
+    store: string,
+    items: OrderedItems<Item>,
+    show: (items: readonly Item[]) => void,
+  ): Stop {
+    const number = this.#watched.add(items, show);
     this.call("subscribe", (api, database) => api.watch(number, database, type, store)).catch(reportUncaught);
     return () => {
       this.#watched.delete(number);

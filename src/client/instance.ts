@@ -1,8 +1,9 @@
 /** One opened SDK, as the app holds it. */
-import { parseCid, type PublicKey } from "../core/ids.ts";
+
+import { TidemarkError } from "../core/errors.ts";
+import { type PublicKey, parseCid } from "../core/ids.ts";
 import { storeNameBytesMax } from "../core/limits.ts";
 import { validateName } from "../core/store/values.ts";
-import { TidemarkError } from "../core/errors.ts";
 import type { RelayStatus } from "../ports/transport.ts";
 import type { DatabaseInfo, WorkerEvent } from "../worker/api.ts";
 import { fromErrorData } from "../worker/error-data.ts";

@@ -2,6 +2,7 @@
 import type { JsonValue } from "../core/store/values.ts";
 import type { Database } from "./database.ts";
 import { callSafely, type Stop } from "./listeners.ts";
+import { OrderedItems } from "./watched.ts";
 
 /** Text keys of 1 to 1,024 bytes with JSON values or bytes; of concurrent writes to a key the later one wins. */
 export class Kv {
@@ -35,6 +36,7 @@ export class Kv {
 
   /** Calls `listener` with all values by key, in the order of the keys: first as they are, then after every change. */
   subscribe(listener: (values: ReadonlyMap<string, JsonValue>) => void): Stop {
-    return this.#database.watch("kv", this.name, (items) => callSafely(listener, new Map(items as readonly (readonly [string, JsonValue])[])));
+    const values = new OrderedItems((key, value) => [key, value as JsonValue] as const);
+    return this.#database.watch("kv", this.name, values, (all) => callSafely(listener, new Map(all)));
   }
 }

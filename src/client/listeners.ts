@@ -14,7 +14,8 @@ export class Listeners<Events extends object> {
   }
 
   emit<E extends keyof Events>(event: E, data: Events[E]): void {
-    for (const listener of [...(this.#listeners.get(event) ?? [])]) callSafely(listener as (data: Events[E]) => void, data);
+    for (const listener of [...(this.#listeners.get(event) ?? [])])
+      callSafely(listener as (data: Events[E]) => void, data);
   }
 }
 

@@ -3,7 +3,7 @@ import type { Row as Columns } from "../core/store/values.ts";
 import type { Database } from "./database.ts";
 import { callSafely, type Stop } from "./listeners.ts";
 import type { Row, RowChanges, RowLike } from "./transaction.ts";
-import type { Item } from "./watched.ts";
+import { OrderedItems } from "./watched.ts";
 
 /**
  * Rows with text ids of 1 to 1,024 bytes. Every column is a last-writer register: concurrent changes of different columns both
@@ -50,13 +50,8 @@ export class Table<T extends RowLike> {
    * Changes that come together are shown together. Rows that did not change keep their identity. Stop it with what is returned.
    */
   subscribe(listener: (rows: readonly Row<T>[]) => void): Stop {
-    const rows = new WeakMap<object, Row<T>>();
-    const rowOf = ([id, columns]: Item): Row<T> => {
-      const known = rows.get(columns as Columns) ?? toRow<T>(id, columns as Columns);
-      rows.set(columns as Columns, known);
-      return known;
-    };
-    return this.#database.watch("table", this.name, (items) => callSafely(listener, items.map(rowOf)));
+    const rows = new OrderedItems((id, columns) => toRow<T>(id, columns as Columns));
+    return this.#database.watch("table", this.name, rows, (all) => callSafely(listener, all));
   }
 }
 

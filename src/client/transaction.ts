@@ -67,7 +67,9 @@ export class Transaction {
       ...tables.map(([store, changes]): StoreWrites => {
         return { type: "table", store, payload: changes.encode(), updatedRows: changes.missingRows(undefined) };
       }),
-      ...kvs.map(([store, changes]): StoreWrites => ({ type: "kv", store, payload: changes.encode(), updatedRows: [] })),
+      ...kvs.map(
+        ([store, changes]): StoreWrites => ({ type: "kv", store, payload: changes.encode(), updatedRows: [] }),
+      ),
     ];
   }
 
@@ -98,5 +100,9 @@ function withoutId(store: string, id: string, row: object): object {
   if (typeof row !== "object" || row === null || !Object.hasOwn(row, "id")) return row;
   const { id: given, ...columns } = row as { id: unknown };
   if (given === id) return columns;
-  throw invalid(`${store} ${id}: id`, JSON.stringify(given), `${JSON.stringify(id)}, or no id: the first argument is the row's id`);
+  throw invalid(
+    `${store} ${id}: id`,
+    JSON.stringify(given),
+    `${JSON.stringify(id)}, or no id: the first argument is the row's id`,
+  );
 }

@@ -93,7 +93,10 @@ export class WorkerLink {
   /** A script that cannot be loaded fires an error without a message; one that hangs fires nothing. */
   #failedToStart(afterMs: number): Promise<never> {
     return new Promise((_, reject) => {
-      const timer = setTimeout(() => reject(new TidemarkError("WORKER_BOOT", { reason: "no answer", afterMs })), afterMs);
+      const timer = setTimeout(
+        () => reject(new TidemarkError("WORKER_BOOT", { reason: "no answer", afterMs })),
+        afterMs,
+      );
       this.#worker.onerror = ({ message }) => {
         clearTimeout(timer);
         reject(new TidemarkError("WORKER_BOOT", { reason: message || "its script could not be loaded", afterMs: 0 }));

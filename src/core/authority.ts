@@ -94,7 +94,10 @@ export class Authority {
 
 /** The last set of a key within one entry. */
 function setIn(ops: readonly SettingsOp[], key: PublicKey): Power | undefined {
-  return ops.reduce<Power | undefined>((power, op) => (op.type === "set" && op.key === key ? op.power : power), undefined);
+  return ops.reduce<Power | undefined>(
+    (power, op) => (op.type === "set" && op.key === key ? op.power : power),
+    undefined,
+  );
 }
 
 function denied(author: PublicKey, need: string): Failure {

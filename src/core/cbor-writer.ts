@@ -100,7 +100,8 @@ export class CborWriter {
     const length = utf8Length(value);
     if (length < 0) throw this.#invalid("text with a lone surrogate", "well-formed text");
     this.#head(major.text, length);
-    this.#length = writeUtf8(value, this.#bytes, this.#room(length));
+    const at = this.#room(length);
+    this.#length = writeUtf8(value, this.#bytes, at);
   }
 
   /** The head of an array; `length` items follow. */
@@ -253,7 +254,7 @@ export class CborWriter {
   #grow(count: number): void {
     const needed = this.#length + count;
     if (needed > this.#bytesMax) throw new TidemarkError("CBOR_TOO_LARGE", { got: needed, max: this.#bytesMax });
-    const larger = new Uint8Array(Math.max(needed, 2 * this.#bytes.length));
+    const larger = new Uint8Array(Math.max(needed, Math.min(2 * this.#bytes.length, this.#bytesMax)));
     larger.set(this.#bytes.subarray(0, this.#length));
     this.#bytes = larger;
   }

@@ -12,7 +12,7 @@ import { CborReader } from "./cbor-reader.ts";
 import { CborWriter } from "./cbor-writer.ts";
 import { assert, attempt, type Result, TidemarkError } from "./errors.ts";
 import type { Graph, Node } from "./graph.ts";
-import { type EntryId, encodeHex, type PublicKey, decodeHex, publicKeyFromBytes, type Sha256 } from "./ids.ts";
+import { decodeHex, type EntryId, encodeHex, type PublicKey, publicKeyFromBytes, type Sha256 } from "./ids.ts";
 import { forksMax, headsPerFrontierMax } from "./limits.ts";
 
 export interface Head {
@@ -49,7 +49,8 @@ export function readFrontier(reader: CborReader): Frontier {
       heads.push({ seq: reader.uint(Number.MAX_SAFE_INTEGER), id: reader.link() });
     }
     if (author <= last) throw malformed("order of authors");
-    if (heads.length === 0 || heads.some((head, i) => i > 0 && head.id <= (heads[i - 1]?.id ?? ""))) throw malformed("heads");
+    if (heads.length === 0 || heads.some((head, i) => i > 0 && head.id <= (heads[i - 1]?.id ?? "")))
+      throw malformed("heads");
     last = author;
     frontier.set(author, heads);
   }
@@ -108,7 +109,8 @@ export function chainsAbove(heads: readonly Node[], held: readonly Node[]): read
   const isHeld = below(held, heads);
   const above = new Set<Node>();
   for (const head of heads) {
-    for (let node: Node | undefined = head; node !== undefined && !isHeld(node) && !above.has(node); node = node.prev) above.add(node);
+    for (let node: Node | undefined = head; node !== undefined && !isHeld(node) && !above.has(node); node = node.prev)
+      above.add(node);
   }
   return [...above];
 }

@@ -187,4 +187,3 @@ export function settingsPast(latest: readonly Node[]): ReadonlySet<Node> {
   }
   return past;
 }
-

@@ -76,7 +76,16 @@ test("[ENTRY-6] a text that is not exactly such a CID is refused", () => {
   );
   const good = formatCid(entryIdFromHex("00".repeat(32)));
   const raw = CID.createV1(0x55, create(0x12, new Uint8Array(32))).toString();
-  for (const text of ["", "b", good.slice(1), `${good}a`, good.slice(0, -1), good.toUpperCase(), raw, `z${good.slice(1)}`]) {
+  for (const text of [
+    "",
+    "b",
+    good.slice(1),
+    `${good}a`,
+    good.slice(0, -1),
+    good.toUpperCase(),
+    raw,
+    `z${good.slice(1)}`,
+  ]) {
     expect(codeThrownBy(() => parseCid(text))).toBe("INPUT_INVALID");
   }
 });

@@ -14,12 +14,12 @@ import { aheadMs, nextTime } from "./clock.ts";
 import { type Entry, type EntryBody, follows, type StorePart, type VouchedEntry } from "./entry.ts";
 import { assert, type Failure, type Result, success } from "./errors.ts";
 import { digestFrontier, type Frontier } from "./frontier.ts";
-import { Graph, type EntryIndex, type Node } from "./graph.ts";
+import { type EntryIndex, Graph, type Node } from "./graph.ts";
 import type { DatabaseId, EntryId, PublicKey, Sha256 } from "./ids.ts";
 import { clockAheadMsMax, forksMax, parentsMax, pendingEntriesMax, wantsMax } from "./limits.ts";
 import { missingFor, Pending } from "./pending.ts";
-import { decodePart, type DecodedPart } from "./store/kinds.ts";
-import { settingsStoreName, type SettingsOp } from "./store/settings.ts";
+import { type DecodedPart, decodePart } from "./store/kinds.ts";
+import { type SettingsOp, settingsStoreName } from "./store/settings.ts";
 import { DatabaseState, type StoreChange } from "./store/state.ts";
 
 export type ReplicaEvent =
@@ -131,7 +131,10 @@ export class Replica {
       prev: prev?.id,
       parents: isPlain ? [] : tips.map((tip) => tip.id),
       height: followed.length === 0 ? 0 : 1 + greatest(followed, (node) => node.height),
-      time: nextTime(nowMs, greatest(followed, (node) => node.time)),
+      time: nextTime(
+        nowMs,
+        greatest(followed, (node) => node.time),
+      ),
       stores,
     };
   }
@@ -148,7 +151,14 @@ export class Replica {
   }
 
   #take(entries: readonly VouchedEntry[], nowMs: number): readonly ReplicaEffect[] {
-    const outcome: Outcome = { accepted: [], nodes: [], changes: [], refusals: [], missing: new Set(), wakeMs: Number.POSITIVE_INFINITY };
+    const outcome: Outcome = {
+      accepted: [],
+      nodes: [],
+      changes: [],
+      refusals: [],
+      missing: new Set(),
+      wakeMs: Number.POSITIVE_INFINITY,
+    };
     for (const entry of entries) this.#takeOne(entry, nowMs, outcome);
     for (const id of outcome.missing) if (this.graph.has(id) || this.pending.has(id)) outcome.missing.delete(id);
     return effectsOf(outcome);
@@ -175,7 +185,9 @@ export class Replica {
         case "hold":
           if (!this.#letWait(entry, outcome, () => this.pending.holdBack(entry))) break;
           outcome.wakeMs = Math.min(outcome.wakeMs, verdict.aheadMs - clockAheadMsMax);
-          outcome.refusals.push(refusal(entry, { code: "ENTRY_TIME_AHEAD", details: { aheadMs: verdict.aheadMs, maxMs: clockAheadMsMax } }));
+          outcome.refusals.push(
+            refusal(entry, { code: "ENTRY_TIME_AHEAD", details: { aheadMs: verdict.aheadMs, maxMs: clockAheadMsMax } }),
+          );
           break;
       }
     }
@@ -216,7 +228,17 @@ export class Replica {
   #accept(entry: Entry, parts: readonly DecodedPart[], outcome: Outcome): void {
     const ops = settingsIn(parts);
     const { id, author, seq, prev, parents, height, time } = entry;
-    const node = this.graph.add({ id, author, seq, prev, parents, height, time, size: entry.bytes.length, settings: ops.length > 0 });
+    const node = this.graph.add({
+      id,
+      author,
+      seq,
+      prev,
+      parents,
+      height,
+      time,
+      size: entry.bytes.length,
+      settings: ops.length > 0,
+    });
     if (ops.length > 0) this.authority.record(id, ops);
     outcome.changes.push(...this.#state.merge(parts, { time, id }));
     outcome.accepted.push(entry);
@@ -286,7 +308,10 @@ function refusal(entry: Entry, failure: Failure): Refusal {
 }
 
 function newest(heads: readonly Node[]): Node | undefined {
-  return heads.reduce<Node | undefined>((best, head) => (best === undefined || head.seq > best.seq ? head : best), undefined);
+  return heads.reduce<Node | undefined>(
+    (best, head) => (best === undefined || head.seq > best.seq ? head : best),
+    undefined,
+  );
 }
 
 function greatest(nodes: readonly Node[], of: (node: Node) => number): number {

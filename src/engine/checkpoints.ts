@@ -30,7 +30,10 @@ export class Checkpoints {
   }
 
   /** A part when one is due: everything that changed since the newest part that is kept. */
-  take(state: DatabaseState, through: number): { readonly part: CheckpointPart; readonly replaces: number } | undefined {
+  take(
+    state: DatabaseState,
+    through: number,
+  ): { readonly part: CheckpointPart; readonly replaces: number } | undefined {
     if (through - this.#through < tailMax) return undefined;
     const kept = this.#keptParts(state);
     const since = kept.at(-1)?.number ?? 0;

@@ -9,7 +9,7 @@ import { type Entry, encodeUnsigned, type StorePart, sealEntry, type VouchedEntr
 import { TidemarkError, toError } from "../core/errors.ts";
 import type { Node } from "../core/graph.ts";
 import type { DatabaseId, EntryId } from "../core/ids.ts";
-import { Replica, type Refusal, type ReplicaEffect, type ReplicaEvent } from "../core/replica.ts";
+import type { Refusal, Replica, ReplicaEffect, ReplicaEvent } from "../core/replica.ts";
 import { permissionName, WRITE } from "../core/store/power.ts";
 import type { StoreChange } from "../core/store/state.ts";
 import type { DatabaseRecord } from "../ports/storage.ts";
@@ -46,7 +46,13 @@ export class OpenDatabase {
   #commits: Promise<unknown> = Promise.resolve();
   #cancelWake: () => void = () => {};
 
-  constructor(ports: EnginePorts, record: DatabaseRecord, replica: Replica, checkpoints: Checkpoints, listener: DatabaseListener) {
+  constructor(
+    ports: EnginePorts,
+    record: DatabaseRecord,
+    replica: Replica,
+    checkpoints: Checkpoints,
+    listener: DatabaseListener,
+  ) {
     this.#ports = ports;
     this.record = record;
     this.replica = replica;
@@ -113,7 +119,9 @@ export class OpenDatabase {
     const unknown = entries.filter((entry) => !this.replica.graph.has(entry.id));
     const check = new BulkCheck(unknown, (id, author) => this.replica.pending.vouchesFor(id, author));
     for (let checks = check.next(); checks.length > 0; checks = check.next()) {
-      const verdicts = checks.map(({ publicKey, message, signature }) => this.#ports.verifier.verify(publicKey, message, signature));
+      const verdicts = checks.map(({ publicKey, message, signature }) =>
+        this.#ports.verifier.verify(publicKey, message, signature),
+      );
       check.answer(await Promise.all(verdicts));
     }
     const { vouched, refused } = check.outcome;
@@ -163,6 +171,8 @@ export class OpenDatabase {
 
   #wake(afterMs: number): void {
     this.#cancelWake();
-    this.#cancelWake = this.#ports.clock.after(afterMs, () => this.#run({ type: "ticked", nowMs: this.#ports.clock.now() }));
+    this.#cancelWake = this.#ports.clock.after(afterMs, () =>
+      this.#run({ type: "ticked", nowMs: this.#ports.clock.now() }),
+    );
   }
 }

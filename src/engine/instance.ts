@@ -5,12 +5,12 @@
  * [ENGINE-12] A failing storage is reported, its peers are let go, and the database is loaded anew from what is durable.
  */
 import { vouchOwn } from "../core/chain.ts";
-import { encodeUnsigned, sealEntry, type StorePart } from "../core/entry.ts";
+import { encodeUnsigned, type StorePart, sealEntry } from "../core/entry.ts";
 import { TidemarkError } from "../core/errors.ts";
 import type { Node } from "../core/graph.ts";
 import type { DatabaseId, PublicKey } from "../core/ids.ts";
-import { Replica, type Refusal } from "../core/replica.ts";
-import { NONE, type Power } from "../core/store/power.ts";
+import { type Refusal, Replica } from "../core/replica.ts";
+import type { Power } from "../core/store/power.ts";
 import { encodeSettings, type SettingsOp, settingsStoreName } from "../core/store/settings.ts";
 import { DatabaseState, type StoreChange } from "../core/store/state.ts";
 import type { DatabaseRecord } from "../ports/storage.ts";
@@ -21,7 +21,7 @@ import { Joins } from "./joins.ts";
 import { loadReplica } from "./loading.ts";
 import { Peers } from "./peers.ts";
 import type { EnginePorts } from "./ports.ts";
-import { databaseStatus, type DatabaseStatus } from "./status.ts";
+import { type DatabaseStatus, databaseStatus } from "./status.ts";
 
 /** Told of everything that the page may want to show. Never throws. */
 export interface InstanceListener {
@@ -93,7 +93,12 @@ export class Instance {
   /** Resolves when the root is durable. This device's key is the owner. */
   async createDatabase(name: string): Promise<DatabaseRecord> {
     const { identity, clock, random, sha256, storage } = this.#ports;
-    const stores = [settingsPart([{ type: "nonce", nonce: random.bytes(16) }, { type: "name", name }])];
+    const stores = [
+      settingsPart([
+        { type: "nonce", nonce: random.bytes(16) },
+        { type: "name", name },
+      ]),
+    ];
     const draft = new Replica("" as DatabaseId, sha256).draft(identity.publicKey, stores, clock.now());
     const message = encodeUnsigned(draft);
     const root = sealEntry(draft, message, await identity.sign(message), sha256);
@@ -125,7 +130,11 @@ export class Instance {
     const known = this.#databases.get(record.id);
     if (known !== undefined) return known.record;
     await this.#ports.storage.putDatabase(record);
-    const database = this.#adopt(record, new Replica(record.id, this.#ports.sha256), new Checkpoints([], new DatabaseState()));
+    const database = this.#adopt(
+      record,
+      new Replica(record.id, this.#ports.sha256),
+      new Checkpoints([], new DatabaseState()),
+    );
     for (const peer of this.#peers.all()) this.#joins.introduce(peer, [database]);
     return record;
   }
@@ -227,7 +236,10 @@ export class Instance {
   }
 
   #report(error: unknown, database: DatabaseId | undefined): void {
-    const known = error instanceof TidemarkError ? error : new TidemarkError("INTERNAL", { reason: String(error) }, { cause: error });
+    const known =
+      error instanceof TidemarkError
+        ? error
+        : new TidemarkError("INTERNAL", { reason: String(error) }, { cause: error });
     this.#listener.reported(known, database);
   }
 }

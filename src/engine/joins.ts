@@ -5,10 +5,11 @@
  * [ENGINE-16] `ready` resolves when a peer's entries have arrived and this key may read; it rejects when a peer that the
  *             ticket names refuses it.
  */
-import type { DatabaseId } from "../core/ids.ts";
+
 import { TidemarkError, unwrap } from "../core/errors.ts";
+import type { DatabaseId } from "../core/ids.ts";
 import { joinMessage } from "../core/protocol/session.ts";
-import { permissionName, type Power, READ } from "../core/store/power.ts";
+import { type Power, permissionName, READ } from "../core/store/power.ts";
 import type { SettingsOp } from "../core/store/settings.ts";
 import { formatTicket, parseTicket } from "../core/ticket.ts";
 import type { DatabaseRecord } from "../ports/storage.ts";
@@ -57,7 +58,8 @@ export class Joins {
 
   /** Proves the tickets of databases that are not ready to a peer. */
   introduce(peer: Peer, databases: Iterable<OpenDatabase>): void {
-    for (const database of databases) if (database.record.ticket !== undefined) void this.#prove(peer, database, database.record.ticket);
+    for (const database of databases)
+      if (database.record.ticket !== undefined) void this.#prove(peer, database, database.record.ticket);
   }
 
   async #prove(peer: Peer, { id }: OpenDatabase, text: string): Promise<void> {
@@ -73,7 +75,8 @@ export class Joins {
     const text = database?.record.ticket;
     if (database === undefined || text === undefined || peer.key === undefined) return;
     if (!unwrap(parseTicket(text, this.#ports.sha256)).peers.includes(peer.key)) return;
-    for (const { reject } of this.#takeWaiters(database.id)) reject(new TidemarkError("JOIN_REFUSED", { database: database.id }));
+    for (const { reject } of this.#takeWaiters(database.id))
+      reject(new TidemarkError("JOIN_REFUSED", { database: database.id }));
   }
 
   catchUp(database: OpenDatabase | undefined): void {

@@ -103,5 +103,16 @@ export class Journal {
 
 function toStored(entry: Entry, node: Node | undefined): StoredEntry {
   const { id, author, seq, prev, parents, height, time, bytes } = entry;
-  return { id, author, seq, prev, parents, height, time, size: bytes.length, settings: node?.settings[0] === node, bytes };
+  return {
+    id,
+    author,
+    seq,
+    prev,
+    parents,
+    height,
+    time,
+    size: bytes.length,
+    settings: node?.settings[0] === node,
+    bytes,
+  };
 }

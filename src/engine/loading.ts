@@ -2,7 +2,7 @@
 import { type Result, success, TidemarkError, toError } from "../core/errors.ts";
 import type { DatabaseId, EntryId } from "../core/ids.ts";
 import { Replica } from "../core/replica.ts";
-import { decodePart, type DecodedPart } from "../core/store/kinds.ts";
+import { type DecodedPart, decodePart } from "../core/store/kinds.ts";
 import type { SettingsOp } from "../core/store/settings.ts";
 import { DatabaseState } from "../core/store/state.ts";
 import type { EntryIndex, LoadedDatabase } from "../ports/storage.ts";
@@ -21,14 +21,24 @@ export async function loadReplica(ports: EnginePorts, { record, index, checkpoin
   const state = new DatabaseState();
   for (const part of checkpoints) unwrapStored(state.restore(part), `checkpoint ${part.number}`);
   const through = checkpoints.at(-1)?.through ?? 0;
-  if (through > index.length) throw new TidemarkError("STORAGE_CORRUPT", { where: `checkpoint through ${through} of ${index.length}` });
+  if (through > index.length)
+    throw new TidemarkError("STORAGE_CORRUPT", { where: `checkpoint through ${through} of ${index.length}` });
   await foldTail(ports, record.id, index, through, state);
   const settings = await readSettings(ports, record.id, index);
-  unwrapStored(replica.restore(index, state, (id) => success(settings.get(id) ?? [])), "settings");
+  unwrapStored(
+    replica.restore(index, state, (id) => success(settings.get(id) ?? [])),
+    "settings",
+  );
   return { replica, checkpoints: new Checkpoints(checkpoints, state) };
 }
 
-async function foldTail(ports: EnginePorts, database: DatabaseId, index: readonly EntryIndex[], from: number, state: DatabaseState): Promise<void> {
+async function foldTail(
+  ports: EnginePorts,
+  database: DatabaseId,
+  index: readonly EntryIndex[],
+  from: number,
+  state: DatabaseState,
+): Promise<void> {
   if (from === index.length) return;
   const bytes = await ports.storage.read(database, from, index.length);
   for (const [i, each] of bytes.entries()) {
@@ -37,13 +47,18 @@ async function foldTail(ports: EnginePorts, database: DatabaseId, index: readonl
   }
 }
 
-async function readSettings(ports: EnginePorts, database: DatabaseId, index: readonly EntryIndex[]): Promise<Map<EntryId, readonly SettingsOp[]>> {
+async function readSettings(
+  ports: EnginePorts,
+  database: DatabaseId,
+  index: readonly EntryIndex[],
+): Promise<Map<EntryId, readonly SettingsOp[]>> {
   const settings = new Map<EntryId, readonly SettingsOp[]>();
   for (const [position, entry] of index.entries()) {
     if (!entry.settings) continue;
     const [bytes] = await ports.storage.read(database, position, position + 1);
     if (bytes === undefined) throw new TidemarkError("STORAGE_CORRUPT", { where: `no entry ${entry.id}` });
-    for (const part of partsOf(ports, bytes, entry.id)) if (part.type === "settings") settings.set(entry.id, part.payload);
+    for (const part of partsOf(ports, bytes, entry.id))
+      if (part.type === "settings") settings.set(entry.id, part.payload);
   }
   return settings;
 }
@@ -54,5 +69,9 @@ function partsOf(ports: EnginePorts, bytes: Uint8Array, id: EntryId): readonly D
 
 function unwrapStored<T>(result: Result<T>, where: string): T {
   if (result.ok) return result.value;
-  throw new TidemarkError("STORAGE_CORRUPT", { where: `${where}: ${result.failure.code}` }, { cause: toError(result.failure) });
+  throw new TidemarkError(
+    "STORAGE_CORRUPT",
+    { where: `${where}: ${result.failure.code}` },
+    { cause: toError(result.failure) },
+  );
 }

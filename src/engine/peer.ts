@@ -62,12 +62,13 @@ export class Peer {
       sha256: ports.sha256,
     });
     this.#cancelTimeout = ports.clock.after(handshakeTimeoutMs, () => {
-      this.#stepHandshake({ type: "timedOut", afterMs: handshakeTimeoutMs });
+      this.#enqueue(() => this.#stepHandshake({ type: "timedOut", afterMs: handshakeTimeoutMs }));
     });
     channel.listen({
       message: (bytes) => this.#enqueue(() => this.#take(bytes)),
       drained: () => this.#onDrained(),
-      closed: (code) => this.#end(code === undefined ? undefined : new TidemarkError("CHANNEL_CLOSED", { reason: code })),
+      closed: (code) =>
+        this.#end(code === undefined ? undefined : new TidemarkError("CHANNEL_CLOSED", { reason: code })),
     });
     this.#enqueue(() => this.#stepHandshake({ type: "started" }));
   }
@@ -97,7 +98,9 @@ export class Peer {
   }
 
   #enqueue(task: () => void | Promise<void>): void {
-    this.#inbound = this.#inbound.then(() => (this.#ended ? undefined : task())).catch((error: unknown) => this.#failWith(error));
+    this.#inbound = this.#inbound
+      .then(() => (this.#ended ? undefined : task()))
+      .catch((error: unknown) => this.#failWith(error));
   }
 
   #take(bytes: Uint8Array): void | Promise<void> {
@@ -185,7 +188,12 @@ export class Peer {
       .catch((error: unknown) => this.#failWith(error));
   }
 
-  async #encodeEntries({ database, number, left, nodes }: Extract<SessionEffect, { readonly type: "serve" }>): Promise<Uint8Array | undefined> {
+  async #encodeEntries({
+    database,
+    number,
+    left,
+    nodes,
+  }: Extract<SessionEffect, { readonly type: "serve" }>): Promise<Uint8Array | undefined> {
     const open = this.#owner.database(database);
     if (open === undefined) return undefined;
     const batch = encodeBatch(await open.read(nodes));
@@ -221,7 +229,10 @@ export class Peer {
   }
 
   #failWith(error: unknown): void {
-    const known = error instanceof TidemarkError ? error : new TidemarkError("INTERNAL", { reason: String(error) }, { cause: error });
+    const known =
+      error instanceof TidemarkError
+        ? error
+        : new TidemarkError("INTERNAL", { reason: String(error) }, { cause: error });
     this.channel.close(known.code);
     this.#end(known);
   }

@@ -21,4 +21,3 @@ export interface EnginePorts {
   /** A network that introduces peers through the relay at a URL. Called once per URL. */
   readonly openNetwork: (relayUrl: string) => Network;
 }
-

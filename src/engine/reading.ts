@@ -25,7 +25,8 @@ export async function readEntries(
     const bytes = await ports.storage.read(database, from, to);
     for (const node of unread) {
       const each = bytes[node.position - from];
-      if (node.position >= from && node.position < to && each !== undefined) found.set(node.position, decodeStored(ports, each, node));
+      if (node.position >= from && node.position < to && each !== undefined)
+        found.set(node.position, decodeStored(ports, each, node));
     }
   }
   return nodes.map((node) => found.get(node.position) ?? missing(node));

@@ -31,7 +31,8 @@ export function databaseStatus({ id, record, replica }: OpenDatabase, peers: Pee
   const shared = peers.all().flatMap(({ key, channel, session }): PeerStatus[] => {
     const lane = session?.lane(id);
     if (key === undefined || lane === undefined) return [];
-    if (lane.phase === "idle" || lane.phase === "comparing") return [{ key, path: channel.path, state: "comparing", unconfirmed: undefined }];
+    if (lane.phase === "idle" || lane.phase === "comparing")
+      return [{ key, path: channel.path, state: "comparing", unconfirmed: undefined }];
     const { unconfirmed } = lane;
     return [{ key, path: channel.path, state: unconfirmed === 0 ? "upToDate" : "sending", unconfirmed }];
   });

@@ -52,6 +52,8 @@ const refusalTexts: Readonly<Record<RefusalCode, string>> = {
 };
 
 export class Connection {
+  /** Resolves when the socket is gone, whoever ended it. */
+  readonly ended: Promise<void>;
   readonly #socket: WebSocket;
   readonly #context: ConnectionContext;
   /** A proof is for one of these. */
@@ -74,6 +76,7 @@ export class Connection {
     this.#bytes = new TokenBucket(limits.bytesPerSecond, limits.bytesBurst, clock.now());
     this.#cancelTimer = clock.after(limits.proveTimeoutMs, () => this.#refuse("timeout"));
     this.#listen();
+    this.ended = new Promise((resolve) => socket.once("close", () => resolve()));
     this.#send({ type: "challenge", version: relayVersion, nonce: this.#nonce });
   }
 

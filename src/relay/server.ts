@@ -77,7 +77,8 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
 
 class RelayServer implements Relay {
   readonly #host: string;
-  readonly #wantedPort: number;
+  /** The wanted one until it listens, then the real one. */
+  #port: number;
   readonly #hosts: readonly string[] | undefined;
   readonly #limits: RelayLimits;
   readonly #clock: Clock;
@@ -94,7 +95,7 @@ class RelayServer implements Relay {
 
   constructor(options: RelayOptions, verifier: Verifier) {
     this.#host = options.host ?? defaultHost;
-    this.#wantedPort = options.port ?? defaultPort;
+    this.#port = options.port ?? defaultPort;
     this.#hosts = options.hosts?.map((host) => host.toLowerCase());
     this.#limits = resolveLimits(options.limits ?? {});
     this.#clock = options.clock ?? systemClock;
@@ -114,12 +115,12 @@ class RelayServer implements Relay {
   }
 
   get port(): number {
-    return (this.#http.address() as AddressInfo | null)?.port ?? this.#wantedPort;
+    return this.#port;
   }
 
   get url(): string {
     const host = this.#host.includes(":") ? `[${this.#host}]` : this.#host;
-    return `ws://${host}:${this.port}`;
+    return `ws://${host}:${this.#port}`;
   }
 
   get stats(): RelayStats {
@@ -139,13 +140,14 @@ class RelayServer implements Relay {
   }
 
   listen(): Promise<void> {
-    const [host, port] = [this.#host, this.#wantedPort];
+    const [host, port] = [this.#host, this.#port];
     return new Promise((resolve, reject) => {
       const fail = (error: unknown) => reject(listenError(host, port, error));
       this.#http.once("error", fail);
       const ready = () => {
         this.#http.off("error", fail);
         this.#http.on("error", (error: Error) => this.#log(`server error: ${error.message}`));
+        this.#port = (this.#http.address() as AddressInfo).port;
         this.#log(`listening on ${this.url}`);
         resolve();
       };
@@ -166,9 +168,10 @@ class RelayServer implements Relay {
   async #shutDown(): Promise<void> {
     this.#log("closing");
     const closed = new Promise<void>((resolve) => this.#http.close(() => resolve()));
+    const ended = [...this.#connections].map((connection) => connection.ended);
     for (const connection of this.#connections) connection.goAway();
     const cancel = this.#clock.after(this.#limits.closeTimeoutMs, () => this.#end());
-    await closed;
+    await Promise.all([closed, ...ended]);
     cancel();
     this.#log("closed");
   }
@@ -220,7 +223,7 @@ class RelayServer implements Relay {
       traffic: this.#traffic,
     });
     this.#connections.add(connection);
-    webSocket.once("close", () => this.#connections.delete(connection));
+    void connection.ended.then(() => this.#connections.delete(connection));
   }
 }
 

@@ -40,6 +40,15 @@ globalThis.onmessage = ({ data }: MessageEvent) => {
         await done;
         out[`${size}B MB/s`] = Math.round(total / 1e3 / (performance.now() - s) * 10) / 10;
       }
+      for (const size of [100, 1000]) {
+        const total = 5e6, hdr = new Uint8Array(8); new DataView(hdr.buffer).setFloat64(0, total); channel.send(hdr);
+        const m = new Uint8Array(size === 100 ? 101 : size); const { port1, port2 } = new MessageChannel();
+        const done = new Promise<void>((r) => { got = () => r(); });
+        const s = performance.now(); let sent = 0;
+        await new Promise<void>((r) => { port1.onmessage = async () => { if (sent >= total) return r(); if (channel.congested) await new Promise<void>((r) => { drained = r; }); sent += m.length; channel.send(m); port2.postMessage(0); }; port2.postMessage(0); });
+        await done;
+        out[`${size}B one per task MB/s`] = Math.round(total / 1e3 / (performance.now() - s) * 10) / 10;
+      }
       const times: number[] = [];
       for (let i = 0; i < 400; i++) {
         const s = performance.now();

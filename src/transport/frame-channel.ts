@@ -3,8 +3,8 @@ import { assert } from "../core/errors.ts";
 import { strangerMessageBytesMax } from "../core/limits.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Channel, ChannelListener } from "../ports/transport.ts";
-import { type FramePipe, pipeBytesMax } from "./frame-pipe.ts";
-import { FrameAssembler, FramePacker } from "./frames.ts";
+import { type FramePipe, pipeBytesLow, pipeBytesMax } from "./frame-pipe.ts";
+import { FrameAssembler, FramePacker, frameBytesMax } from "./frames.ts";
 
 /** From here on the caller should wait: twice what the pipe takes, so that it never runs dry while the caller wakes up. */
 const congestedBytes = 2 * pipeBytesMax;
@@ -138,7 +138,7 @@ export class FrameChannel implements Channel {
 
   #pump(): void {
     if (this.#state === "ended") return;
-    while (this.#pipe.bufferedAmount < pipeBytesMax) {
+    while (this.#pipe.bufferedAmount <= this.#fillTo()) {
       const frame = this.#packer.take();
       if (frame === undefined) break;
       this.#pipe.send(frame);
@@ -150,6 +150,11 @@ export class FrameChannel implements Channel {
       this.#congested = false;
       this.#listener?.drained();
     }
+  }
+
+  /** A frame that is not full waits for company while the pipe is busy: a buffer full of small frames throttles the channel. */
+  #fillTo(): number {
+    return this.#packer.bytes < frameBytesMax ? pipeBytesLow : pipeBytesMax - frameBytesMax;
   }
 
   #end(): void {

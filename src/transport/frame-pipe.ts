@@ -22,5 +22,5 @@ export interface FramePipe {
 }
 
 /** A channel fills its pipe up to this many bytes and keeps the rest itself. Measured: docs/decisions/0005. */
-export const pipeBytesMax: number = 512 * 1024;
+export const pipeBytesMax: number = 256 * 1024;
 export const pipeBytesLow: number = pipeBytesMax / 2;

@@ -3,8 +3,7 @@
  *
  * [CLIENT-1] Calls made before `boot` has finished wait for it; if it failed they reject with its error.
  */
-import { createWebRtcNetwork } from "../transport/webrtc.ts";
-import { createRelayClient } from "../transport/relay-client.ts";
+
 import { type DatabaseId, encodeHex } from "../core/ids.ts";
 import { parsePermission } from "../core/store/power.ts";
 import { identityFromSeed, loadIdentity } from "../crypto/identity.ts";
@@ -15,6 +14,8 @@ import { createVerifier } from "../crypto/verifier.ts";
 import { Instance } from "../engine/instance.ts";
 import type { EnginePorts } from "../engine/ports.ts";
 import { openIdbStorage } from "../storage/idb.ts";
+import { createRelayClient } from "../transport/relay-client.ts";
+import { createWebRtcNetwork } from "../transport/webrtc.ts";
 import type { BootInfo, BootOptions, DatabaseInfo, StoreWrites, WatchedType, WorkerApi, WorkerEvent } from "./api.ts";
 import { systemClock } from "./clock.ts";
 import { toErrorData } from "./error-data.ts";
@@ -149,7 +150,10 @@ async function start(options: BootOptions, events: MessagePort): Promise<Booted>
   return { instance, ports, watches, release };
 }
 
-async function openPorts(options: BootOptions, post: (event: WorkerEvent, transfer: Transferable[]) => void): Promise<EnginePorts> {
+async function openPorts(
+  options: BootOptions,
+  post: (event: WorkerEvent, transfer: Transferable[]) => void,
+): Promise<EnginePorts> {
   const storage = await openIdbStorage(options.name);
   const [identity, verifier, sha256] = await Promise.all([loadIdentity(storage), createVerifier(), loadSha256()]);
   const base = { storage, identity, verifier, sha256, clock: systemClock, random: platformRandom };
@@ -163,8 +167,14 @@ async function openPorts(options: BootOptions, post: (event: WorkerEvent, transf
       const createSealer = (): Promise<Sealer> => Sealer.create(identity, verifier);
       const introducer = createRelayClient({ url, identity, createSealer, clock: systemClock, random: platformRandom });
       const { iceServers } = options;
-      return createWebRtcNetwork({ introducer, page: port1, self: identity.publicKey, clock: systemClock, random: platformRandom, iceServers });
+      return createWebRtcNetwork({
+        introducer,
+        page: port1,
+        self: identity.publicKey,
+        clock: systemClock,
+        random: platformRandom,
+        iceServers,
+      });
     },
   };
 }
-

@@ -71,10 +71,19 @@ export class Watches {
   }
 }
 
-function itemIn(state: DatabaseState | undefined, type: WatchedType, store: string, id: string): Row | JsonValue | undefined {
+function itemIn(
+  state: DatabaseState | undefined,
+  type: WatchedType,
+  store: string,
+  id: string,
+): Row | JsonValue | undefined {
   return type === "table" ? state?.table(store)?.get(id) : state?.kv(store)?.get(id);
 }
 
-function itemsIn(state: DatabaseState | undefined, type: WatchedType, store: string): readonly (readonly [string, Row | JsonValue])[] {
+function itemsIn(
+  state: DatabaseState | undefined,
+  type: WatchedType,
+  store: string,
+): readonly (readonly [string, Row | JsonValue])[] {
   return [...((type === "table" ? state?.table(store)?.all() : state?.kv(store)?.entries("")) ?? [])];
 }

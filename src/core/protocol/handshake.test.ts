@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { concatBytes, equalBytes } from "../bytes.ts";
 import { CborWriter } from "../cbor-writer.ts";
 import type { ErrorCode } from "../errors.ts";
-import { type PublicKey, publicKeyFromHex } from "../ids.ts";
+import { decodeHex, type PublicKey, publicKeyFromHex } from "../ids.ts";
 import { earlyMessagesMax, featuresMax } from "../limits.ts";
 import { encodeUtf8 } from "../utf8.ts";
 import { Handshake, type HandshakeEffect, type HandshakeOptions, protocolVersions } from "./handshake.ts";
@@ -279,12 +279,26 @@ describe("against an attacker", () => {
     expect(initiator.failed).toBe("HANDSHAKE_VERSION");
   });
 
-  test("[HANDSHAKE-3] versions or features changed on the way make it fail", () => {
-    const { initiator, responder } = pair({ features: ["a", "b"] }, { features: ["a", "b"] });
-    relay(initiator, responder, (bytes, index) =>
-      index === 0 ? encodeHandshakeMessage({ ...helloOf(initiator), features: ["a"] }) : bytes,
-    );
-    expect([initiator.failed, responder.completed]).toEqual(["HANDSHAKE_SIGNATURE", undefined]);
+  test.each([{ features: ["a"] }, { features: [] }, { versions: [1, 2] }, { nonce: new Uint8Array(32) }])(
+    "[HANDSHAKE-3] %j in the hello, changed on the way, makes it fail",
+    (change) => {
+      const { initiator, responder } = pair({ features: ["a", "b"] }, { features: ["a", "b"] });
+      const changed = encodeHandshakeMessage({ ...helloOf(initiator), ...change });
+      relay(initiator, responder, (bytes, index) => (index === 0 ? changed : bytes));
+      expect([initiator.failed, responder.completed]).toEqual(["HANDSHAKE_SIGNATURE", undefined]);
+    },
+  );
+
+  test("[HANDSHAKE-3] the transcript is the SHA-256 of what both said, what was chosen, and the channel's binding", () => {
+    const { initiator, responder } = pair({ features: ["b", "a"] }, { features: ["a"] });
+    relay(initiator, responder);
+    const writer = new CborWriter();
+    writer.writeValue([
+      ...[[1], ["a", "b"], decodeHex(alice), new Uint8Array(32).fill(1)],
+      ...[1, ["a"], decodeHex(bob), new Uint8Array(32).fill(2)],
+      Uint8Array.of(7, 7),
+    ]);
+    expect(initiator.completed?.transcript).toEqual(sha256(writer.finish()));
   });
 
   test("[HANDSHAKE-3] any bit flipped in any message leaves at least one side with a code, and never both completed", () => {
@@ -453,6 +467,12 @@ describe("messages", () => {
   ])("[HANDSHAKE-1] a hello with %s is CBOR_TOO_LARGE", (_, large) => {
     const decoded = decodeHandshakeMessage(encodeHandshakeMessage(large));
     expect(decoded).toMatchObject({ ok: false, failure: { code: "CBOR_TOO_LARGE" } });
+  });
+
+  test("[HANDSHAKE-1] an answer of version 0 is MESSAGE_MALFORMED", () => {
+    const answer: HandshakeMessage = { ...hello, type: "answer", version: 0, signature: new Uint8Array(64) };
+    const decoded = decodeHandshakeMessage(encodeHandshakeMessage(answer));
+    expect(decoded).toMatchObject({ ok: false, failure: { code: "MESSAGE_MALFORMED" } });
   });
 
   test("[HANDSHAKE-1] a field more than we know is MESSAGE_MALFORMED", () => {

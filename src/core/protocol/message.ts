@@ -30,7 +30,12 @@ export interface DatabaseDigest {
 export type Message =
   | { readonly type: "digest"; readonly digests: readonly DatabaseDigest[] }
   | { readonly type: "frontier"; readonly database: DatabaseId; readonly frontier: Frontier }
-  | { readonly type: "skeleton"; readonly database: DatabaseId; readonly author: PublicKey; readonly samples: readonly Head[] }
+  | {
+      readonly type: "skeleton";
+      readonly database: DatabaseId;
+      readonly author: PublicKey;
+      readonly samples: readonly Head[];
+    }
   | EntriesMessage
   | { readonly type: "stored"; readonly database: DatabaseId; readonly number: number }
   | { readonly type: "want"; readonly database: DatabaseId; readonly ids: readonly EntryId[] }

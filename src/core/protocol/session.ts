@@ -25,7 +25,14 @@ import type { Power } from "../store/power.ts";
 import { encodeUtf8 } from "../utf8.ts";
 import { decodeBatch } from "./batch.ts";
 import { Lane } from "./lane.ts";
-import { type DatabaseDigest, decodeMessage, type EntriesMessage, encodeMessage, type JoinMessage, type Message } from "./message.ts";
+import {
+  type DatabaseDigest,
+  decodeMessage,
+  type EntriesMessage,
+  encodeMessage,
+  type JoinMessage,
+  type Message,
+} from "./message.ts";
 import { aboveSamples, sampleChain } from "./skeleton.ts";
 
 export type SessionEvent =
@@ -34,20 +41,53 @@ export type SessionEvent =
   /** Entries of a database became durable here, from whatever source. */
   | { readonly type: "announced"; readonly database: DatabaseId; readonly nodes: readonly Node[] }
   /** The peer's batch `number` was judged, and what was accepted of it is durable. `missing`: what its entries wait for. */
-  | { readonly type: "batchStored"; readonly database: DatabaseId; readonly number: number; readonly ids: readonly EntryId[]; readonly missing: readonly EntryId[] }
+  | {
+      readonly type: "batchStored";
+      readonly database: DatabaseId;
+      readonly number: number;
+      readonly ids: readonly EntryId[];
+      readonly missing: readonly EntryId[];
+    }
   /** A database was opened, or who may read it changed, or the app wants it compared again. */
   | { readonly type: "offered"; readonly database: DatabaseId }
   /** We want in: a ticket's secret signed `joinMessage`. */
-  | { readonly type: "joining"; readonly database: DatabaseId; readonly invite: PublicKey; readonly signature: Uint8Array }
-  | { readonly type: "joinChecked"; readonly database: DatabaseId; readonly invite: PublicKey; readonly valid: boolean };
+  | {
+      readonly type: "joining";
+      readonly database: DatabaseId;
+      readonly invite: PublicKey;
+      readonly signature: Uint8Array;
+    }
+  | {
+      readonly type: "joinChecked";
+      readonly database: DatabaseId;
+      readonly invite: PublicKey;
+      readonly valid: boolean;
+    };
 
 export type SessionEffect =
   | { readonly type: "send"; readonly bytes: Uint8Array }
   /** Read the entries and send them as one `entries` message. */
-  | { readonly type: "serve"; readonly database: DatabaseId; readonly number: number; readonly left: number; readonly nodes: readonly Node[] }
+  | {
+      readonly type: "serve";
+      readonly database: DatabaseId;
+      readonly number: number;
+      readonly left: number;
+      readonly nodes: readonly Node[];
+    }
   /** Check and judge these; answer with `batchStored`. */
-  | { readonly type: "check"; readonly database: DatabaseId; readonly number: number; readonly entries: readonly Entry[] }
-  | { readonly type: "checkJoin"; readonly database: DatabaseId; readonly invite: PublicKey; readonly message: Uint8Array; readonly signature: Uint8Array }
+  | {
+      readonly type: "check";
+      readonly database: DatabaseId;
+      readonly number: number;
+      readonly entries: readonly Entry[];
+    }
+  | {
+      readonly type: "checkJoin";
+      readonly database: DatabaseId;
+      readonly invite: PublicKey;
+      readonly message: Uint8Array;
+      readonly signature: Uint8Array;
+    }
   | { readonly type: "grant"; readonly database: DatabaseId; readonly key: PublicKey; readonly power: Power }
   | { readonly type: "refusedJoin"; readonly database: DatabaseId }
   /** Entries that came in since the comparison, and how many it is in all. */
@@ -134,7 +174,8 @@ export class Session {
 
   #offerAll(): void {
     const readable = [...this.#options.replicas.keys()].filter((database) => this.#readable(database));
-    for (let at = 0; at < readable.length; at += databasesPerDigestMax) this.#sendDigests(readable.slice(at, at + databasesPerDigestMax));
+    for (let at = 0; at < readable.length; at += databasesPerDigestMax)
+      this.#sendDigests(readable.slice(at, at + databasesPerDigestMax));
   }
 
   #offer(database: DatabaseId): void {
@@ -252,7 +293,13 @@ export class Session {
 
   #flush(lane: Lane): void {
     for (let batch = lane.nextBatch(); batch !== undefined; batch = lane.nextBatch()) {
-      this.#emit({ type: "serve", database: lane.database, number: batch.number, left: lane.queued, nodes: batch.nodes });
+      this.#emit({
+        type: "serve",
+        database: lane.database,
+        number: batch.number,
+        left: lane.queued,
+        nodes: batch.nodes,
+      });
     }
     if (lane.phase === "sending" && lane.unconfirmed === 0) this.#verify(lane);
   }
@@ -288,7 +335,8 @@ export class Session {
     const lane = this.#lane(database);
     lane.received += 1;
     if (number !== lane.received) return this.#fail(unexpected(`batch ${number}`, `batch ${lane.received}`));
-    if (lane.received - lane.stored > batchesInFlightMax) return this.#fail(unexpected("a batch too many", "to wait for stored"));
+    if (lane.received - lane.stored > batchesInFlightMax)
+      return this.#fail(unexpected("a batch too many", "to wait for stored"));
     const entries = decodeBatch(batch, database, this.#options.sha256);
     if (!entries.ok) return this.#fail(entries.failure);
     lane.remember(entries.value.map((entry) => entry.id));
@@ -330,7 +378,10 @@ export class Session {
   }
 
   #invitedPower(database: DatabaseId, invite: PublicKey): Power | undefined {
-    return this.#options.replicas.get(database)?.state.settings.invites().find(({ key }) => key === invite)?.power;
+    return this.#options.replicas
+      .get(database)
+      ?.state.settings.invites()
+      .find(({ key }) => key === invite)?.power;
   }
 
   // --- Small questions

@@ -30,10 +30,21 @@ function samplesBelow(head: Node | undefined): readonly Head[] {
 }
 
 /** Our entries of the author's chain, at positions below `through`, that are above every sample we know. */
-export function aboveSamples(graph: Graph, author: PublicKey, samples: readonly Head[], through: number): readonly Node[] {
-  const known = samples.map((sample) => graph.get(sample.id)).filter((node) => node !== undefined && node.author === author);
+export function aboveSamples(
+  graph: Graph,
+  author: PublicKey,
+  samples: readonly Head[],
+  through: number,
+): readonly Node[] {
+  const known = samples
+    .map((sample) => graph.get(sample.id))
+    .filter((node) => node !== undefined && node.author === author);
   const heads = (graph.frontier(through).get(author) ?? []).map((head) => graph.get(head.id));
-  return inOrder(walkable(heads).length === 1 ? aboveOne(walkable(heads), walkable(known)) : chainsAbove(walkable(heads), walkable(known)));
+  return inOrder(
+    walkable(heads).length === 1
+      ? aboveOne(walkable(heads), walkable(known))
+      : chainsAbove(walkable(heads), walkable(known)),
+  );
 }
 
 /** Our single branch forks off the peer's: only samples that lie on it are below it, whatever their `seq`. */
