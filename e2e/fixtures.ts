@@ -36,6 +36,8 @@ interface WorkerFixtures {
   readonly relay: Relay;
   /** The demo as `npm run build` and `vite build` made it, served as plain files. */
   readonly site: Site;
+  /** A bare page on which the built package is loaded: see page/index.html and device.ts. */
+  readonly app: Site;
 }
 
 export const test: ReturnType<typeof base.extend<object, WorkerFixtures>> = base.extend<object, WorkerFixtures>({
@@ -52,6 +54,14 @@ export const test: ReturnType<typeof base.extend<object, WorkerFixtures>> = base
       const site = await serveFolder(join(project, "demo/dist"));
       await use(site);
       site.close();
+    },
+    { scope: "worker" },
+  ],
+  app: [
+    async ({}, use) => {
+      const app = await serveFolder(join(project, "e2e/page"), { tidemark: join(project, "dist") });
+      await use(app);
+      app.close();
     },
     { scope: "worker" },
   ],
@@ -96,13 +106,16 @@ const contentTypes: Readonly<Record<string, string>> = {
   ".wasm": "application/wasm",
 };
 
-/** Serves a folder as a static host would: no rewriting, no special headers. */
-export async function serveFolder(folder: string): Promise<Site & { close(): void }> {
+/** Serves a folder as a static host would: no rewriting, no special headers. `mounted` folders appear under a first path segment. */
+export async function serveFolder(folder: string, mounted: Readonly<Record<string, string>> = {}): Promise<Site & { close(): void }> {
   if (!existsSync(join(folder, "index.html"))) throw new Error(`${folder}/index.html is missing: build it first`);
   const server = createServer((request, response) => {
     const path = normalize(decodeURIComponent(new URL(request.url ?? "/", "http://localhost").pathname));
-    const file = join(folder, path.endsWith("/") ? `${path}index.html` : path);
-    if (!file.startsWith(folder) || !existsSync(file) || !statSync(file).isFile()) {
+    const [, first = "", ...rest] = path.split("/");
+    const base = mounted[first] ?? folder;
+    const inside = base === folder ? path : rest.join("/");
+    const file = join(base, inside.endsWith("/") ? `${inside}index.html` : inside);
+    if (!file.startsWith(base) || !existsSync(file) || !statSync(file).isFile()) {
       response.writeHead(404).end();
       return;
     }

@@ -287,6 +287,8 @@ test("[CBOR-7] a length that is only claimed is CBOR_TRUNCATED before anything i
     "a2616100",
   ];
   for (const hex of claims) expect([hex, codeFor(hex)]).toEqual([hex, "CBOR_TRUNCATED"]);
+  expect(codeOf(() => new CborReader(fromHex("8300 00")).array())).toBe("CBOR_TRUNCATED");
+  expect(codeOf(() => new CborReader(fromHex("a2 6161 00")).map())).toBe("CBOR_TRUNCATED");
 });
 
 test("[CBOR-7] more than the caller's limit is CBOR_TOO_LARGE", () => {

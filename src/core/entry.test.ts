@@ -108,9 +108,21 @@ test("[ENTRY-1] an entry is the array that another DAG-CBOR library writes, and 
 });
 
 test("[ENTRY-1] a recorded entry still has the same bytes and id", () => {
+  const link = "d82a582500" + "01711220";
+  const items = [
+    "8a01",
+    link + "aa".repeat(32),
+    `5820${"03".repeat(32)}`,
+    "01",
+    link + "bb".repeat(32),
+    `82${link}${"cc".repeat(32)}${link}${"dd".repeat(32)}`,
+    "0705",
+    "8183" + "6161" + "626b76" + "4101",
+    `5840${"09".repeat(64)}`,
+  ];
   const entry = encodeEntry(laterBody, signature, sha256);
-  expect(encodeHex(entry.bytes)).toBe("RECORDED_BYTES");
-  expect(formatCid(entry.id)).toBe("RECORDED_CID");
+  expect(encodeHex(entry.bytes)).toBe(items.join(""));
+  expect(formatCid(entry.id)).toBe("bafyreibd7onqycjhryjnn2cst7ixapqoc5mjqhbxyp2ieiyxbqm2fjmb3a");
 });
 
 test("[ENTRY-2] the signature covers the domain tag and all bytes before it, and is the last 64 bytes", () => {
@@ -123,6 +135,11 @@ test("[ENTRY-2] the signature covers the domain tag and all bytes before it, and
   expect(entryMessage(entry)).toEqual(message);
   expect(entrySignature(entry)).toEqual(sign(message, seed));
   expect(sameEntry(entry, encodeEntry(body, sign(message, seed), sha256))).toBe(true);
+});
+
+test("[ENTRY-2] a signature of another length is not written", () => {
+  expect(() => encodeEntry(rootBody, new Uint8Array(63), sha256)).toThrow("64 bytes");
+  expect(() => sealEntry(rootBody, encodeUnsigned(rootBody), new Uint8Array(65), sha256)).toThrow("64 bytes");
 });
 
 test("[ENTRY-3] the id is the CID of all bytes", () => {

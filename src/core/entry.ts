@@ -24,7 +24,7 @@ import { linkBytesLength } from "./cbor.ts";
 import { CborReader } from "./cbor-reader.ts";
 import { CborWriter } from "./cbor-writer.ts";
 import type { HybridTime } from "./clock.ts";
-import { attempt, type Result, show, TidemarkError } from "./errors.ts";
+import { assert, attempt, type Result, show, TidemarkError } from "./errors.ts";
 import { type DatabaseId, type EntryId, entryIdFromDigest, type PublicKey, type Sha256 } from "./ids.ts";
 import { entryBytesMax, parentsMax, storeNameBytesMax, storesMax, storeTypeBytesMax } from "./limits.ts";
 import { compareUtf8, utf8Length } from "./utf8.ts";
@@ -96,7 +96,7 @@ export function encodeUnsigned(body: EntryBody): Uint8Array {
 export function sealEntry(body: EntryBody, message: Uint8Array, signature: Uint8Array, sha256: Sha256): Entry {
   const writer = new CborWriter(message.length - domainTagBytes.length + signatureItemBytesLength);
   writer.raw(message.subarray(domainTagBytes.length));
-  writer.bytes(signature);
+  writeSignature(writer, signature);
   return identify(body, writer.view(), sha256);
 }
 
@@ -109,7 +109,7 @@ export function encodeEntry(body: EntryBody, signature: Uint8Array, sha256: Sha2
 export function writeEntry(writer: CborWriter, body: EntryBody, signature: Uint8Array, sha256: Sha256): Entry {
   const from = writer.length;
   writeUnsigned(writer, body);
-  writer.bytes(signature);
+  writeSignature(writer, signature);
   checkSize(writer.length - from);
   return identify(body, writer.view(from), sha256);
 }
@@ -176,6 +176,11 @@ function writeUnsigned(writer: CborWriter, body: EntryBody): void {
     writer.text(type);
     writer.bytes(payload);
   }
+}
+
+function writeSignature(writer: CborWriter, signature: Uint8Array): void {
+  assert(signature.length === signatureBytesLength, "a signature of 64 bytes");
+  writer.bytes(signature);
 }
 
 function readUnsigned(reader: CborReader): EntryBody {

@@ -3,7 +3,7 @@ import type { Verifier } from "../ports/keys.ts";
 import { isAcceptableKey, isAcceptableSignature } from "./acceptance.ts";
 import { unshared } from "./web-crypto.ts";
 
-/** Imported keys kept for the next signature of the same author. More authors than this in turn cost an import each, 0.05 ms. */
+/** Imported keys kept for the next signature of the same author. More authors than this in turn cost an import each. */
 const keysMax = 1_024;
 
 /** Ed25519 by the platform. Construct it only where WebCrypto has Ed25519: see `createVerifier`. */

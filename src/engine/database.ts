@@ -10,7 +10,7 @@ import { TidemarkError, toError } from "../core/errors.ts";
 import type { Node } from "../core/graph.ts";
 import type { DatabaseId, EntryId } from "../core/ids.ts";
 import type { Refusal, Replica, ReplicaEffect, ReplicaEvent } from "../core/replica.ts";
-import { permissionName, WRITE } from "../core/store/power.ts";
+import { type Permission, permissionName, type Power, WRITE } from "../core/store/power.ts";
 import type { StoreChange } from "../core/store/state.ts";
 import type { DatabaseRecord } from "../ports/storage.ts";
 import type { Checkpoints } from "./checkpoints.ts";
@@ -74,6 +74,11 @@ export class OpenDatabase {
     return this.record.id;
   }
 
+  /** Of this device's key. */
+  get permission(): Permission {
+    return permissionName(this.#power);
+  }
+
   /** Whether the database has arrived: its root is here. */
   get hasRoot(): boolean {
     return this.replica.graph.size > 0;
@@ -101,8 +106,11 @@ export class OpenDatabase {
 
   #assertMayWrite(): void {
     if (!this.hasRoot) throw new TidemarkError("DATABASE_NOT_READY", { database: this.id });
-    const power = this.replica.authority.power(this.#ports.identity.publicKey);
-    if (power > WRITE) throw new TidemarkError("PERMISSION_DENIED", { need: "write", got: permissionName(power) });
+    if (this.#power > WRITE) throw new TidemarkError("PERMISSION_DENIED", { need: "write", got: this.permission });
+  }
+
+  get #power(): Power {
+    return this.replica.authority.power(this.#ports.identity.publicKey);
   }
 
   /** Accepts entries of this device; throws what the first of them is refused for. */

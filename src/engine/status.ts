@@ -1,5 +1,6 @@
 /** What is saved where, as far as this device can know. */
 import type { PublicKey } from "../core/ids.ts";
+import type { Permission } from "../core/store/power.ts";
 import type { RelayStatus } from "../ports/transport.ts";
 import type { OpenDatabase } from "./database.ts";
 import type { Peers } from "./peers.ts";
@@ -17,6 +18,8 @@ export interface PeerStatus {
 export interface DatabaseStatus {
   readonly name: string;
   readonly ready: boolean;
+  /** What this device's key may do; none while the database has not arrived. */
+  readonly permission: Permission;
   /** Entries that are part of the database here. */
   readonly entries: number;
   /** Of these, how many are durable on this device. */
@@ -27,7 +30,7 @@ export interface DatabaseStatus {
   readonly peers: readonly PeerStatus[];
 }
 
-export function databaseStatus({ id, record, replica }: OpenDatabase, peers: Peers): DatabaseStatus {
+export function databaseStatus({ id, record, replica, permission }: OpenDatabase, peers: Peers): DatabaseStatus {
   const shared = peers.all().flatMap(({ key, channel, session }): PeerStatus[] => {
     const lane = session?.lane(id);
     if (key === undefined || lane === undefined) return [];
@@ -39,6 +42,7 @@ export function databaseStatus({ id, record, replica }: OpenDatabase, peers: Pee
   return {
     name: record.name,
     ready: record.ticket === undefined,
+    permission,
     entries: replica.graph.size,
     saved: replica.stored,
     online: peers.online,

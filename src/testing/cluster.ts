@@ -4,10 +4,10 @@
  * [SIMULATION-1] A run depends on its seed alone.
  * [SIMULATION-2] The harness owns the wiring; a test owns what happens: who writes, who is cut off, who crashes.
  */
-import { sha256 } from "@noble/hashes/sha2.js";
+import { loadSha256 } from "../crypto/sha256.ts";
 import type { StorePart } from "../core/entry.ts";
 import type { TidemarkError } from "../core/errors.ts";
-import { type DatabaseId, encodeHex } from "../core/ids.ts";
+import { type DatabaseId, encodeHex, type Sha256 } from "../core/ids.ts";
 import { TableChanges } from "../core/store/table-changes.ts";
 import { identityFromSeed } from "../crypto/identity.ts";
 import { NobleVerifier } from "../crypto/noble-verifier.ts";
@@ -34,6 +34,7 @@ export class Device {
   readonly identity: Identity;
   readonly secret: Uint8Array;
   readonly storage: Storage;
+  readonly sha256: Sha256;
   /** What was reported and no call waited for, in order. */
   readonly problems: readonly TidemarkError[];
   /** Signature checks made so far. */
@@ -44,6 +45,7 @@ export class Device {
     this.identity = parts.identity;
     this.secret = parts.secret;
     this.storage = parts.storage;
+    this.sha256 = parts.sha256;
     this.problems = parts.problems;
     this.checks = parts.checks;
   }
@@ -64,7 +66,7 @@ export class Device {
   /** Equal on devices that hold the same entries. */
   stateDigest(database: DatabaseId): string {
     const { replica } = this.instance.database(database);
-    return `${replica.graph.size} ${replica.digest()} ${encodeHex(sha256(replica.state.encode()))}`;
+    return `${replica.graph.size} ${replica.digest()} ${encodeHex(this.sha256(replica.state.encode()))}`;
   }
 }
 
@@ -84,6 +86,7 @@ export class Cluster {
     const storage = options.storage ?? createMemoryStorage();
     const problems: TidemarkError[] = [];
     const verifier = new CountingVerifier();
+    const sha256 = await loadSha256();
     const ports: EnginePorts = {
       storage,
       identity,
@@ -103,7 +106,7 @@ export class Cluster {
       reported: (error) => problems.push(error),
       reloaded: () => {},
     });
-    return new Device({ instance, identity, secret, storage, problems, checks: () => verifier.checks });
+    return new Device({ instance, identity, secret, storage, sha256, problems, checks: () => verifier.checks });
   }
 
   /** Lets time pass in small steps until the condition holds. Throws after `ms` of simulated time. */

@@ -3,15 +3,17 @@
  * Posts `undefined` when the check held, else why it did not.
  */
 import { publicKeyFromBytes } from "../core/ids.ts";
-import type { Clock } from "../ports/clock.ts";
 import type { Channel, Network } from "../ports/transport.ts";
 import { createWebRtcNetwork } from "../transport/webrtc.ts";
+import { systemClock as clock } from "../worker/clock.ts";
 import { channelContract } from "./channel-contract.ts";
 import { MemoryRelay } from "./memory-introducer.ts";
 import { SeededRandom } from "./random.ts";
 
 export interface WebRtcCheck {
   readonly title: string;
+  /** Expected of the channel: how it is carried. */
+  readonly path: string;
   /** Their other ends are held by two `PeerConnections`. */
   readonly left: MessagePort;
   readonly right: MessagePort;
@@ -20,14 +22,6 @@ export interface WebRtcCheck {
 const patienceMs = 20_000;
 const room = new Uint8Array(32);
 
-const clock: Clock = {
-  now: () => Date.now(),
-  after: (ms, action) => {
-    const timer = setTimeout(action, ms);
-    return () => clearTimeout(timer);
-  },
-};
-
 globalThis.onmessage = ({ data }: MessageEvent<WebRtcCheck>) => {
   run(data).then(
     () => globalThis.postMessage(undefined),
@@ -35,7 +29,7 @@ globalThis.onmessage = ({ data }: MessageEvent<WebRtcCheck>) => {
   );
 };
 
-async function run({ title, left, right }: WebRtcCheck): Promise<void> {
+async function run({ title, path, left, right }: WebRtcCheck): Promise<void> {
   const relay = new MemoryRelay(clock, 0);
   const ends = [left, right].map((page, index) => {
     const self = publicKeyFromBytes(new Uint8Array(32).fill(index));
@@ -46,7 +40,8 @@ async function run({ title, left, right }: WebRtcCheck): Promise<void> {
   for (const network of ends) network.seek(room);
   const [leftChannel, rightChannel] = (await Promise.all(channels)) as [Channel, Channel];
   const check = channelContract.find((one) => one.title === title);
-  await check?.check({ left: leftChannel, right: rightChannel, until });
+  if (check === undefined || leftChannel.path !== path) throw new Error(`${title} by ${leftChannel.path}`);
+  await check.check({ left: leftChannel, right: rightChannel, until });
   for (const network of ends) network.close();
 }
 

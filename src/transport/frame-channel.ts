@@ -152,7 +152,7 @@ export class FrameChannel implements Channel {
     }
   }
 
-  /** A frame that is not full waits for company while the pipe is busy: a buffer full of small frames throttles the channel. */
+  /** A frame that is not full waits for company while the pipe is busy: on a slow line small frames cost far more than their bytes. */
   #fillTo(): number {
     return this.#packer.bytes < frameBytesMax ? pipeBytesLow : pipeBytesMax - frameBytesMax;
   }

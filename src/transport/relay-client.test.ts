@@ -168,21 +168,17 @@ test("[INTRODUCER-1] a room that is full is asked for again later", async () => 
   const first = await RelayMember.join(relay.url, WebSocket);
   const wanted = roomFromBytes(room(1));
   await first.enter(wanted);
-  const { device, introducer, recorder } = await connect(relay.url, clock);
+  const { introducer } = await connect(relay.url, clock);
   introducer.enter(room(1));
-  await recorder.until(() => introducer.status.state === "connected");
   while (relay.stats.refusals.membersPerRoom === undefined) await first.enter(wanted);
   first.send({ type: "leave", room: wanted });
   await first.enter(roomFromBytes(room(2)));
-  // The client has set its timer once it has read the answer.
-  while (clock.nextAt !== undefined && relay.stats.rooms < 2) {
+  while (relay.stats.rooms < 2) {
     clock.advance(1_000);
     await first.enter(roomFromBytes(room(2)));
   }
   first.send({ type: "enter", room: wanted });
   expect(await first.next("full")).toEqual({ type: "full", room: wanted });
-  expect(relay.stats.members).toBe(2);
-  expect(device.key).not.toBe(first.device.key);
 });
 
 /** A port where nobody listens. */
@@ -271,14 +267,19 @@ test("[INTRODUCER-7] a relay that accepts the connection and never answers is gi
 test("[INTRODUCER-7] a relay that falls silent is given up after 75 s, one that shows life is kept", async () => {
   const clock = new SimulatedClock();
   const relay = await start(clock);
-  const { introducer, recorder } = await connect(relay.url, clock);
-  await recorder.reaches("connected");
   const watcher = await RelayMember.join(relay.url, WebSocket);
-  for (let i = 0; i < 10; i++) {
+  await watcher.enter(roomFromBytes(room(1)));
+  const { introducer, recorder, device } = await connect(relay.url, clock);
+  introducer.enter(room(1));
+  const { card } = await watcher.next("entered");
+  for (let minutes = 0; minutes < 5; minutes += 0.5) {
     clock.advance(30_000);
     await watcher.next("alive");
-    // Both answered the same ping at the same time; the answer shows that the relay has read it.
-    await watcher.enter(roomFromBytes(room(i)));
+    // Behind the ping on the way there, and behind the pong on the way back.
+    watcher.send({ type: "send", to: device.key, sealed: await watcher.device.sealer.seal(card, bytes("there?")) });
+    await recorder.until(() => recorder.of("noted").length > 2 * minutes);
+    introducer.note(watcher.device.key, bytes("here"));
+    await watcher.next("deliver");
   }
   expect(introducer.status.state).toBe("connected");
 
@@ -332,7 +333,6 @@ test("[INTRODUCER-6] a client whose key was proved elsewhere waits 64 s before i
   const replaced = recorder.reaches("refused");
   const twin = await RelayMember.join(relay.url, WebSocket, device);
   expect((await replaced).reason).toMatch(/^replaced: /);
-  const before = twin.closed.then(() => introducer.status.state);
   // The relay pings after 30 s and again after 60 s.
   clock.advance(30_000);
   await twin.next("alive");
@@ -341,7 +341,7 @@ test("[INTRODUCER-6] a client whose key was proved elsewhere waits 64 s before i
   expect(introducer.status.state).toBe("refused");
   clock.advance(1);
   await recorder.reaches("connected");
-  expect(["connecting", "connected"]).toContain(await before);
+  expect(await twin.closed).toMatchObject({ reason: "replaced" });
 });
 
 test("[INTRODUCER-3] after `close` nothing is told, sent or tried any more", async () => {

@@ -13,7 +13,8 @@ async function runInWorker(title: string, options: PeerConnectionsOptions): Prom
     worker.onmessage = ({ data }) => resolve(data);
     worker.onerror = ({ message }) => reject(new Error(message));
   });
-  worker.postMessage({ title, left, right } satisfies WebRtcCheck, [left, right]);
+  const path = options.transfer ? "webrtc" : "webrtc by port";
+  worker.postMessage({ title, path, left, right } satisfies WebRtcCheck, [left, right]);
   const result = await answer;
   for (const page of pages) page.close();
   worker.terminate();

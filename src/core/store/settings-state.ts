@@ -3,8 +3,8 @@
  *
  * [SETTINGS-4] The name, and the invite of each key, is what was written last. An invite of power 999 is withdrawn.
  * [SETTINGS-5] Every set is kept and listed by stamp: what a key may do depends on more than the last one (authority.ts).
- * [SETTINGS-7] A checkpoint is a list of [time, entry id, op] sorted by what the op writes: the name, an invite, one entry's set
- *              of a key. Nonces are not kept.
+ * [SETTINGS-7] A checkpoint is a list of [time, entry id, op]: invites by key, the name, then sets by key and entry id.
+ *              Nonces are not kept.
  */
 
 import { CborReader } from "../cbor-reader.ts";

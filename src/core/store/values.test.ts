@@ -5,7 +5,10 @@ import { TidemarkError } from "../errors.ts";
 import { columnsPerRowMax, depthMax } from "../limits.ts";
 import { equalValues, overlayColumns, type Row, splitColumns, validateName, validateValue } from "./values.ts";
 
-const key = fc.oneof(fc.constantFrom("__proto__", "constructor", "toString", "", "a.b", "1"), fc.string({ unit: "binary" }));
+const key = fc.oneof(
+  fc.constantFrom("__proto__", "constructor", "toString", "", "a.b", "1"),
+  fc.string({ unit: "binary" }),
+);
 const leaf = fc.oneof(
   fc.constantFrom(null, true, false, 0, 1e300, 5e-324),
   fc.double({ noNaN: true, noDefaultInfinity: true }).map((number) => (number === 0 ? 0 : number)),
@@ -30,7 +33,8 @@ function refusedAt(check: () => unknown): string {
   try {
     check();
   } catch (error) {
-    if (error instanceof TidemarkError && error.code === "INPUT_INVALID") return String(Object.values(error.details)[0]);
+    if (error instanceof TidemarkError && error.code === "INPUT_INVALID")
+      return String(Object.values(error.details)[0]);
     throw error;
   }
   throw new Error("it was accepted");
@@ -101,7 +105,8 @@ describe("values", () => {
   });
 
   test("[STORE-7] names are well-formed, not empty and bounded in bytes; dots and `__proto__` are fine", () => {
-    for (const name of ["__proto__", "a.b", " ", "\0", "é".repeat(5)]) expect(validateName(name, "row id", 10)).toBe(name);
+    for (const name of ["__proto__", "a.b", " ", "\0", "é".repeat(5)])
+      expect(validateName(name, "row id", 10)).toBe(name);
     for (const name of ["", "\ud800", "é".repeat(6), 7, undefined, null]) {
       expect(refusedAt(() => validateName(name, "row id", 10))).toBe("row id");
     }
@@ -111,7 +116,8 @@ describe("values", () => {
     const columns = Object.fromEntries(Array.from({ length: columnsPerRowMax + 1 }, (_, i) => [`c${i}`, i]));
     expect(refusedAt(() => splitColumns(columns, "notes n1"))).toBe("notes n1");
     expect(refusedAt(() => splitColumns({ "": 1 }, "notes n1"))).toBe("notes n1: column name");
-    for (const columns of [null, 7, [1], new Date(0)]) expect(refusedAt(() => splitColumns(columns, "notes n1"))).toBe("notes n1");
+    for (const columns of [null, 7, [1], new Date(0)])
+      expect(refusedAt(() => splitColumns(columns, "notes n1"))).toBe("notes n1");
   });
 });
 

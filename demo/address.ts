@@ -1,0 +1,81 @@
+/**
+ * What the page's address says, and how links are made.
+ *
+ *   ?as=name       another person in the same browser: the name of the instance
+ *   ?relay=wss://… another relay
+ *   #board=…       a board of this device
+ *   #tidemark:?…   a ticket: a key to a board. It is taken out of the address as soon as it is used.
+ */
+export type Route =
+  | { readonly type: "start" }
+  | { readonly type: "board"; readonly id: string }
+  | { readonly type: "join"; readonly link: string };
+
+const defaultInstance = "board";
+const personKey = "tidemark-board/as";
+const boardPrefix = "#board=";
+
+export function readRoute(): Route {
+  const { hash, href } = location;
+  if (hash === "" || hash === "#") return { type: "start" };
+  if (hash.startsWith(boardPrefix)) return { type: "board", id: hash.slice(boardPrefix.length) };
+  // Whatever else it is, joining says what is wrong with it.
+  return { type: "join", link: href };
+}
+
+export function boardHref(id: string): string {
+  return boardPrefix + id;
+}
+
+/** Puts another route into the address without a step in the history: a ticket must not stay there. */
+export function replaceRoute(hash: string): void {
+  history.replaceState(null, "", location.pathname + location.search + hash);
+}
+
+/** A link to this page with a ticket behind the `#`, where no server sees it. */
+export function shareLink(ticket: string): string {
+  const url = new URL(location.href);
+  url.searchParams.delete("as");
+  url.hash = "";
+  return `${url.href.replace(/#$/, "")}#${ticket}`;
+}
+
+/** From the address, else what this tab chose before, else the usual one. */
+export function readInstanceName(): string {
+  const asked = new URLSearchParams(location.search).get("as");
+  if (asked !== null && asked !== "") return asked;
+  return readTab() ?? defaultInstance;
+}
+
+export function isUsualInstance(name: string): boolean {
+  return name === defaultInstance;
+}
+
+/** Another person for this tab: kept for as long as the tab is. `taken` is the name that another tab uses. */
+export function chooseNextPerson(taken: string): string {
+  const number = /^person-(\d+)$/.exec(taken)?.[1];
+  const name = `person-${number === undefined ? 2 : Number(number) + 1}`;
+  try {
+    sessionStorage.setItem(personKey, name);
+  } catch {
+    // Site data is blocked: the choice is lost with the next load.
+  }
+  return name;
+}
+
+export function readRelay(): string | undefined {
+  const asked = new URLSearchParams(location.search).get("relay");
+  if (asked !== null && asked !== "") return asked;
+  const built = import.meta.env.VITE_RELAY_URL;
+  if (built !== undefined && built !== "") return built;
+  const isLocal = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
+  return isLocal ? "ws://localhost:8787" : undefined;
+}
+
+function readTab(): string | undefined {
+  try {
+    return sessionStorage.getItem(personKey) ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
