@@ -21,6 +21,9 @@ const optimizeDeps = {
 /** `npm run soak` asks for more runs of those properties that do not say how many they need. */
 const setupFiles = process.env.FUZZ_RUNS === undefined ? [] : [path("scripts/fuzz-runs.ts")];
 
+/** Properties take seconds on a busy machine; what hangs is still found. */
+const testTimeout = 30_000;
+
 /** One file for both: vitest over `src`, and Vite for the demo, which uses the built package as an app would. */
 const config: ViteUserConfig = {
   root: path(process.env.VITEST ? "." : "demo"),
@@ -32,12 +35,21 @@ const config: ViteUserConfig = {
   build: { outDir: path("demo/dist"), emptyOutDir: true, target: "es2022" },
   test: {
     projects: [
-      { test: { name: "unit", setupFiles, include: ["src/**/*.test.ts"], exclude: ["src/**/*.browser.test.ts"] } },
+      {
+        test: {
+          name: "unit",
+          setupFiles,
+          testTimeout,
+          include: ["src/**/*.test.ts"],
+          exclude: ["src/**/*.browser.test.ts"],
+        },
+      },
       {
         optimizeDeps,
         test: {
           name: "browser",
           setupFiles,
+          testTimeout,
           include: ["src/**/*.browser.test.ts"],
           browser: {
             enabled: true,

@@ -16,7 +16,10 @@ const explanations: Partial<Record<ErrorCode, Explanation>> = {
     title: "The board could not start",
     hint: "Its background script did not load. Check the network connection and load the page again.",
   },
-  WORKER_DEAD: { title: "The board has stopped", hint: "Everything that was saved is safe. Load the page again to go on." },
+  WORKER_DEAD: {
+    title: "The board has stopped",
+    hint: "Everything that was saved is safe. Load the page again to go on.",
+  },
   INSTANCE_CLOSED: { title: "The board is closed", hint: "Load the page again to go on." },
   ENVIRONMENT_UNSUPPORTED: {
     title: "This browser cannot run the board",
@@ -27,9 +30,15 @@ const explanations: Partial<Record<ErrorCode, Explanation>> = {
     hint: "Private windows and blocked site data can do that. Allow site data for this page, or use another window.",
   },
   STORAGE_QUOTA: { title: "This device is full", hint: "The change was not saved. Free some space and try again." },
-  STORAGE_CORRUPT: { title: "What is saved on this device is damaged", hint: "Other people's devices still have their copies." },
+  STORAGE_CORRUPT: {
+    title: "What is saved on this device is damaged",
+    hint: "Other people's devices still have their copies.",
+  },
   STORAGE_CLOSED: { title: "The browser closed the storage", hint: "Load the page again to go on." },
-  PERMISSION_DENIED: { title: "You may read this board, not change it", hint: "Ask its owner for a link that can write." },
+  PERMISSION_DENIED: {
+    title: "You may read this board, not change it",
+    hint: "Ask its owner for a link that can write.",
+  },
   TICKET_MALFORMED: {
     title: "This link is broken",
     hint: "Check that the whole link was copied, to its very last character, or ask for a new one.",
@@ -38,11 +47,17 @@ const explanations: Partial<Record<ErrorCode, Explanation>> = {
     title: "This link does not open the board any more",
     hint: "It was withdrawn, or made for something else. Ask the person who sent it for a new one.",
   },
-  DATABASE_UNKNOWN: { title: "That board is not on this device", hint: "Open the link that was shared with you once more." },
+  DATABASE_UNKNOWN: {
+    title: "That board is not on this device",
+    hint: "Open the link that was shared with you once more.",
+  },
   DATABASE_NOT_READY: { title: "The board has not arrived yet", hint: "Wait until the owner's device is online." },
   ENTRY_TOO_LARGE: { title: "That is too much at once", hint: "Try it in smaller pieces." },
   RELAY_UNREACHABLE: { title: "The relay cannot be reached", hint: "Your work goes on; it is tried again by itself." },
-  RELAY_REFUSED: { title: "The relay turned this device away", hint: "Your work goes on, but nobody new can be found through it." },
+  RELAY_REFUSED: {
+    title: "The relay turned this device away",
+    hint: "Your work goes on, but nobody new can be found through it.",
+  },
   CHANNEL_CLOSED: { title: "A connection broke off", hint: "It is made again by itself." },
   HANDSHAKE_TIMEOUT: { title: "A device did not answer in time", hint: "It is tried again by itself." },
   ENTRY_TIME_AHEAD: {
@@ -54,7 +69,8 @@ const explanations: Partial<Record<ErrorCode, Explanation>> = {
 
 export function explain(error: unknown): Explanation {
   if (!(error instanceof TidemarkError)) return { title: "Something unexpected went wrong", hint: String(error) };
-  const known = explanations[error.code];
+  const code: ErrorCode = error.code;
+  const known = explanations[code];
   return known ?? { title: error.message, hint: error.hint ?? "" };
 }
 

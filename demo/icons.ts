@@ -25,7 +25,11 @@ export function icon(name: IconName): SVGElement {
 
 /** The mark of the product: two waves and what the tide leaves. */
 export function mark(): SVGElement {
-  const waves = ["M3 8.5c3-2.8 6-2.8 9 0s6 2.8 9 0", "M3 14.5c3-2.8 6-2.8 9 0s6 2.8 9 0", "M7.5 20c1.5-1.2 3-1.2 4.5 0s3 1.2 4.5 0"];
+  const waves = [
+    "M3 8.5c3-2.8 6-2.8 9 0s6 2.8 9 0",
+    "M3 14.5c3-2.8 6-2.8 9 0s6 2.8 9 0",
+    "M7.5 20c1.5-1.2 3-1.2 4.5 0s3 1.2 4.5 0",
+  ];
   const paths = waves.map((wave) => {
     const path = document.createElementNS(svg, "path");
     path.setAttribute("d", wave);

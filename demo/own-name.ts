@@ -3,22 +3,32 @@ export const nameLengthMax = 40;
 
 export class OwnName {
   readonly #key: string;
-  #name: string;
+  #name: string | undefined;
 
   constructor(instance: string) {
     this.#key = `tidemark-board/${instance}/name`;
     this.#name = read(this.#key);
   }
 
+  /** Whether there was an occasion to choose: nobody is asked twice. */
+  get isAsked(): boolean {
+    return this.#name !== undefined;
+  }
+
+  markAsked(): void {
+    if (!this.isAsked) this.set("");
+  }
+
   /** Empty when none was chosen. */
   get(): string {
-    return this.#name;
+    return this.#name ?? "";
   }
 
   set(name: string): void {
-    this.#name = tidyName(name);
+    const tidy = tidyName(name);
+    this.#name = tidy;
     try {
-      localStorage.setItem(this.#key, this.#name);
+      localStorage.setItem(this.#key, tidy);
     } catch {
       // Site data is blocked: it is asked again next time.
     }
@@ -30,10 +40,10 @@ export function tidyName(name: string): string {
   return [...name.replace(/\s+/g, " ").trim()].slice(0, nameLengthMax).join("");
 }
 
-function read(key: string): string {
+function read(key: string): string | undefined {
   try {
-    return tidyName(localStorage.getItem(key) ?? "");
+    return localStorage.getItem(key) ?? undefined;
   } catch {
-    return "";
+    return undefined;
   }
 }

@@ -73,7 +73,8 @@ export class Toasts {
   }
 
   #onKey(event: KeyboardEvent): void {
-    const isUndo = event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey;
+    const isUndo =
+      event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey;
     if (!isUndo || this.#undo === undefined || isEditing(event.target)) return;
     event.preventDefault();
     this.#run(this.#undo.toast, this.#undo.action);

@@ -6,6 +6,8 @@ import type { Problems } from "./problems.ts";
 import type { Toasts } from "./toasts.ts";
 
 export interface View {
+  /** How the page is laid out. */
+  readonly layout: "start" | "board" | "notice";
   /** For the title of the window; empty for the app's own name alone. */
   readonly title: string;
   readonly elements: readonly HTMLElement[];

@@ -3,7 +3,7 @@
  * What is given to `run` runs on that page, where `tidemark` is the package, `tide` the instance and `db` the database.
  */
 import type { Browser, BrowserContext, Page } from "@playwright/test";
-import type * as Tidemark from "../dist/types/index.d.ts";
+import type * as Tidemark from "tidemark";
 
 declare global {
   var tidemark: typeof Tidemark;
@@ -90,4 +90,3 @@ export async function openPair(browser: Browser, options: DeviceOptions): Promis
   await b.join(await a.createAndShare());
   return [a, b];
 }
-

@@ -107,7 +107,10 @@ const contentTypes: Readonly<Record<string, string>> = {
 };
 
 /** Serves a folder as a static host would: no rewriting, no special headers. `mounted` folders appear under a first path segment. */
-export async function serveFolder(folder: string, mounted: Readonly<Record<string, string>> = {}): Promise<Site & { close(): void }> {
+export async function serveFolder(
+  folder: string,
+  mounted: Readonly<Record<string, string>> = {},
+): Promise<Site & { close(): void }> {
   if (!existsSync(join(folder, "index.html"))) throw new Error(`${folder}/index.html is missing: build it first`);
   const server = createServer((request, response) => {
     const path = normalize(decodeURIComponent(new URL(request.url ?? "/", "http://localhost").pathname));

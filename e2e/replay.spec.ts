@@ -22,7 +22,9 @@ test("two recorded writers end with the same 26,078 rows, tips and state", async
   const [one, other] = await Promise.all(devices.map((device) => device.digest()));
   expect(one).toEqual(other);
   expect(one?.entries).toBe(26_078 + 3); // The root, the invite and the grant.
-  const rows = await Promise.all(devices.map((device) => device.run(async () => JSON.stringify(await db.table("txns").all()))));
+  const rows = await Promise.all(
+    devices.map((device) => device.run(async () => JSON.stringify(await db.table("txns").all()))),
+  );
   expect(rows[0]).toBe(rows[1]);
   expect(JSON.parse(rows[0] ?? "")).toEqual(txns.map((txn, i) => ({ ...txn, id: `t${String(i).padStart(6, "0")}` })));
   for (const device of devices) await device.close();

@@ -1,5 +1,5 @@
 // Builds dist/ from src/: `npm run build`. Prints what came out and how large it is.
-import { chmodSync, existsSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { build } from "esbuild";
 import { checkOutput } from "./build/check.mjs";
 import { writeLicenses } from "./build/licenses.mjs";
@@ -32,7 +32,6 @@ const browser = {
 const start = performance.now();
 const missing = entries.map((name) => `src/${name}.ts`).filter((path) => !existsSync(`${project}/${path}`));
 if (missing.length > 0) fail(`cannot build: ${missing.join(", ")} missing`);
-rmSync(`${project}/dist`, { recursive: true, force: true });
 
 // Chunks stay beside index.js: `new URL("./worker.js", import.meta.url)` may end up in any of them.
 const page = build({
@@ -58,6 +57,7 @@ const reasons = results.flatMap((result) => (result.status === "rejected" ? [res
 if (reasons.length > 0) fail(reasons.join("\n"));
 
 const metafiles = results.flatMap((result) => (result.value?.metafile ? [result.value.metafile] : []));
+removeStale(metafiles);
 finishTypes(entries);
 writeLicenses(metafiles);
 chmodSync(`${project}/dist/relay-cli.js`, 0o755);
@@ -65,3 +65,10 @@ const { version } = JSON.parse(readFileSync(`${project}/package.json`, "utf8"));
 checkOutput(metafiles);
 reportSizes(metafiles);
 console.log(`built tidemark ${version} in ${Math.round(performance.now() - start)} ms`);
+
+/** What earlier builds left. Removed last, so that whoever runs from dist/ meanwhile is not left without files. */
+function removeStale(metafiles) {
+  const outputs = new Set(metafiles.flatMap((metafile) => Object.keys(metafile.outputs)));
+  const files = readdirSync(`${project}/dist`, { withFileTypes: true }).filter((entry) => entry.isFile());
+  for (const { name } of files) if (!outputs.has(`dist/${name}`)) rmSync(`${project}/dist/${name}`);
+}

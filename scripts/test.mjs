@@ -47,10 +47,10 @@ function countPlaywright({ stats, errors }) {
 
 const vitest = "vitest/vitest.mjs";
 const steps = [
+  check("build", "../scripts/build.mjs", []),
   check("types", "typescript/bin/tsc", ["-p", "tsconfig.json", "--pretty", "false"]),
   check("types without DOM and Node", "typescript/bin/tsc", ["-p", "tsconfig.pure.json", "--pretty", "false"]),
   check("lint", "@biomejs/biome/bin/biome", ["ci", "--error-on-warnings", "--colors=off"]),
-  check("build", "../scripts/build.mjs", []),
   check("build of the demo", "vite/bin/vite.js", ["build", "--logLevel", "warn"]),
   check("package manifest", "publint/src/cli.js", ["--strict"]),
   check("package types", "@arethetypeswrong/cli/dist/index.js", ["--pack", ".", "--profile", "esm-only"]),

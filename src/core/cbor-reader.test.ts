@@ -70,7 +70,7 @@ test("[CBOR-1] what was written comes back as it was", () => {
       const decoded = decodeValue(encodeValue(value));
       expect(decoded.ok && isDeepStrictEqual(decoded.value, value)).toBe(true);
     }),
-    { numRuns: 1_000 },
+    { numRuns: 300 },
   );
 });
 
@@ -111,9 +111,9 @@ test("[CBOR-1] of any bytes exactly those are accepted that @ipld/dag-cbor reads
       expect(isDeepStrictEqual(ours.value, theirs.value)).toBe(true);
       expect(equalBytes(encodeValue(ours.value), bytes)).toBe(true);
     }),
-    { numRuns: 5_000 },
+    { numRuns: 2_000 },
   );
-  expect(accepted).toBeGreaterThan(200);
+  expect(accepted).toBeGreaterThan(50);
 });
 
 test("[CBOR-5] another form of a value we have is CBOR_NONCANONICAL", () => {
@@ -258,7 +258,7 @@ test("[CBOR-6] every beginning of an encoding is CBOR_TRUNCATED, and everything 
       const longer = decodeValue(Uint8Array.of(...bytes, ...tail));
       expect(!longer.ok && longer.failure).toEqual({ code: "CBOR_TRAILING", details: { at: bytes.length } });
     }),
-    { numRuns: 1_000 },
+    { numRuns: 300 },
   );
   const link = Uint8Array.from([...linkPrefix, ...new Array<number>(32).fill(7)]);
   for (let length = 0; length < link.length; length++) {

@@ -46,7 +46,7 @@ test("[CBOR-1] every value gets the bytes that @ipld/dag-cbor gives it", () => {
     fc.property(arbitraryValue(), (value) => {
       expect(equalBytes(encodeValue(value), oracleEncode(value))).toBe(true);
     }),
-    { numRuns: 1_000 },
+    { numRuns: 300 },
   );
 });
 
@@ -110,7 +110,7 @@ test("[CBOR-2] the shorter key comes first, then the smaller bytes", () => {
     fc.property(key, key, (a, b) => {
       expect(Math.sign(compareKeys(a, b))).toBe(Buffer.compare(head(a), head(b)));
     }),
-    { numRuns: 1_000 },
+    { numRuns: 300 },
   );
   expect(encodeValue({ b: 1, aa: 2, "\u{10000}": 3, "\ue000a": 4, a: 5 })).toEqual(
     oracleEncode({ "\ue000a": 4, "\u{10000}": 3, aa: 2, b: 1, a: 5 }),

@@ -208,7 +208,7 @@ test("[CHAIN-1] [CHAIN-2] [CHAIN-3] [CHAIN-4] of any part of any history, in any
       expect(refusedEntries(result)).toEqual(part.filter((entry) => !expected.has(entry.id)));
       expect(new Set(result.checks.map((check) => check.entry.id)).size).toBe(result.checks.length);
     }),
-    { numRuns: 300 },
+    { numRuns: 150 },
   );
 });
 

@@ -58,6 +58,7 @@ export interface ErrorDetails {
   STORAGE_QUOTA: { readonly reason: string };
   STORAGE_CORRUPT: { readonly where: string };
   STORAGE_CLOSED: { readonly reason: string };
+  STORAGE_CONFLICT: { readonly database: string; readonly got: number; readonly expected: number };
   WORKER_BOOT: { readonly reason: string; readonly afterMs: number };
   WORKER_DEAD: { readonly reason: string };
   RELAY_UNREACHABLE: { readonly url: string; readonly reason: string };

@@ -50,6 +50,8 @@ export const headsPerFrontierMax = 10_000;
 export const wantsMax = 1_000;
 
 export const handshakeTimeoutMs = 10_000;
+/** For opening the database on the disk: half a second on a slow phone, while a tab that blocks it does so for ever. */
+export const storageOpenTimeoutMs = 5_000;
 /** From the wish for a connection to an open channel. On the open internet candidates can take several seconds to be tried. */
 export const connectTimeoutMs = 20_000;
 export const peersMax = 32;

@@ -96,27 +96,27 @@ export function compareUtf8(a: string, b: string): number {
 
 const toText = String.fromCharCode;
 
+/**
+ * Room for the code units of one call, by their number. Texts are made in one piece: pieces joined with `+` stay apart in
+ * memory, a text of 130 characters in eights at six times its size, until something reads across them.
+ */
+const asciiPieceMax = 256;
+const unitsByLength: readonly number[][] = Array.from({ length: asciiPieceMax + 1 }, (_, length) =>
+  Array.from({ length }, () => 0),
+);
+
 /** The text in `bytes` from `from` up to `to`, which must lie inside, or undefined when that is not UTF-8. */
 export function readUtf8(bytes: Uint8Array, from: number, to: number): string | undefined {
   let text = "";
-  let i = from;
-  // Eight characters per call: the fastest form for texts under some hundred bytes, which is what names and cells are.
-  for (; i + 8 <= to; i += 8) {
-    const a = bytes[i] as number;
-    const b = bytes[i + 1] as number;
-    const c = bytes[i + 2] as number;
-    const d = bytes[i + 3] as number;
-    const e = bytes[i + 4] as number;
-    const f = bytes[i + 5] as number;
-    const g = bytes[i + 6] as number;
-    const h = bytes[i + 7] as number;
-    if ((a | b | c | d | e | f | g | h) >= 0x80) break;
-    text += toText(a, b, c, d, e, f, g, h);
-  }
-  for (; i < to; i++) {
-    const byte = bytes[i] as number;
-    if (byte >= 0x80) return readMultibyte(bytes, i, to, text);
-    text += toText(byte);
+  for (let at = from; at < to; at += asciiPieceMax) {
+    const length = Math.min(to - at, asciiPieceMax);
+    const units = unitsByLength[length] as number[];
+    for (let i = 0; i < length; i++) {
+      const byte = bytes[at + i] as number;
+      if (byte >= 0x80) return readMultibyte(bytes, at, to, text);
+      units[i] = byte;
+    }
+    text += toText.apply(null, units);
   }
   return text;
 }

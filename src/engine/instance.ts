@@ -63,7 +63,7 @@ export class Instance {
     });
   }
 
-  /** Opens every database that storage holds. Rejects with STORAGE_ codes. */
+  /** Opens every database that storage holds, offline: `setOnline` starts to look for peers. Rejects with STORAGE_ codes. */
   static async open(ports: EnginePorts, listener: InstanceListener): Promise<Instance> {
     const instance = new Instance(ports, listener);
     for (const record of await ports.storage.databases()) await instance.#load(record.id);

@@ -28,7 +28,7 @@ export class Peers {
   readonly #networks = new Map<string, Network>();
   readonly #relays = new Map<string, RelayStatus>();
   readonly #sought = new Map<DatabaseId, DatabaseRecord>();
-  #online = true;
+  #online = false;
 
   constructor(ports: EnginePorts, owner: PeersOwner) {
     this.#ports = ports;

@@ -4,7 +4,8 @@
  * [CHANNEL-1] Messages arrive whole, in the order sent, however large within `messageBytesMax`, until the channel closes.
  * [CHANNEL-2] A peer's message above the receive limit closes the channel with MESSAGE_TOO_LARGE before its bytes are held.
  * [CHANNEL-3] After `closed`, nothing arrives and `send` does nothing.
- * [CHANNEL-4] Messages that arrive before a listener is set are kept and delivered to it, in order.
+ * [CHANNEL-4] Messages that arrive before a listener is set are kept and delivered to it, in order; the limit bounds them together.
+ * [CHANNEL-5] Both ends have the same binding, and one of them is the initiator.
  */
 import type { PublicKey } from "../core/ids.ts";
 
@@ -25,6 +26,7 @@ export interface Channel {
   readonly path: string;
   /** True when the caller should wait for `drained`; a message sent all the same is still carried. */
   readonly congested: boolean;
+  /** The bytes must not be altered afterwards. */
   send(message: Uint8Array): void;
   listen(listener: ChannelListener): void;
   /** The largest message accepted from the peer from now on, in bytes. Starts at `strangerMessageBytesMax`. */

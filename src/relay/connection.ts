@@ -85,13 +85,6 @@ export class Connection {
     this.#close(1001, "closing");
   }
 
-  /** Ends the socket without waiting for the other side. */
-  terminate(): void {
-    this.#state = "closed";
-    this.#cancelTimer();
-    this.#socket.terminate();
-  }
-
   #listen(): void {
     this.#socket.on("message", (data: Buffer, isBinary) => {
       this.#receive(new Uint8Array(data.buffer, data.byteOffset, data.length), isBinary);
@@ -204,15 +197,16 @@ export class Connection {
 
   #pingLater(): void {
     this.#cancelTimer = this.#context.clock.after(this.#context.limits.pingEveryMs, () => {
-      if (!this.#answeredPing) {
-        this.#context.traffic.refused("dead");
-        return this.terminate();
-      }
-      this.#answeredPing = false;
-      this.#socket.ping();
-      this.#pingLater();
-      this.#send({ type: "alive" });
+      if (this.#answeredPing) this.#ping();
+      else this.#terminate("dead");
     });
+  }
+
+  #ping(): void {
+    this.#answeredPing = false;
+    this.#socket.ping();
+    this.#pingLater();
+    this.#send({ type: "alive" });
   }
 
   #refuse(code: RefusalCode): void {
@@ -239,6 +233,14 @@ export class Connection {
     this.#socket.close(code, reason);
   }
 
+  /** Ends the socket without waiting for the other side, which does not listen anyway. */
+  #terminate(why: "dead" | "slow"): void {
+    this.#context.traffic.refused(why);
+    this.#state = "closed";
+    this.#cancelTimer();
+    this.#socket.terminate();
+  }
+
   #leaveRooms(): void {
     if (this.#member === undefined) return;
     const member = this.#member;
@@ -254,8 +256,6 @@ export class Connection {
     if (this.#state === "closed" || this.#socket.readyState !== this.#socket.OPEN) return;
     this.#socket.send(frame);
     this.#context.traffic.sent(frame.length);
-    if (this.#socket.bufferedAmount <= this.#context.limits.outgoingBytesMax) return;
-    this.#context.traffic.refused("slow");
-    this.terminate();
+    if (this.#socket.bufferedAmount > this.#context.limits.outgoingBytesMax) this.#terminate("slow");
   }
 }

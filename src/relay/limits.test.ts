@@ -35,14 +35,14 @@ interface Excess {
   readonly act: (member: RelayMember) => void;
 }
 
-const enterOften = (member: RelayMember, times: number) => {
+const sendOften = (member: RelayMember, times: number) => {
   for (let i = 0; i < times; i++) member.send({ type: "leave", room: roomOf(1) });
 };
 const excesses: Readonly<Record<string, Excess>> = {
   "more messages than the rate allows": {
     limits: { messagesBurst: 20, messagesPerSecond: 1 },
     close: { code: 4005, reason: "rate" },
-    act: (member) => enterOften(member, 20),
+    act: (member) => sendOften(member, 20),
   },
   "more bytes than the rate allows": {
     limits: { bytesBurst: 4_000, bytesPerSecond: 1 },
@@ -76,6 +76,17 @@ for (const [what, { limits, close, act }] of Object.entries(excesses)) {
   });
 }
 
+test("[RELAY-3] the others are told at once that a refused member has left, even when it does not answer the close", async () => {
+  const { relay } = await start({ limits: { messagesBurst: 20, messagesPerSecond: 1 } });
+  const [watcher, greedy] = [await join(relay), await join(relay)];
+  for (const member of [watcher, greedy]) await member.enter(roomOf(1));
+  (greedy.socket as WebSocket).pause();
+  sendOften(greedy, 20);
+  expect(await watcher.next("left")).toMatchObject({ key: greedy.device.key });
+  expect(relay.stats).toMatchObject({ sockets: 2, members: 1 });
+  (greedy.socket as WebSocket).terminate();
+});
+
 test("[RELAY-7] a rate fills up again with time", async () => {
   const { relay, clock } = await start({ limits: { messagesBurst: 5, messagesPerSecond: 2 } });
   const member = await join(relay);
@@ -84,7 +95,7 @@ test("[RELAY-7] a rate fills up again with time", async () => {
     await member.enter(roomOf(1));
     clock.advance(1_000);
   }
-  enterOften(member, 6);
+  sendOften(member, 6);
   expect(await member.closed).toMatchObject({ reason: "rate" });
 });
 

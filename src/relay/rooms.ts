@@ -47,11 +47,11 @@ export class Rooms {
     this.#roomsByMember.set(member, new Set());
   }
 
-  /** Takes a member out of all rooms and tells the others. Unknown members: nothing happens. */
+  /** Takes a member that was added out of all rooms and tells the others. */
   remove(member: Member): void {
     for (const room of this.#roomsByMember.get(member) ?? []) this.leave(member, room);
     this.#roomsByMember.delete(member);
-    if (this.#membersByKey.get(member.key) === member) this.#membersByKey.delete(member.key);
+    this.#membersByKey.delete(member.key);
   }
 
   /** Tells the member who is there, and these who came. Entering a room again only tells who is there. */

@@ -142,7 +142,7 @@ test("[RELAY-2] without a proof in 5 s the socket is refused, one with a proof s
   await works();
 });
 
-test("[RELAY-2] before its proof is accepted a client may do nothing else", async () => {
+test("[RELAY-2] before its proof is accepted a client may do nothing else, and it proves once", async () => {
   const { relay } = await start();
   const eager = dial(relay);
   await eager.next("challenge");
@@ -154,6 +154,10 @@ test("[RELAY-2] before its proof is accepted a client may do nothing else", asyn
   await hasty.prove(device.identity, device.sealer.card);
   hasty.send({ type: "enter", room: roomOf(1) });
   expect(await hasty.closed).toEqual({ code: 4001, reason: "unexpected" });
+
+  const again = await join(relay);
+  again.send({ type: "prove", card: again.device.sealer.card, signature: new Uint8Array(64) });
+  expect(await again.closed).toEqual({ code: 4001, reason: "unexpected" });
   expect(relay.stats.members).toBe(0);
 });
 
@@ -214,6 +218,9 @@ test("[RELAY-9] closing tells clients with 1001, frees the port and leaves no ti
 test("[RELAY-9] closing is done after 2 s even when clients do not answer", async () => {
   const { relay, clock } = await start();
   const raw = await upgradedSocket(relay.port);
+  const half = connect(relay.port, "127.0.0.1");
+  half.write("GET /healthz HTTP/1.1\r\n");
+  await (await fetch(`http://127.0.0.1:${relay.port}/healthz`)).text();
   let isClosed = false;
   const closed = relay.close().then(() => {
     isClosed = true;
@@ -224,6 +231,7 @@ test("[RELAY-9] closing is done after 2 s even when clients do not answer", asyn
   clock.advance(1);
   await closed;
   raw.destroy();
+  half.destroy();
 });
 
 /** A WebSocket as far as the relay knows, behind which nobody answers. */

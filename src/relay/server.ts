@@ -170,16 +170,11 @@ class RelayServer implements Relay {
     const closed = new Promise<void>((resolve) => this.#http.close(() => resolve()));
     const ended = [...this.#connections].map((connection) => connection.ended);
     for (const connection of this.#connections) connection.goAway();
-    const cancel = this.#clock.after(this.#limits.closeTimeoutMs, () => this.#end());
+    // WebSockets have their own timers; what remains are HTTP requests that never became one.
+    const cancel = this.#clock.after(this.#limits.closeTimeoutMs, () => this.#http.closeAllConnections());
     await Promise.all([closed, ...ended]);
     cancel();
     this.#log("closed");
-  }
-
-  /** Whoever has not gone by now did not want to. */
-  #end(): void {
-    for (const connection of this.#connections) connection.terminate();
-    this.#http.closeAllConnections();
   }
 
   #createHttp(): Server {

@@ -1,301 +1,268 @@
-/**
- * Storage on IndexedDB. Entries are packed in segments, each with an index record, so that opening a database reads no entry
- * and a batch of a thousand is two puts.
- *
- * Commits are strict: a resolved commit survives a power cut. Batched that costs nothing, for a single entry some 0.3 ms.
- */
+/** Storage on IndexedDB. How it is laid out and why: docs/decisions/0002-storage-layout.md. */
+import type { IDBPTransaction } from "idb";
 import { TidemarkError } from "../core/errors.ts";
 import type { DatabaseId, EntryId } from "../core/ids.ts";
+import { storageOpenTimeoutMs } from "../core/limits.ts";
 import type { CheckpointPart, Commit, Cursor, DatabaseRecord, LoadedDatabase, Storage } from "../ports/storage.ts";
-import { type Connection, openConnection, rangeOf } from "./schema.ts";
-import { cutSegments, decodeIndex, encodeIndex, packBytes } from "./segment.ts";
+import { Connection } from "./connection.ts";
+import { decodeIndex } from "./index-record.ts";
+import { KeptDatabase } from "./kept-database.ts";
+import { type PackedSegment, packSegments } from "./pack.ts";
+import { corrupt } from "./record.ts";
+import {
+  allOf,
+  databaseStores,
+  endingWithin,
+  numberedWithin,
+  objectStores,
+  ownBuffer,
+  ownBuffers,
+  type Schema,
+  toCheckpointPart,
+  toCursor,
+  toDatabaseRecord,
+} from "./schema.ts";
 import { SegmentCache } from "./segment-cache.ts";
-import { entryCount, type Segment, Segments, segmentOf } from "./segments.ts";
+import { Segment } from "./segment-record.ts";
+import { mergeSegments, requireContiguous } from "./segment-run.ts";
+import type { Run } from "./tail.ts";
 
 export interface IdbStorageOptions {
-  /** Told when the browser, or a newer version of the page, took the database away. Every later call rejects with STORAGE_CLOSED. */
-  readonly onLost?: (reason: string) => void;
+  /**
+   * Called once when the browser or another tab took the database away, with the STORAGE_CLOSED that every later call
+   * rejects with. Not called after `close`.
+   */
+  readonly onLost?: (error: TidemarkError) => void;
+  /** After how long a blocked `open` gives up, in milliseconds. */
+  readonly openTimeoutMs?: number;
 }
 
-/** The storage of the instance of that name. Rejects with STORAGE_UNAVAILABLE. */
+/** Opens the IndexedDB database `tidemark/<name>`, which is made when it is not there. Rejects with STORAGE_UNAVAILABLE. */
 export async function openIdbStorage(name: string, options: IdbStorageOptions = {}): Promise<Storage> {
-  let storage: IdbStorage | undefined;
-  const connection = await openConnection(name, (reason) => {
-    storage?.lose(reason);
-    options.onLost?.(reason);
-  });
-  storage = new IdbStorage(connection);
-  return storage;
+  const { onLost = () => {}, openTimeoutMs = storageOpenTimeoutMs } = options;
+  return new IdbStorage(await Connection.open(`tidemark/${name}`, { onLost, openTimeoutMs }));
 }
 
-const strict = { durability: "strict" } as const;
+type Writing = IDBPTransaction<Schema, ["databases", "indexes", "segments"], "readwrite">;
 
 class IdbStorage implements Storage {
   readonly #connection: Connection;
-  readonly #segments = new Map<DatabaseId, Promise<Segments>>();
+  readonly #kept = new Map<DatabaseId, KeptDatabase>();
   readonly #cache = new SegmentCache();
-  /** One commit after the other per database: positions depend on it. */
-  readonly #commits = new Map<DatabaseId, Promise<unknown>>();
-  #closedBecause: string | undefined;
 
   constructor(connection: Connection) {
     this.#connection = connection;
   }
 
-  lose(reason: string): void {
-    this.#closedBecause ??= reason;
+  async databases(): Promise<readonly DatabaseRecord[]> {
+    const values = await this.#connection.transact(["databases"], "readonly", ({ store }) => store.getAll());
+    return values.map(toDatabaseRecord);
   }
 
-  databases(): Promise<readonly DatabaseRecord[]> {
-    return this.#run(() => this.#connection.getAll("databases"));
+  async putDatabase(record: DatabaseRecord): Promise<void> {
+    await this.#connection.transact(["databases"], "readwrite", ({ store }) => store.put(record, record.id));
   }
 
-  putDatabase(record: DatabaseRecord): Promise<void> {
-    return this.#run(async () => {
-      await this.#connection.put("databases", record, record.id);
-    });
-  }
-
-  deleteDatabase(database: DatabaseId): Promise<void> {
-    return this.#run(async () => {
-      const stores = ["databases", "segments", "indexes", "checkpoints", "cursors"] as const;
-      const tx = this.#connection.transaction(stores, "readwrite", strict);
-      void tx.objectStore("databases").delete(database);
-      for (const store of ["segments", "indexes", "checkpoints", "cursors"] as const)
-        void tx.objectStore(store).delete(rangeOf(database));
-      await tx.done;
-      this.#segments.delete(database);
-      this.#cache.forget(database);
-    });
-  }
-
-  load(database: DatabaseId): Promise<LoadedDatabase | undefined> {
-    return this.#run(async () => {
-      const tx = this.#connection.transaction(["databases", "indexes", "checkpoints"]);
-      const [record, keys, indexes, checkpoints] = await Promise.all([
-        tx.objectStore("databases").get(database),
-        tx.objectStore("indexes").getAllKeys(rangeOf(database)),
-        tx.objectStore("indexes").getAll(rangeOf(database)),
-        tx.objectStore("checkpoints").getAll(rangeOf(database)),
-      ]);
-      if (record === undefined) return undefined;
-      const index = indexes.map((bytes, i) => decodeIndex(bytes, `${database}: index ${keys[i]?.[1]}`));
-      const segments = index.map((entries, i) =>
-        segmentOf(
-          keys[i]?.[1] ?? -1,
-          entries.map(({ size }) => size),
-        ),
-      );
-      this.#segments.set(database, Promise.resolve(new Segments(database, segments)));
-      return { record, index: index.flat(), checkpoints };
-    });
-  }
-
-  commit(commit: Commit): Promise<void> {
-    const previous = this.#commits.get(commit.database) ?? Promise.resolve();
-    const done = this.#run(() => previous.catch(() => {}).then(() => this.#commit(commit)));
-    this.#commits.set(commit.database, done);
-    return done;
-  }
-
-  read(database: DatabaseId, from: number, to: number): Promise<readonly Uint8Array[]> {
-    return this.#run(async () => {
-      if (from >= to) return [];
-      const segments = await this.#segmentsOf(database);
-      for (;;) {
-        const { generation } = segments;
-        try {
-          return await this.#readFrom(database, segments.covering(from, to), from, to);
-        } catch (error) {
-          // Merged between looking a segment up and reading it: look again.
-          if (segments.generation === generation) throw error;
-        }
-      }
-    });
-  }
-
-  /** Searches the index records one by one: rare, and so not worth a record per entry at every commit or a map in memory. */
-  readById(database: DatabaseId, id: EntryId): Promise<Uint8Array | undefined> {
-    return this.#run(async () => {
-      let cursor = await this.#connection.transaction("indexes").store.openCursor(rangeOf(database), "prev");
-      for (; cursor !== null; cursor = await cursor.continue()) {
-        const from = cursor.key[1];
-        const at = decodeIndex(cursor.value, `${database}: index ${from}`).findIndex((entry) => entry.id === id);
-        if (at >= 0) return (await this.read(database, from + at, from + at + 1))[0];
-      }
-      return undefined;
-    });
-  }
-
-  putCheckpoint(database: DatabaseId, part: CheckpointPart, replaces: number): Promise<void> {
-    return this.#run(async () => {
-      const tx = this.#connection.transaction("checkpoints", "readwrite", strict);
-      if (replaces < part.number)
-        void tx.store.delete(IDBKeyRange.bound([database, replaces], [database, part.number], false, true));
-      void tx.store.put(part, [database, part.number]);
-      await tx.done;
-    });
-  }
-
-  deleteCheckpoints(database: DatabaseId): Promise<void> {
-    return this.#run(() => this.#connection.delete("checkpoints", rangeOf(database)));
-  }
-
-  putCursor(cursor: Cursor): Promise<void> {
-    return this.#run(async () => {
-      await this.#connection.put("cursors", cursor, [cursor.database, cursor.peer]);
-    });
-  }
-
-  cursors(database: DatabaseId): Promise<readonly Cursor[]> {
-    return this.#run(() => this.#connection.getAll("cursors", rangeOf(database)));
-  }
-
-  getValue(name: string): Promise<unknown> {
-    return this.#run(() => this.#connection.get("values", name));
-  }
-
-  putValueOnce(name: string, value: unknown): Promise<unknown> {
-    return this.#run(async () => {
-      const tx = this.#connection.transaction("values", "readwrite", strict);
-      const stored = await tx.store.get(name);
-      if (stored === undefined) void tx.store.put(value, name);
-      await tx.done;
-      return stored ?? value;
-    });
-  }
-
-  async close(): Promise<void> {
-    if (this.#closedBecause !== undefined) return;
-    await Promise.allSettled(this.#commits.values());
-    this.#closedBecause = "closed";
-    this.#connection.close();
-  }
-
-  async #commit({ database, position, entries, record }: Commit): Promise<void> {
-    const segments = await this.#segmentsOf(database);
-    if (segments.count !== position) {
-      const where = `${database}: commit at position ${position}, but ${segments.count} entries are stored`;
-      throw new TidemarkError("STORAGE_CORRUPT", { where });
-    }
-    const tx = this.#connection.transaction(["databases", "segments", "indexes"], "readwrite", strict);
-    const added: Segment[] = [];
-    let from = position;
-    for (const run of cutSegments(entries)) {
-      // `add`, not `put`: what another tab may have written at this position must not be overwritten.
-      void tx.objectStore("segments").add(packBytes(run.map(({ bytes }) => bytes)), [database, from]);
-      void tx.objectStore("indexes").add(encodeIndex(run), [database, from]);
-      added.push(
-        segmentOf(
-          from,
-          run.map(({ size }) => size),
-        ),
-      );
-      from += run.length;
-    }
-    if (record !== undefined) void tx.objectStore("databases").put(record, database);
-    await tx.done;
-    for (const segment of added) segments.push(segment);
-    await this.#compact(database, segments);
-  }
-
-  /** Many small commits must not leave as many small records. A transaction of its own: if it fails, nothing is lost. */
-  async #compact(database: DatabaseId, segments: Segments): Promise<void> {
-    const tail = segments.smallTail();
-    const first = tail[0];
-    if (first === undefined) return;
-    const range = IDBKeyRange.bound([database, first.from], [database, []]);
-    const tx = this.#connection.transaction(["segments", "indexes"], "readwrite");
-    const [bytes, indexes] = await Promise.all([
-      tx.objectStore("segments").getAll(range),
-      tx.objectStore("indexes").getAll(range),
-    ]);
-    const entries = indexes.flatMap((index) => [...decodeIndex(index, `${database}: index after ${first.from}`)]);
-    for (const store of ["segments", "indexes"] as const) void tx.objectStore(store).delete(range);
-    void tx.objectStore("segments").put(packBytes(bytes), [database, first.from]);
-    void tx.objectStore("indexes").put(encodeIndex(entries), [database, first.from]);
-    await tx.done;
-    this.#cache.forget(database);
-    segments.replaceTail(
-      segmentOf(
-        first.from,
-        entries.map(({ size }) => size),
-      ),
+  async deleteDatabase(database: DatabaseId): Promise<void> {
+    this.#cache.drop(this.#keep(database));
+    this.#kept.delete(database);
+    await this.#connection.transact(objectStores, "readwrite", (transaction) =>
+      Promise.all([
+        transaction.objectStore("databases").delete(database),
+        ...databaseStores.map((name) => transaction.objectStore(name).delete(allOf(database))),
+      ]),
     );
   }
 
-  async #readFrom(
-    database: DatabaseId,
-    covering: readonly Segment[],
-    from: number,
-    to: number,
-  ): Promise<readonly Uint8Array[]> {
+  async load(database: DatabaseId): Promise<LoadedDatabase | undefined> {
+    const kept = this.#keep(database);
+    const [record, indexes, ends, checkpoints] = await this.#connection.transact(
+      ["databases", "indexes", "segments", "checkpoints"],
+      "readonly",
+      (transaction) =>
+        Promise.all([
+          transaction.objectStore("databases").get(database),
+          transaction.objectStore("indexes").getAll(allOf(database)),
+          transaction.objectStore("segments").getAllKeys(allOf(database)),
+          transaction.objectStore("checkpoints").getAll(allOf(database)),
+        ]),
+    );
+    if (record === undefined) return undefined;
+    const records = indexes.map(decodeIndex);
+    requireContiguous(
+      records,
+      ends.map(([, end]) => end),
+      0,
+    );
+    for (const run of kept.load(records)) void this.#merge(database, run);
+    return {
+      record: toDatabaseRecord(record),
+      index: records.flatMap(({ entries }) => entries),
+      checkpoints: checkpoints.map(toCheckpointPart),
+    };
+  }
+
+  async commit({ database, position, entries, record }: Commit): Promise<void> {
+    const segments = packSegments(position, entries);
+    const kept = this.#keep(database);
+    await this.#connection.transact(["databases", "indexes", "segments"], "readwrite", (transaction) =>
+      Promise.all([
+        record === undefined
+          ? requireDatabase(transaction, database)
+          : transaction.objectStore("databases").put(record, database),
+        requirePosition(transaction, database, position),
+        // Asked for without waiting for the answers above: when one is no, the transaction is aborted with all of it.
+        ...putSegments(transaction, database, segments),
+      ]),
+    );
+    const ids = entries.map(({ id }) => id);
+    for (const run of kept.append(position, ids, segments)) void this.#merge(database, run);
+  }
+
+  async read(database: DatabaseId, from: number, to: number): Promise<readonly Uint8Array[]> {
+    this.#connection.requireOpen();
+    const owner = this.#keep(database);
     const entries: Uint8Array[] = [];
-    for (const segment of covering) {
-      const bytes = await this.#bytesOf(database, segment);
-      const first = Math.max(0, from - segment.from);
-      const last = Math.min(entryCount(segment), to - segment.from);
-      for (let i = first; i < last; i++) entries.push(bytes.subarray(segment.offsets[i], segment.offsets[i + 1]));
+    for (let position = from; position < to; ) {
+      const segment = this.#cache.find(owner, position) ?? (await this.#readSegment(database, owner, position));
+      const end = Math.min(segment.end, to);
+      for (; position < end; position++) entries.push(segment.entry(position));
     }
     return entries;
   }
 
-  async #bytesOf(database: DatabaseId, segment: Segment): Promise<Uint8Array> {
-    const key = [database, segment.from] as [DatabaseId, number];
-    const cached = this.#cache.get(key);
-    if (cached !== undefined) return cached;
-    const bytes: unknown = await this.#connection.get("segments", key);
-    if (!(bytes instanceof Uint8Array) || bytes.length !== segment.offsets.at(-1)) {
-      throw new TidemarkError("STORAGE_CORRUPT", { where: `${database}: segment ${segment.from}` });
-    }
-    this.#cache.add(key, bytes);
+  async readById(database: DatabaseId, id: EntryId): Promise<Uint8Array | undefined> {
+    this.#connection.requireOpen();
+    const kept = this.#keep(database);
+    if (!kept.knowsIds) await this.load(database);
+    const position = kept.positionOf(id);
+    if (position === undefined) return undefined;
+    const [bytes] = await this.read(database, position, position + 1);
     return bytes;
   }
 
-  #segmentsOf(database: DatabaseId): Promise<Segments> {
-    const known = this.#segments.get(database);
-    if (known !== undefined) return known;
-    const read = this.#readSegments(database);
-    this.#segments.set(database, read);
-    read.catch(() => this.#segments.delete(database));
-    return read;
+  async putCheckpoint(database: DatabaseId, part: CheckpointPart, replaces: number): Promise<void> {
+    // Relaxed, here and for cursors: a crash of the whole machine may take back the newest of them, and the ones before are as good.
+    await this.#connection.transact(
+      ["databases", "checkpoints"],
+      "readwrite",
+      async (transaction) => {
+        const checkpoints = transaction.objectStore("checkpoints");
+        const requests: Promise<unknown>[] = [requireDatabase(transaction, database)];
+        if (replaces < part.number) requests.push(checkpoints.delete(numberedWithin(database, replaces, part.number)));
+        requests.push(checkpoints.put(ownBuffers(part), [database, part.number]));
+        await Promise.all(requests);
+      },
+      "relaxed",
+    );
   }
 
-  async #readSegments(database: DatabaseId): Promise<Segments> {
-    const tx = this.#connection.transaction("indexes");
-    const [keys, indexes] = await Promise.all([
-      tx.store.getAllKeys(rangeOf(database)),
-      tx.store.getAll(rangeOf(database)),
-    ]);
-    const segments = indexes.map((bytes, i) => {
-      const from = keys[i]?.[1] ?? -1;
-      return segmentOf(
-        from,
-        decodeIndex(bytes, `${database}: index ${from}`).map(({ size }) => size),
-      );
+  async deleteCheckpoints(database: DatabaseId): Promise<void> {
+    await this.#connection.transact(["checkpoints"], "readwrite", ({ store }) => store.delete(allOf(database)));
+  }
+
+  async putCursor({ database, peer, frontier }: Cursor): Promise<void> {
+    await this.#connection.transact(
+      ["databases", "cursors"],
+      "readwrite",
+      (transaction) =>
+        Promise.all([
+          requireDatabase(transaction, database),
+          transaction.objectStore("cursors").put(ownBuffer(frontier), [database, peer]),
+        ]),
+      "relaxed",
+    );
+  }
+
+  async cursors(database: DatabaseId): Promise<readonly Cursor[]> {
+    const [keys, values] = await this.#connection.transact(["cursors"], "readonly", ({ store }) =>
+      Promise.all([store.getAllKeys(allOf(database)), store.getAll(allOf(database))]),
+    );
+    return keys.map(([, peer], i) => toCursor(database, peer, values[i]));
+  }
+
+  async getValue(name: string): Promise<unknown> {
+    return await this.#connection.transact(["values"], "readonly", ({ store }) => store.get(name));
+  }
+
+  async putValueOnce(name: string, value: unknown): Promise<unknown> {
+    return await this.#connection.transact(["values"], "readwrite", async ({ store }) => {
+      if ((await store.getKey(name)) === undefined) await store.put(value, name);
+      return await store.get(name);
     });
-    return new Segments(database, segments);
   }
 
-  /** Runs with the errors of IndexedDB turned into ours. */
-  async #run<T>(action: () => Promise<T>): Promise<T> {
-    if (this.#closedBecause !== undefined) throw new TidemarkError("STORAGE_CLOSED", { reason: this.#closedBecause });
-    try {
-      return await action();
-    } catch (error) {
-      throw toStorageError(error, this.#closedBecause);
-    }
+  async close(): Promise<void> {
+    await this.#connection.close();
+  }
+
+  #keep(database: DatabaseId): KeptDatabase {
+    const known = this.#kept.get(database);
+    if (known !== undefined) return known;
+    const kept = new KeptDatabase();
+    this.#kept.set(database, kept);
+    return kept;
+  }
+
+  async #readSegment(database: DatabaseId, owner: KeptDatabase, position: number): Promise<Segment> {
+    const value = await this.#connection.transact(["segments"], "readonly", ({ store }) =>
+      store.get(endingWithin(database, position)),
+    );
+    if (value === undefined) throw corrupt(`entry ${position} is missing`);
+    const segment = new Segment(value);
+    if (!segment.has(position)) throw corrupt(`entry ${position} is missing`);
+    this.#cache.add(owner, segment);
+    return segment;
+  }
+
+  /**
+   * In a transaction after the commit's own, so that the commit neither waits for it nor fails with it. Relaxed: a crash leaves the
+   * small segments, which say the same. When it fails they stay, and the next load asks for it again.
+   */
+  async #merge(database: DatabaseId, { first, end }: Run): Promise<void> {
+    const merging = this.#connection.transact(
+      ["databases", "indexes", "segments"],
+      "readwrite",
+      async (transaction) => {
+        const stores = [transaction.objectStore("indexes"), transaction.objectStore("segments")] as const;
+        const range = endingWithin(database, first, end);
+        const [indexes, segments] = await Promise.all([stores[0].getAll(range), stores[1].getAll(range)]);
+        const merged = mergeSegments(indexes, segments);
+        // Another tab that has this database may have merged or deleted it meanwhile.
+        if (merged?.first !== first || merged.end !== end) return;
+        await Promise.all([
+          ...stores.map((store) => store.delete(range)),
+          ...putSegments(transaction, database, [merged]),
+        ]);
+      },
+      "relaxed",
+    );
+    await merging.catch(() => {});
   }
 }
 
-function toStorageError(error: unknown, closedBecause: string | undefined): TidemarkError {
-  if (error instanceof TidemarkError) return error;
-  const name = error instanceof Error || error instanceof DOMException ? error.name : "";
-  const reason = String(error);
-  if (closedBecause !== undefined)
-    return new TidemarkError("STORAGE_CLOSED", { reason: closedBecause }, { cause: error });
-  if (name === "QuotaExceededError") return new TidemarkError("STORAGE_QUOTA", { reason }, { cause: error });
-  if (name === "ConstraintError")
-    return new TidemarkError("STORAGE_CORRUPT", { where: "another writer was here" }, { cause: error });
-  return new TidemarkError("STORAGE_UNAVAILABLE", { reason }, { cause: error });
+async function requireDatabase(
+  transaction: { objectStore(name: "databases"): { getKey(key: string): Promise<string | undefined> } },
+  database: DatabaseId,
+): Promise<void> {
+  if ((await transaction.objectStore("databases").getKey(database)) === undefined) {
+    throw new TidemarkError("DATABASE_UNKNOWN", { database });
+  }
+}
+
+async function requirePosition(transaction: Writing, database: DatabaseId, position: number): Promise<void> {
+  const last = await transaction.objectStore("indexes").openKeyCursor(allOf(database), "prev");
+  const expected = last?.key[1] ?? 0;
+  if (position !== expected) throw new TidemarkError("STORAGE_CONFLICT", { database, got: position, expected });
+}
+
+function putSegments(
+  transaction: Writing,
+  database: DatabaseId,
+  segments: readonly PackedSegment[],
+): readonly Promise<unknown>[] {
+  return segments.flatMap(({ end, index, bytes }) => [
+    transaction.objectStore("indexes").put(index, [database, end]),
+    transaction.objectStore("segments").put(bytes, [database, end]),
+  ]);
 }

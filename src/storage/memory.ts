@@ -1,4 +1,8 @@
-/** Storage that ends with the page: for tests, simulations and private moments. */
+/**
+ * Storage on a disk that is only memory: for simulations, and for tests of everything above storage.
+ *
+ * Synchronous inside, so that a simulation stays deterministic: each call takes effect at once and answers a microtask later.
+ */
 import { TidemarkError } from "../core/errors.ts";
 import type { DatabaseId, EntryId, PublicKey } from "../core/ids.ts";
 import type {
@@ -6,123 +10,142 @@ import type {
   Commit,
   Cursor,
   DatabaseRecord,
+  EntryIndex,
   LoadedDatabase,
   Storage,
-  StoredEntry,
 } from "../ports/storage.ts";
 
-interface Kept {
-  record: DatabaseRecord | undefined;
-  readonly entries: StoredEntry[];
+interface DatabaseOnDisk {
+  record: DatabaseRecord;
+  readonly index: EntryIndex[];
+  readonly bytes: Uint8Array[];
+  readonly positions: Map<EntryId, number>;
   checkpoints: readonly CheckpointPart[];
   readonly cursors: Map<PublicKey, Cursor>;
 }
 
-export function createMemoryStorage(): Storage {
-  return new MemoryStorage();
+/** What outlives the storage that is opened on it, as a disk outlives a process. */
+export class MemoryDisk {
+  readonly databases: Map<DatabaseId, DatabaseOnDisk> = new Map();
+  readonly values: Map<string, unknown> = new Map();
+}
+
+/** Storages on the same disk see the same, as two tabs do. */
+export function createMemoryStorage(disk: MemoryDisk = new MemoryDisk()): Storage {
+  return new MemoryStorage(disk);
 }
 
 class MemoryStorage implements Storage {
-  readonly #databases = new Map<DatabaseId, Kept>();
-  readonly #values = new Map<string, unknown>();
+  readonly #disk: MemoryDisk;
   #closed = false;
 
+  constructor(disk: MemoryDisk) {
+    this.#disk = disk;
+  }
+
   async databases(): Promise<readonly DatabaseRecord[]> {
-    this.#assertOpen();
-    const records = [...this.#databases.values()].flatMap(({ record }) => (record === undefined ? [] : [record]));
-    return records.sort((a, b) => (a.id < b.id ? -1 : 1));
+    return [...this.#open().databases.values()].map(({ record }) => record).sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
   async putDatabase(record: DatabaseRecord): Promise<void> {
-    this.#kept(record.id).record = record;
+    this.#put(structuredClone(record));
   }
 
   async deleteDatabase(database: DatabaseId): Promise<void> {
-    this.#assertOpen();
-    this.#databases.delete(database);
+    this.#open().databases.delete(database);
   }
 
   async load(database: DatabaseId): Promise<LoadedDatabase | undefined> {
-    this.#assertOpen();
-    const kept = this.#databases.get(database);
-    if (kept?.record === undefined) return undefined;
-    const index = kept.entries.map(({ bytes: _bytes, ...entry }) => entry);
-    return { record: kept.record, index, checkpoints: kept.checkpoints };
+    const found = this.#open().databases.get(database);
+    if (found === undefined) return undefined;
+    return { record: found.record, index: [...found.index], checkpoints: structuredClone(found.checkpoints) };
   }
 
   async commit({ database, position, entries, record }: Commit): Promise<void> {
-    const kept = this.#kept(database);
-    if (kept.entries.length !== position) throw positionError(database, position, kept.entries.length);
-    kept.entries.push(...entries.map((entry) => ({ ...entry, bytes: entry.bytes.slice() })));
-    if (record !== undefined) kept.record = record;
+    const known = record === undefined ? this.#find(database) : this.#open().databases.get(database);
+    const expected = known?.index.length ?? 0;
+    if (position !== expected) throw new TidemarkError("STORAGE_CONFLICT", { database, got: position, expected });
+    const target = record === undefined ? this.#find(database) : this.#put(structuredClone(record));
+    for (const { bytes, ...index } of entries) {
+      target.positions.set(index.id, target.index.length);
+      target.index.push({ ...index, parents: [...index.parents] });
+      target.bytes.push(bytes.slice());
+    }
   }
 
   async read(database: DatabaseId, from: number, to: number): Promise<readonly Uint8Array[]> {
-    const { entries } = this.#kept(database);
-    if (to > entries.length) throw missingError(database, to - 1);
-    return entries.slice(from, to).map((entry) => entry.bytes);
+    const bytes = this.#open().databases.get(database)?.bytes ?? [];
+    if (from < to && (from < 0 || to > bytes.length)) {
+      throw new TidemarkError("STORAGE_CORRUPT", { where: `entry ${from < 0 ? from : bytes.length} is missing` });
+    }
+    return bytes.slice(from, Math.max(from, to)).map((each) => each.slice());
   }
 
   async readById(database: DatabaseId, id: EntryId): Promise<Uint8Array | undefined> {
-    return this.#kept(database).entries.find((entry) => entry.id === id)?.bytes;
+    const found = this.#open().databases.get(database);
+    return found?.bytes[found.positions.get(id) ?? -1]?.slice();
   }
 
   async putCheckpoint(database: DatabaseId, part: CheckpointPart, replaces: number): Promise<void> {
-    const kept = this.#kept(database);
-    kept.checkpoints = [...kept.checkpoints.filter(({ number }) => number < replaces), part];
+    const target = this.#find(database);
+    const kept = target.checkpoints.filter(
+      ({ number }) => number !== part.number && (number < replaces || number > part.number),
+    );
+    target.checkpoints = [...kept, structuredClone(part)].sort((a, b) => a.number - b.number);
   }
 
   async deleteCheckpoints(database: DatabaseId): Promise<void> {
-    this.#kept(database).checkpoints = [];
+    const found = this.#open().databases.get(database);
+    if (found !== undefined) found.checkpoints = [];
   }
 
   async putCursor(cursor: Cursor): Promise<void> {
-    this.#kept(cursor.database).cursors.set(cursor.peer, cursor);
+    this.#find(cursor.database).cursors.set(cursor.peer, structuredClone(cursor));
   }
 
   async cursors(database: DatabaseId): Promise<readonly Cursor[]> {
-    return [...this.#kept(database).cursors.values()].sort((a, b) => (a.peer < b.peer ? -1 : 1));
+    const cursors = [...(this.#open().databases.get(database)?.cursors.values() ?? [])];
+    return structuredClone(cursors.sort((a, b) => (a.peer < b.peer ? -1 : 1)));
   }
 
   async getValue(name: string): Promise<unknown> {
-    this.#assertOpen();
-    return this.#values.get(name);
+    return structuredClone(this.#open().values.get(name));
   }
 
   async putValueOnce(name: string, value: unknown): Promise<unknown> {
-    this.#assertOpen();
-    if (!this.#values.has(name)) this.#values.set(name, value);
-    return this.#values.get(name);
+    const { values } = this.#open();
+    if (!values.has(name)) values.set(name, structuredClone(value));
+    return structuredClone(values.get(name));
   }
 
   async close(): Promise<void> {
     this.#closed = true;
   }
 
-  #kept(database: DatabaseId): Kept {
-    this.#assertOpen();
-    const kept = this.#databases.get(database) ?? {
-      record: undefined,
-      entries: [],
+  #open(): MemoryDisk {
+    if (this.#closed) throw new TidemarkError("STORAGE_CLOSED", { reason: "close() was called" });
+    return this.#disk;
+  }
+
+  #find(database: DatabaseId): DatabaseOnDisk {
+    const found = this.#open().databases.get(database);
+    if (found === undefined) throw new TidemarkError("DATABASE_UNKNOWN", { database });
+    return found;
+  }
+
+  #put(record: DatabaseRecord): DatabaseOnDisk {
+    const { databases } = this.#open();
+    const known = databases.get(record.id);
+    const target: DatabaseOnDisk = known ?? {
+      record,
+      index: [],
+      bytes: [],
+      positions: new Map(),
       checkpoints: [],
       cursors: new Map(),
     };
-    this.#databases.set(database, kept);
-    return kept;
+    target.record = record;
+    databases.set(record.id, target);
+    return target;
   }
-
-  #assertOpen(): void {
-    if (this.#closed) throw new TidemarkError("STORAGE_CLOSED", { reason: "closed" });
-  }
-}
-
-/** Somebody else wrote, or an earlier commit was lost: the caller's view of the database is not what is stored. */
-export function positionError(database: DatabaseId, got: number, expected: number): TidemarkError {
-  return new TidemarkError("STORAGE_CORRUPT", {
-    where: `${database}: commit at position ${got}, but ${expected} entries are stored`,
-  });
-}
-
-export function missingError(database: DatabaseId, position: number): TidemarkError {
-  return new TidemarkError("STORAGE_CORRUPT", { where: `${database}: no entry at position ${position}` });
 }

@@ -1,56 +1,101 @@
-/** The IndexedDB database of one instance: its object stores, and opening it without ever hanging. */
-import { type DBSchema, type IDBPDatabase, openDB } from "idb";
-import { TidemarkError } from "../core/errors.ts";
-import type { DatabaseId, PublicKey } from "../core/ids.ts";
+/**
+ * The object stores of the IndexedDB database `tidemark/<name>`, their keys, and the check of what comes out of them.
+ *
+ * A segment stands under the position after its last entry. So the first key above a position is the segment that holds
+ * it, and the last key is the number of entries: neither needs a table in memory, and a merged segment keeps the key of the last
+ * one merged.
+ */
+import type { DBSchema, IDBPDatabase } from "idb";
+import { type DatabaseId, isHex64, type PublicKey } from "../core/ids.ts";
 import type { CheckpointPart, Cursor, DatabaseRecord } from "../ports/storage.ts";
+import { corrupt } from "./record.ts";
+
+export const schemaVersion = 1;
 
 export interface Schema extends DBSchema {
-  databases: { key: DatabaseId; value: DatabaseRecord };
-  /** The bytes of consecutive entries, by the position of the first. */
-  segments: { key: [DatabaseId, number]; value: Uint8Array };
-  /** What the graph needs of the same entries: see segment.ts. */
-  indexes: { key: [DatabaseId, number]; value: Uint8Array };
-  checkpoints: { key: [DatabaseId, number]; value: CheckpointPart };
-  cursors: { key: [DatabaseId, PublicKey]; value: Cursor };
+  databases: { key: string; value: unknown };
+  /** What load() reads, by [database, end]. */
+  indexes: { key: [string, number]; value: unknown };
+  /** The entries' bytes, by [database, end]. */
+  segments: { key: [string, number]; value: unknown };
+  /** By [database, number]. */
+  checkpoints: { key: [string, number]; value: unknown };
+  /** By [database, peer]. */
+  cursors: { key: [string, string]; value: unknown };
   values: { key: string; value: unknown };
 }
 
-export type Connection = IDBPDatabase<Schema>;
+export const objectStores = ["databases", "indexes", "segments", "checkpoints", "cursors", "values"] as const;
+/** Those whose keys start with a database's id. */
+export const databaseStores = ["indexes", "segments", "checkpoints", "cursors"] as const;
 
-const schemaVersion = 1;
-const storeNames = ["databases", "segments", "indexes", "checkpoints", "cursors", "values"] as const;
-/** Another tab with an older version of the page can hold up an upgrade; an answer that never comes is not to be waited for. */
-const openTimeoutMs = 10_000;
-
-/** Rejects with STORAGE_UNAVAILABLE. `lost` is called when the connection ends without our doing. */
-export async function openConnection(name: string, lost: (reason: string) => void): Promise<Connection> {
-  if (globalThis.indexedDB === undefined)
-    throw new TidemarkError("STORAGE_UNAVAILABLE", { reason: "no IndexedDB here" });
-  const opening = openDB<Schema>(`tidemark/${name}`, schemaVersion, {
-    upgrade: (connection) => {
-      for (const store of storeNames) connection.createObjectStore(store);
-    },
-    blocking: (_from, _to, event) => {
-      (event.target as IDBDatabase | null)?.close();
-      lost("a newer version of the page needs the database");
-    },
-    terminated: () => lost("the browser closed the database"),
-  });
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const tooLate = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("it did not open in time")), openTimeoutMs);
-  });
-  try {
-    return await Promise.race([opening, tooLate]);
-  } catch (cause) {
-    opening.then((connection) => connection.close()).catch(() => {});
-    throw new TidemarkError("STORAGE_UNAVAILABLE", { reason: String(cause) }, { cause });
-  } finally {
-    clearTimeout(timer);
-  }
+export function createObjectStores(db: IDBPDatabase<Schema>): void {
+  for (const name of objectStores) db.createObjectStore(name);
 }
 
-/** All keys of one database in a store keyed by [database, …]. */
-export function rangeOf(database: DatabaseId): IDBKeyRange {
+/** Everything of a database. An array sorts after every number and every text. */
+export function allOf(database: DatabaseId): IDBKeyRange {
   return IDBKeyRange.bound([database], [database, []]);
+}
+
+/** The segments that end after `first`, and at most at `end`: first come those that hold the positions from `first` on. */
+export function endingWithin(database: DatabaseId, first: number, end: number = Number.POSITIVE_INFINITY): IDBKeyRange {
+  return IDBKeyRange.bound([database, first], [database, end], true);
+}
+
+/** The parts numbered `from` ≤ number < `to`, where `from` < `to`. */
+export function numberedWithin(database: DatabaseId, from: number, to: number): IDBKeyRange {
+  return IDBKeyRange.bound([database, from], [database, to], false, true);
+}
+
+/** Structured clone writes the whole buffer behind a view. */
+export function ownBuffer(bytes: Uint8Array): Uint8Array {
+  return bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
+}
+
+export function ownBuffers(part: CheckpointPart): CheckpointPart {
+  return { ...part, stores: part.stores.map((store) => ({ ...store, bytes: ownBuffer(store.bytes) })) };
+}
+
+export function toDatabaseRecord(value: unknown): DatabaseRecord {
+  const { id, name, ticket, relays } = fields(value);
+  const isRecord =
+    isText(id) &&
+    isHex64(id) &&
+    isText(name) &&
+    (ticket === undefined || isText(ticket)) &&
+    Array.isArray(relays) &&
+    relays.every(isText);
+  if (!isRecord) throw corrupt("the record of a database");
+  return value as DatabaseRecord;
+}
+
+export function toCheckpointPart(value: unknown): CheckpointPart {
+  const { number, through, stores } = fields(value);
+  if (!isCount(number) || !isCount(through) || !Array.isArray(stores) || !stores.every(isStorePart)) {
+    throw corrupt("a checkpoint");
+  }
+  return value as CheckpointPart;
+}
+
+export function toCursor(database: DatabaseId, peer: string, frontier: unknown): Cursor {
+  if (!(frontier instanceof Uint8Array) || !isHex64(peer)) throw corrupt("a cursor");
+  return { database, peer: peer as PublicKey, frontier };
+}
+
+function isStorePart(value: unknown): boolean {
+  const { name, type, bytes } = fields(value);
+  return isText(name) && isText(type) && bytes instanceof Uint8Array;
+}
+
+function fields(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null ? { ...value } : {};
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string";
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }

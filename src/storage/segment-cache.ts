@@ -1,40 +1,37 @@
-/** The segments read last, bounded in bytes: a backfill reads each of them once and not once per batch. */
-import type { DatabaseId } from "../core/ids.ts";
+/** The segments read last, so that reading a range in small steps, or entries one by one, does not read a segment each time. */
+import type { Segment } from "./segment-record.ts";
 
-const bytesMax = 16 * 1024 * 1024;
+/** A few segments of the usual size, for a few databases that are read at the same time. */
+const cacheSizeMax: number = 8 << 20;
 
-type Key = readonly [DatabaseId, number];
+interface Cached {
+  /** What it belongs to: an object, so that a database which was deleted and made again is another one. */
+  readonly owner: object;
+  readonly segment: Segment;
+}
 
 export class SegmentCache {
-  /** The least recently used first. */
-  readonly #segments = new Map<string, { readonly database: DatabaseId; readonly bytes: Uint8Array }>();
-  #bytes = 0;
+  /** The one used last is at the end. */
+  #cached: Cached[] = [];
+  #size = 0;
 
-  get(key: Key): Uint8Array | undefined {
-    const name = key.join(" ");
-    const found = this.#segments.get(name);
-    if (found === undefined) return undefined;
-    this.#segments.delete(name);
-    this.#segments.set(name, found);
-    return found.bytes;
+  find(owner: object, position: number): Segment | undefined {
+    const at = this.#cached.findLastIndex((each) => each.owner === owner && each.segment.has(position));
+    if (at < 0) return undefined;
+    const [found] = this.#cached.splice(at, 1) as [Cached];
+    this.#cached.push(found);
+    return found.segment;
   }
 
-  add(key: Key, bytes: Uint8Array): void {
-    if (bytes.length > bytesMax) return;
-    this.#segments.set(key.join(" "), { database: key[0], bytes });
-    this.#bytes += bytes.length;
-    for (const [name, oldest] of this.#segments) {
-      if (this.#bytes <= bytesMax) break;
-      this.#segments.delete(name);
-      this.#bytes -= oldest.bytes.length;
-    }
+  add(owner: object, segment: Segment): void {
+    if (segment.size > cacheSizeMax) return;
+    this.#cached.push({ owner, segment });
+    this.#size += segment.size;
+    while (this.#size > cacheSizeMax) this.#size -= this.#cached.shift()?.segment.size ?? 0;
   }
 
-  forget(database: DatabaseId): void {
-    for (const [name, segment] of this.#segments) {
-      if (segment.database !== database) continue;
-      this.#segments.delete(name);
-      this.#bytes -= segment.bytes.length;
-    }
+  drop(owner: object): void {
+    this.#cached = this.#cached.filter((each) => each.owner !== owner);
+    this.#size = this.#cached.reduce((size, { segment }) => size + segment.size, 0);
   }
 }

@@ -60,7 +60,8 @@ function sameBytes(one: Uint8Array | undefined, other: Uint8Array | undefined): 
 
 function expectSame(got: readonly Uint8Array[], expected: readonly Uint8Array[]): void {
   expect(got.length === expected.length, `${expected.length} messages, got ${got.length}`);
-  for (const [index, one] of got.entries()) expect(sameBytes(one, expected[index]), `message ${index} is as it was sent`);
+  for (const [index, one] of got.entries())
+    expect(sameBytes(one, expected[index]), `message ${index} is as it was sent`);
 }
 
 function messagesOf(sizes: readonly number[]): Uint8Array[] {
@@ -75,6 +76,15 @@ async function closeBothAndWait({ until }: ContractPair, left: End, right: End):
   left.channel.close();
   right.channel.close();
   await until(() => left.closes.length > 0 && right.closes.length > 0);
+}
+
+/** Long enough that what `left` sent before has arrived: small messages the other way, each after the one before. */
+async function passTime(pair: ContractPair, left: End): Promise<void> {
+  for (let i = 0; i < 20; i++) {
+    const before = left.messages.length;
+    pair.right.send(message(1));
+    await pair.until(() => left.messages.length > before);
+  }
 }
 
 async function carriesAll(pair: ContractPair, sizes: readonly number[], limit: number): Promise<void> {
@@ -101,7 +111,12 @@ export const channelContract: readonly ContractCheck[] = [
   },
   {
     title: "[CHANNEL-1] thousands of small messages sent at once arrive in order",
-    check: (pair) => carriesAll(pair, Array.from({ length: 3_000 }, (_, index) => index % 700), messageBytesMax),
+    check: (pair) =>
+      carriesAll(
+        pair,
+        Array.from({ length: 3_000 }, (_, index) => index % 700),
+        messageBytesMax,
+      ),
   },
   {
     title: "[CHANNEL-1] a message of the largest size arrives, sent while the channel is congested",
@@ -179,6 +194,19 @@ export const channelContract: readonly ContractCheck[] = [
     },
   },
   {
+    title: "[CHANNEL-3] who closes while early messages are delivered gets no more of them",
+    async check(pair) {
+      const left = new End(pair.left).listen();
+      for (let i = 0; i < 3; i++) left.channel.send(message(10));
+      await passTime(pair, left);
+      const right = new End(pair.right);
+      right.onMessage = () => right.channel.close();
+      right.listen();
+      await pair.until(() => left.closes.length > 0);
+      expect(right.messages.length === 1 && right.closes.length === 1, "one message, then closed");
+    },
+  },
+  {
     title: "[CHANNEL-3] who listens after the channel was closed is told so",
     async check(pair) {
       const left = new End(pair.left).listen();
@@ -194,9 +222,7 @@ export const channelContract: readonly ContractCheck[] = [
       const left = new End(pair.left).listen();
       const messages = messagesOf([100, 0, 2_000, 30_000, 7]);
       for (const one of messages.slice(0, 3)) left.channel.send(one);
-      // An answer shows that time has passed at the other end.
-      pair.right.send(message(1));
-      await pair.until(() => left.messages.length > 0);
+      await passTime(pair, left);
       for (const one of messages.slice(3)) left.channel.send(one);
       const right = new End(pair.right).listen();
       await pair.until(() => right.messages.length >= messages.length);

@@ -106,6 +106,7 @@ export class Cluster {
       reported: (error) => problems.push(error),
       reloaded: () => {},
     });
+    instance.setOnline(true);
     return new Device({ instance, identity, secret, storage, sha256, problems, checks: () => verifier.checks });
   }
 

@@ -18,7 +18,7 @@ export interface MemoryLine {
 
 interface Crossing {
   readonly bytes: number;
-  arriveAt: number;
+  readonly arriveAt: number;
   /** Runs at the other end. */
   arrive(): void;
 }
@@ -38,8 +38,7 @@ class Lane {
 
   send(bytes: number, arrive: () => void): void {
     if (this.#severed) return;
-    const now = this.#line.clock.now();
-    const arriveAt = Math.max(now + this.#line.latencyMs(), this.#crossing.at(-1)?.arriveAt ?? 0);
+    const arriveAt = this.#line.clock.now() + this.#line.latencyMs();
     this.#crossing.push({ bytes, arrive, arriveAt });
     this.bytes += bytes;
     if (this.#crossing.length === 1) this.#schedule();
@@ -57,7 +56,7 @@ class Lane {
 
   /** What is under way and what is sent from now on is lost. */
   sever(): void {
-    this.pause();
+    this.#cancel();
     this.#crossing.length = 0;
     this.bytes = 0;
     this.#severed = true;

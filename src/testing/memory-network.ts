@@ -84,7 +84,7 @@ export class MemoryNetwork {
   /** True while both ends of a channel between the two are open. */
   connected(one: PublicKey, other: PublicKey): boolean {
     const channel = this.#link(one, other).channel;
-    return channel !== undefined && channel.left.isOpen && channel.right.isOpen;
+    return channel?.left.isOpen === true && channel.right.isOpen;
   }
 
   #addLink(one: Device, other: Device): void {

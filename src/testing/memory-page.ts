@@ -150,7 +150,11 @@ export class MemoryPage {
     this.post({ type: "signal", id: end.id, signal: { type, sdp } });
     for (let port = 1; port <= 3; port++) {
       const candidate = `candidate:1 1 udp 1 192.0.2.1 ${port} typ host`;
-      this.post({ type: "signal", id: end.id, signal: { type: "candidate", candidate, sdpMLineIndex: 0, sdpMid: "0" } });
+      this.post({
+        type: "signal",
+        id: end.id,
+        signal: { type: "candidate", candidate, sdpMLineIndex: 0, sdpMid: "0" },
+      });
     }
   }
 }

@@ -15,9 +15,11 @@ export interface TestDevice {
   readonly sealer: Sealer;
 }
 
+const verifier = createVerifier();
+
 export async function createDevice(): Promise<TestDevice> {
   const identity = await identityFromSeed(platformRandom.bytes(32));
-  return { identity, key: identity.publicKey, sealer: await Sealer.create(identity, await createVerifier()) };
+  return { identity, key: identity.publicKey, sealer: await Sealer.create(identity, await verifier) };
 }
 
 export class RelayMember extends RawRelayClient {

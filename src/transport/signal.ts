@@ -56,13 +56,13 @@ export function parseNote(bytes: Uint8Array): Result<SignalNote> {
   if (bytes.length > noteBytesMax) return malformed("note", bytes, `at most ${noteBytesMax} bytes`);
   const note = parseJson(bytes);
   if (!isRecord(note)) return malformed("note", note, "an object");
-  if (note["type"] === "hello") return success({ type: "hello" });
-  const attempt = note["attempt"];
+  if (note.type === "hello") return success({ type: "hello" });
+  const attempt = note.attempt;
   if (typeof attempt !== "string" || !attemptPattern.test(attempt))
     return malformed("attempt", attempt, "16 hex digits");
-  if (note["type"] === "ask") return success({ type: "ask", attempt });
-  if (note["type"] !== "signals") return malformed("type", note["type"], "hello, ask or signals");
-  return parseSignals(attempt, note["signals"]);
+  if (note.type === "ask") return success({ type: "ask", attempt });
+  if (note.type !== "signals") return malformed("type", note.type, "hello, ask or signals");
+  return parseSignals(attempt, note.signals);
 }
 
 function parseSignals(attempt: string, list: unknown): Result<SignalNote> {

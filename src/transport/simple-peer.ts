@@ -12,8 +12,8 @@ import { joinPortToChannel } from "./port-pipe.ts";
 import type { Signal } from "./signal.ts";
 import type { ToPage, ToWorker } from "./webrtc-messages.ts";
 
-/** `_pc` is private: a test pins the version of simple-peer that this was written for. */
-type Peer = SimplePeer.Instance & { readonly _pc: RTCPeerConnection };
+/** `_pc` is private, missing when it could not be made, and null when it is over. A test pins the version that has it so. */
+type Peer = SimplePeer.Instance & { readonly _pc: RTCPeerConnection | null | undefined };
 
 const controlChannelId = 1;
 const framesChannelId = 7;
@@ -84,11 +84,14 @@ export class PeerConnections {
     peer.on("error", (error) => this.#closed(id, error.message));
     peer.on("close", () => this.#closed(id, "connection closed"));
     peer.on("signal", (data) => this.#signalled(id, data));
-    peer.once("negotiated", () => this.#bind(id, initiator, peer._pc));
     // Nothing is sent on the control channel, and what nobody reads would pile up.
     peer.on("data", () => this.#closed(id, "data on the control channel"));
-    peer._pc.ondatachannel = () => this.#closed(id, "a channel nobody asked for");
-    this.#handOver(id, peer._pc.createDataChannel("frames", { negotiated: true, id: framesChannelId }));
+    const connection = peer._pc;
+    // The browser refused to make one; the event that says why is on its way.
+    if (!connection) return;
+    peer.once("negotiated", () => this.#bind(id, initiator, connection));
+    connection.ondatachannel = () => this.#closed(id, "a channel nobody asked for");
+    this.#handOver(id, connection.createDataChannel("frames", { negotiated: true, id: framesChannelId }));
   }
 
   #handOver(id: number, channel: RTCDataChannel): void {
@@ -136,7 +139,7 @@ export class PeerConnections {
   #closeAll(reason: string): void {
     for (const [id, peer] of [...this.#peers]) {
       // simple-peer waits a moment before it closes the connection; a page that goes away does not have it.
-      peer._pc.close();
+      peer._pc?.close();
       this.#closed(id, reason);
     }
   }

@@ -84,7 +84,10 @@ class World {
 }
 
 /** A device that is present at the relay and says what a test makes it say. */
-function intruder(world: World, key: PublicKey): Introducer & { readonly received: { at: number; note: Uint8Array }[] } {
+function intruder(
+  world: World,
+  key: PublicKey,
+): Introducer & { readonly received: { at: number; note: Uint8Array }[] } {
   const introducer = world.relay.join(key);
   const received: { at: number; note: Uint8Array }[] = [];
   introducer.listen({
@@ -140,6 +143,18 @@ test("[LINK-2] signals of another attempt do not reach the connection", async ()
   expect(page.heard.map(({ type }) => type)).toEqual(["connect", "signal"]);
 });
 
+test("[LINK-2] an attempt that is asked for again goes on", async () => {
+  const world = new World();
+  const { page } = world.open(alice);
+  const bobs = intruder(world, bob);
+  for (let i = 0; i < 3; i++) {
+    await world.run(2_000);
+    bobs.note(alice, encodeNote({ type: "ask", attempt: "0123456789abcdef" }));
+  }
+  await world.run(100);
+  expect(page.heard.map(({ type }) => type)).toEqual(["connect"]);
+});
+
 test("[LINK-2] a peer that reloads at any moment of the handshake is connected soon, and stale halves are dropped", async () => {
   await fc.assert(
     fc.asyncProperty(fc.nat(60), fc.constantFrom(alice, bob), async (reloadAtMs, reloading) => {
@@ -175,22 +190,54 @@ test("[LINK-3] a peer that comes back without its connection is connected anew, 
   }
 });
 
+test("[LINK-3] after any troubles a pair that is left in peace has one connection again", async () => {
+  const trouble = fc.record({
+    afterMs: fc.nat(3_000),
+    kind: fc.constantFrom("reload", "break", "relay away", "relay back", "page stuck", "page well"),
+    who: fc.constantFrom(alice, bob),
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(trouble, { maxLength: 12 }), async (troubles) => {
+      const world = new World();
+      const devices = new Map([alice, bob].map((key) => [key, world.open(key)]));
+      for (const { afterMs, kind, who } of troubles) {
+        await world.run(afterMs);
+        const page = devices.get(who)?.page;
+        if (kind === "break") page?.breakAll();
+        else if (kind === "relay away" || kind === "relay back") world.relay.setUp(kind === "relay back");
+        else if (kind === "reload") {
+          page?.vanish();
+          devices.set(who, world.open(who));
+        } else if (page !== undefined) page.dead = kind === "page stuck";
+      }
+      const [one, other] = [...devices.values()] as [Device, Device];
+      one.page.dead = false;
+      other.page.dead = false;
+      world.relay.setUp(true);
+      await world.run(connectTimeoutMs + 65_000);
+      expect([one.page.connections, other.page.connections]).toEqual([1, 1]);
+      other.channels.at(-1)?.send(Uint8Array.of(9));
+      await world.run(100);
+      expect(one.log.at(-1)).toMatch(/ 9$/);
+    }),
+    { numRuns: 200 },
+  );
+});
+
 test("[LINK-4] a peer that never answers is tried after pauses that double, up to 64 s, and holds up nobody", async () => {
   for (const [self, ghost] of [
     [alice, bob],
     [bob, alice],
   ] as const) {
     const world = new World();
-    const { received } = intruder(world, ghost);
+    intruder(world, ghost);
     const [device, other] = [world.open(self, [room], 1), world.open(carol, [room], 1)];
     await world.run(100);
     expect([device.log.at(-1), other.log.at(-1)]).toEqual(["03 connected", `${self.slice(0, 2)} connected`]);
     await world.run(600_000);
-    const times = received.map(({ at }) => at).filter((_, index) => index % 2 === 0 || self === bob);
-    expect(times.length).toBeGreaterThan(5);
-    const mine = world.notesOf(self, ghost, self === alice ? "hello" : "ask");
-    expect(mine).toBeGreaterThanOrEqual(5 + 540 / 64);
-    expect(mine).toBeLessThanOrEqual(7 + 600 / 32);
+    const tries = world.notesOf(self, ghost, self === alice ? "hello" : "ask");
+    expect(tries).toBeGreaterThanOrEqual(5 + 540 / 64);
+    expect(tries).toBeLessThanOrEqual(7 + 600 / 32);
   }
 });
 
@@ -219,6 +266,19 @@ test("[LINK-4] retry tries at once", async () => {
   expect(received.length).toBe(before + 1);
   await world.run(1_100);
   expect(received.length).toBeGreaterThanOrEqual(before + 2);
+});
+
+test("[LINK-4] a retry on either side connects at once", async () => {
+  for (const retrying of [0, 1]) {
+    const world = new World();
+    const devices = [world.open(alice), world.open(bob)];
+    await world.run(100_000);
+    devices[0]?.page.breakAll();
+    await world.run(10);
+    devices[retrying]?.network.retry();
+    await world.run(100);
+    expect(devices.map(({ channels }) => channels.length)).toEqual([2, 2]);
+  }
 });
 
 test("[LINK-4] an attempt that does not come up is taken down after its time and made again", async () => {
@@ -292,14 +352,22 @@ test("[LINK-6] notes of a hostile peer start few connections, and none of any ot
   const random = new SeededRandom(1);
   for (let i = 0; i < 1_000; i++) {
     const attempt = i.toString(16).padStart(16, "0");
+    const asked = parseNote(smaller.received.at(-1)?.note ?? random.bytes(1));
     smaller.note(bob, encodeNote({ type: "hello" }));
-    smaller.note(bob, encodeNote({ type: "signals", attempt, signals: [{ type: "offer", sdp }] }));
+    if (asked.ok && asked.value.type === "ask") {
+      smaller.note(bob, encodeNote({ ...asked.value, type: "signals", signals: [{ type: "offer", sdp }] }));
+    }
     larger.note(bob, encodeNote({ type: "ask", attempt }));
     larger.note(bob, random.bytes(random.int(100)));
     await world.run(10);
   }
-  // Ten seconds, four connections a second at most.
-  expect(page.heard.filter(({ type }) => type === "connect").length).toBeLessThanOrEqual(41);
+  // Ten seconds, four connections a second at most for each of the two.
+  const connects = page.heard.flatMap((message) => (message.type === "connect" ? [message.initiator] : []));
+  for (const initiator of [true, false]) {
+    const count = connects.filter((one) => one === initiator).length;
+    expect(count).toBeGreaterThan(1);
+    expect(count).toBeLessThanOrEqual(41);
+  }
   expect(page.connections).toBeLessThanOrEqual(2);
 });
 

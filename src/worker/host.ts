@@ -147,6 +147,7 @@ async function start(options: BootOptions, events: MessagePort): Promise<Booted>
     reported: (error, database) => post({ type: "problem", database, error: toErrorData(error) }),
     reloaded: (database) => watches.refresh(database),
   });
+  instance.setOnline(true);
   return { instance, ports, watches, release };
 }
 

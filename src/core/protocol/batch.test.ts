@@ -130,9 +130,9 @@ test("[BATCH-3] a damaged batch is refused as a whole with a code, or is a batch
         expect(alone.ok && equalBytes(alone.value.bytes, entry.bytes) && alone.value.id === entry.id).toBe(true);
       }
     }),
-    { numRuns: 1_500 },
+    { numRuns: 500 },
   );
-  expect(accepted).toBeGreaterThan(10);
+  expect(accepted).toBeGreaterThan(3);
 });
 
 test("[BATCH-3] more entries than the limit are refused, in both directions", () => {

@@ -26,7 +26,7 @@ export interface StoreState<Payload, Change> {
   merge(payload: Payload, stamp: Stamp): Change | undefined;
   /**
    * The rows, keys … altered since the checkpoint numbered `since` was taken (0: everything), as canonical bytes, or
-   * undefined when there are none. Marks them as belonging to checkpoint `number`, which must grow from call to call.
+   * undefined when there are none. Marks them as belonging to checkpoint `number`, which starts at 1 and grows from call to call.
    */
   checkpoint(since: number, number: number): Uint8Array | undefined;
   /** Merges bytes that `checkpoint` returned. Fails with `STORAGE_CORRUPT` semantics (a CBOR_ or ENTRY_PAYLOAD code). */

@@ -43,10 +43,11 @@ export class KvChanges {
 
   /** The payload of [KV-1]. There must be something to write. */
   encode(): Uint8Array {
-    const ops = [...this.#ops].sort(([a], [b]) => compareUtf8(a, b));
-    const writer = new CborWriter(this.#values.length + 64 * ops.length);
-    writer.array(ops.length);
-    for (const [key, span] of ops) {
+    const keys = [...this.#ops.keys()].sort(compareUtf8);
+    const writer = new CborWriter(this.#values.length + 64 * keys.length);
+    writer.array(keys.length);
+    for (const key of keys) {
+      const span = this.#ops.get(key);
       writer.array(span === undefined ? 1 : 2);
       writer.text(key);
       if (span !== undefined) writer.raw(this.#values.view(span.from, span.to));

@@ -13,7 +13,7 @@ import { assert, attempt, type Result, success } from "../errors.ts";
 import { keyBytesMax } from "../limits.ts";
 import { KeyOrder } from "./key-order.ts";
 import { isLater, type Stamp, type StoreKind, type StoreState } from "./kind.ts";
-import { isAfter, laterPart, PartCounts, unsaved } from "./part-counts.ts";
+import { isAfter, PartCounts, unsaved } from "./part-counts.ts";
 import { decodeNamed, payloadError, readNamed } from "./payload.ts";
 import { readStamp, readStamps, StampTable } from "./stamp-table.ts";
 import { equalValues, type JsonValue } from "./values.ts";
@@ -112,16 +112,13 @@ export class KvState implements StoreState<KvPayload, KvChange> {
       return value !== undefined;
     }
     const before = register.value;
-    if (isLater(stamp, register.stamp)) {
-      register.value = value;
-      register.stamp = stamp;
-      this.#size += Number(value !== undefined) - Number(before !== undefined);
-      this.#move(register, part === unsaved ? unsaved : laterPart(register.part, part));
-    } else if (part !== unsaved) {
-      this.#move(register, laterPart(register.part, part));
-    }
-    if (before === undefined || register.value === undefined) return before !== register.value;
-    return !equalValues(before, register.value);
+    if (!isLater(stamp, register.stamp)) return false;
+    register.value = value;
+    register.stamp = stamp;
+    this.#size += Number(value !== undefined) - Number(before !== undefined);
+    this.#move(register, part);
+    if (before === undefined || value === undefined) return before !== value;
+    return !equalValues(before, value);
   }
 
   #add(key: string, register: Register): void {

@@ -13,7 +13,7 @@ import { hybridTimeMax } from "../clock.ts";
 import { assert, attempt, type Result, success } from "../errors.ts";
 import { decodeHex, entryIdFromDigest, type PublicKey } from "../ids.ts";
 import { isLater, type Stamp, type StoreKind, type StoreState } from "./kind.ts";
-import { isAfter, laterPart, PartCounts, unsaved } from "./part-counts.ts";
+import { isAfter, PartCounts, unsaved } from "./part-counts.ts";
 import { payloadError } from "./payload.ts";
 import { NONE, type Power } from "./power.ts";
 import {
@@ -122,14 +122,11 @@ export class SettingsState implements StoreState<SettingsPayload, SettingsChange
       this.#parts.add(part);
       return true;
     }
-    const isNews = isLater(stamp, record.stamp);
-    if (isNews) {
-      record.op = op;
-      record.stamp = stamp;
-    }
-    if (part !== unsaved) this.#move(record, laterPart(record.part, part));
-    else if (isNews) this.#move(record, unsaved);
-    return isNews;
+    if (!isLater(stamp, record.stamp)) return false;
+    record.op = op;
+    record.stamp = stamp;
+    this.#move(record, part);
+    return true;
   }
 
   #move(record: SettingsRecord, part: number): void {

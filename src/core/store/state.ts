@@ -178,9 +178,7 @@ export class DatabaseState {
     return state;
   }
 
-  /** The stores that something was merged into. */
   #sorted(): readonly Store[] {
-    const written = this.#stores.filter(({ state }) => state.sizeSince(0) > 0);
-    return written.sort((a, b) => compareUtf8(a.name, b.name) || compareUtf8(a.type, b.type));
+    return [...this.#stores].sort((a, b) => compareUtf8(a.name, b.name) || compareUtf8(a.type, b.type));
   }
 }

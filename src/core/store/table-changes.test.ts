@@ -118,6 +118,13 @@ describe("a transaction on a table", () => {
     ]);
   });
 
+  test("[TABLE-9] columns removed by one update stay removed, unless a later one sets them", () => {
+    const changes = new TableChanges("notes");
+    changes.update("r", { a: undefined, b: undefined });
+    changes.update("r", { a: 1, c: undefined });
+    expect(decoded(changes)).toEqual([{ type: "update", id: "r", set: { a: 1 }, removed: ["b", "c"] }]);
+  });
+
   test("[TABLE-10] a transaction that changes no column is empty, but its rows must be there", () => {
     const changes = new TableChanges("notes");
     changes.update("r", {});

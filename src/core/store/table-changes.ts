@@ -9,7 +9,7 @@
 
 import { CborReader } from "../cbor-reader.ts";
 import { CborWriter } from "../cbor-writer.ts";
-import { TidemarkError } from "../errors.ts";
+import { assert, TidemarkError } from "../errors.ts";
 import { columnsPerRowMax, rowIdBytesMax, rowsPerTransactionMax } from "../limits.ts";
 import { compareUtf8 } from "../utf8.ts";
 import { invalid, overlayColumns, type Row, splitColumns, validateName } from "./values.ts";
@@ -75,12 +75,17 @@ export class TableChanges {
 
   /** The payload of [TABLE-1]. There must be something to write. */
   encode(): Uint8Array {
-    const ops = [...this.#ops].filter(([, op]) => changesSomething(op));
-    ops.sort(([a], [b]) => compareUtf8(a, b));
-    const writer = new CborWriter(this.#columns.length + 64 * ops.length);
-    writer.array(ops.length);
-    for (const [id, op] of ops) this.#writeOp(writer, id, op);
+    const ids = [...this.#ops.keys()].filter((id) => changesSomething(this.#op(id))).sort(compareUtf8);
+    const writer = new CborWriter(this.#columns.length + 64 * ids.length);
+    writer.array(ids.length);
+    for (const id of ids) this.#writeOp(writer, id, this.#op(id));
     return writer.finish();
+  }
+
+  #op(id: string): Op {
+    const op = this.#ops.get(id);
+    assert(op, "every row of a transaction has an op");
+    return op;
   }
 
   #writeOp(writer: CborWriter, id: string, op: Op): void {

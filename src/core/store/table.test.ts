@@ -233,6 +233,13 @@ describe("a table's checkpoint", () => {
   });
 });
 
+/** As hex, the pairs of a map of `count` columns. */
+function numberedColumns(count: number): string {
+  return Array.from({ length: count }, (_, i) => `64${Buffer.from(String(i).padStart(4, "0")).toString("hex")}00`).join(
+    "",
+  );
+}
+
 describe("a table's payload", () => {
   const decode = (hex: string): unknown => {
     const result = tableKind.decode("notes", Buffer.from(hex.replaceAll(" ", ""), "hex"));
@@ -264,6 +271,9 @@ describe("a table's payload", () => {
     ["undefined as a value", "81 82 6161 a16178 f7", "CBOR_UNSUPPORTED"],
     ["half a surrogate pair", "81 81 63eda0bd", "CBOR_NONCANONICAL"],
     ["a row id of more than 1 KiB", `81 81 790401${"61".repeat(1025)}`, "CBOR_TOO_LARGE"],
+    ["a column name of more than 1 KiB", `81 82 6161 a1 790401${"61".repeat(1025)} 01`, "ENTRY_PAYLOAD"],
+    ["a removed column name of more than 1 KiB", `81 83 6161 a0 81 790401${"61".repeat(1025)}`, "CBOR_TOO_LARGE"],
+    ["a row of more than 1,000 columns", `81 82 6161 b903e9 ${numberedColumns(1001)}`, "ENTRY_PAYLOAD"],
     ["bytes behind the end", "81 81 6161 00", "CBOR_TRAILING"],
     ["nothing", "", "CBOR_TRUNCATED"],
   ])("[TABLE-1] [STORE-2] is refused when it holds %s", (_, hex, code) => {

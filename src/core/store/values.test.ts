@@ -1,9 +1,18 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { compareKeys } from "../cbor.ts";
+import { CborWriter } from "../cbor-writer.ts";
 import { TidemarkError } from "../errors.ts";
 import { columnsPerRowMax, depthMax } from "../limits.ts";
-import { equalValues, overlayColumns, type Row, splitColumns, validateName, validateValue } from "./values.ts";
+import {
+  equalValues,
+  type JsonValue,
+  overlayColumns,
+  type Row,
+  splitColumns,
+  validateName,
+  validateValue,
+} from "./values.ts";
 
 const key = fc.oneof(
   fc.constantFrom("__proto__", "constructor", "toString", "", "a.b", "1"),
@@ -118,6 +127,38 @@ describe("values", () => {
     expect(refusedAt(() => splitColumns({ "": 1 }, "notes n1"))).toBe("notes n1: column name");
     for (const columns of [null, 7, [1], new Date(0)])
       expect(refusedAt(() => splitColumns(columns, "notes n1"))).toBe("notes n1");
+  });
+});
+
+describe("equal values", () => {
+  const { few } = fc.letrec<{ few: JsonValue }>((tie) => ({
+    few: fc.oneof(
+      { maxDepth: 2 },
+      fc.constantFrom<JsonValue>(null, 0, "0", false),
+      fc.uint8Array({ max: 1, maxLength: 2 }),
+      fc.array(tie("few"), { maxLength: 2 }),
+      fc
+        .array(fc.tuple(fc.constantFrom("a", "__proto__"), tie("few")), { maxLength: 2 })
+        .map((pairs): JsonValue => Object.fromEntries(pairs)),
+    ),
+  }));
+
+  function encoded(value: JsonValue): Uint8Array {
+    const writer = new CborWriter();
+    writer.writeValue(value);
+    return writer.finish();
+  }
+
+  test("[TABLE-6] [KV-3] are those with the same bytes", () => {
+    const isSame = (a: JsonValue, b: JsonValue): boolean => Buffer.compare(encoded(a), encoded(b)) === 0;
+    fc.assert(
+      fc.property(few, few, (a, b) => {
+        expect(equalValues(a, b)).toBe(isSame(a, b));
+        expect(equalValues([a, b], [b, a])).toBe(isSame(a, b));
+        expect(equalValues(a, validateValue(a, "cell"))).toBe(true);
+      }),
+      { numRuns: 2000 },
+    );
   });
 });
 

@@ -1,0 +1,169 @@
+/** Opens the instance and shows the view that the address asks for. */
+import { type Instance, open } from "tidemark";
+import { boardHref, chooseNextPerson, readInstanceName, readRelay, readRoute, replaceRoute } from "./address.ts";
+import { Announcer } from "./announcer.ts";
+import { Board } from "./board.ts";
+import { hasCode } from "./explain.ts";
+import { Failure, type WayOut } from "./failure.ts";
+import { GivenUp } from "./given-up.ts";
+import { Joining } from "./joining.ts";
+import { OwnName } from "./own-name.ts";
+import { Problems } from "./problems.ts";
+import { Start } from "./start.ts";
+import { Toasts } from "./toasts.ts";
+import type { Surroundings, View } from "./view.ts";
+
+const appName = "Tidemark board";
+
+export class App {
+  readonly #root: HTMLElement;
+  readonly #announcer: Announcer;
+  readonly #toasts: Toasts;
+  #surroundings: Surroundings | undefined;
+  #givenUp = new GivenUp("");
+  #view: View | undefined;
+  /** Counts what was asked to be shown: what was overtaken while it loaded is not shown. */
+  #turn = 0;
+
+  constructor(root: HTMLElement, announcer: HTMLElement, toasts: HTMLElement) {
+    this.#root = root;
+    this.#announcer = new Announcer(announcer);
+    this.#toasts = new Toasts(toasts);
+    addEventListener("hashchange", () => void this.#showRoute());
+  }
+
+  async start(name: string = readInstanceName()): Promise<void> {
+    const relay = readRelay();
+    try {
+      const instance = await open(relay === undefined ? { name } : { name, relay });
+      this.#surroundings = this.#surround(instance);
+      this.#givenUp = new GivenUp(name);
+    } catch (error) {
+      return this.#show(new Failure(error, this.#waysToStart(error, name)));
+    }
+    await this.#showRoute();
+  }
+
+  #surround(instance: Instance): Surroundings {
+    const problems = new Problems();
+    instance.on("problem", (error) => problems.add(error));
+    return {
+      instance,
+      problems,
+      announcer: this.#announcer,
+      toasts: this.#toasts,
+      ownName: new OwnName(instance.name),
+      giveUp: (error) => void this.#show(new Failure(error, [reload])),
+    };
+  }
+
+  #waysToStart(error: unknown, name: string): readonly WayOut[] {
+    if (!hasCode(error, "INSTANCE_IN_USE")) return [reload];
+    const asAnother = (): void => void this.#startAgain(chooseNextPerson(name));
+    return [
+      { label: "Try again", run: () => void this.#startAgain(name) },
+      { label: "Use this tab as a second person", run: asAnother },
+    ];
+  }
+
+  async #startAgain(name: string): Promise<void> {
+    for (const button of this.#root.querySelectorAll("button")) button.disabled = true;
+    await this.start(name);
+  }
+
+  /** What cannot be shown is explained, with the way to the boards. */
+  async #showRoute(): Promise<void> {
+    const around = this.#surroundings;
+    if (around === undefined) return;
+    const turn = ++this.#turn;
+    try {
+      const view = await this.#load(around);
+      if (turn === this.#turn) await this.#show(view);
+      else view.close();
+    } catch (error) {
+      if (turn === this.#turn)
+        await this.#show(new Failure(error, [{ label: "To your boards", run: () => this.#go("") }]));
+    }
+  }
+
+  async #load(around: Surroundings): Promise<View> {
+    const route = readRoute();
+    switch (route.type) {
+      case "start":
+        return this.#loadStart(around);
+      case "board":
+        return this.#loadBoard(around, route.id);
+      case "join":
+        return this.#loadBoard(around, await this.#join(around, route.link));
+    }
+  }
+
+  async #loadStart(around: Surroundings): Promise<View> {
+    const boards = (await around.instance.databases()).filter(({ id }) => !this.#givenUp.has(id));
+    return new Start(around, boards, {
+      openBoard: (id) => this.#go(boardHref(id)),
+      openLink: (link) => void this.#openLink(around, link),
+    });
+  }
+
+  async #loadBoard(around: Surroundings, id: string): Promise<View> {
+    const board = await around.instance.database(id);
+    const status = await board.sync.status();
+    if (status.ready) return new Board(board, status, around);
+    return new Joining(board, around, {
+      arrived: () => void this.#showRoute(),
+      gaveUp: () => {
+        this.#givenUp.add(id);
+        this.#go("");
+      },
+    });
+  }
+
+  /** The ticket is a secret: whatever comes of it, it does not stay in the address. */
+  async #join({ instance }: Surroundings, link: string): Promise<string> {
+    try {
+      const { id } = await instance.join(link);
+      this.#givenUp.delete(id);
+      replaceRoute(boardHref(id));
+      return id;
+    } catch (error) {
+      replaceRoute("");
+      throw error;
+    }
+  }
+
+  async #openLink(around: Surroundings, link: string): Promise<void> {
+    try {
+      const { id } = await around.instance.join(link);
+      this.#givenUp.delete(id);
+      this.#go(boardHref(id));
+    } catch (error) {
+      await this.#show(new Failure(error, [{ label: "To your boards", run: () => void this.#showRoute() }]));
+    }
+  }
+
+  #go(hash: string): void {
+    if (location.hash === hash) void this.#showRoute();
+    else location.hash = hash;
+  }
+
+  async #show(view: View): Promise<void> {
+    const { dataset } = document.documentElement;
+    delete dataset.ready;
+    const isFirst = this.#view === undefined;
+    this.#view?.close();
+    this.#view = view;
+    this.#toasts.clear();
+    this.#root.replaceChildren(...view.elements);
+    this.#root.dataset.layout = view.layout;
+    document.title = view.title === "" ? appName : `${view.title} – ${appName}`;
+    if (!isFirst) {
+      scrollTo(0, 0);
+      view.focus();
+    }
+    await view.ready;
+    if (this.#view === view) dataset.ready = "true";
+  }
+}
+
+const reload: WayOut = { label: "Load the page again", run: () => location.reload() };

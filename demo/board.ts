@@ -1,0 +1,273 @@
+/** A board: its notes, and around them what is known about its status and its people. */
+import type { Database, DatabaseStatus, Stop } from "tidemark";
+import { Composer } from "./composer.ts";
+import { countWords, element, setText } from "./element.ts";
+import { explain, hasCode } from "./explain.ts";
+import { Filters } from "./filters.ts";
+import { icon } from "./icons.ts";
+import { NamePrompt } from "./name-prompt.ts";
+import { NoteList } from "./note-list.ts";
+import { Notes, type PlacedNote } from "./notes.ts";
+import { OfflineBanner } from "./offline-banner.ts";
+import { Panel } from "./panel.ts";
+import { People } from "./people.ts";
+import { Presence } from "./presence.ts";
+import { ShareDialog } from "./share.ts";
+import type { Surroundings, View } from "./view.ts";
+
+export class Board implements View {
+  readonly layout = "board";
+  readonly elements: readonly HTMLElement[];
+  readonly ready: Promise<void>;
+  readonly #database: Database;
+  readonly #around: Surroundings;
+  readonly #people: People;
+  readonly #notes: Notes;
+  readonly #list: NoteList;
+  readonly #filters: Filters;
+  readonly #composer: Composer;
+  readonly #panel: Panel;
+  readonly #share: ShareDialog;
+  readonly #banner: OfflineBanner;
+  readonly #presence: Presence;
+  readonly #namePrompt: NamePrompt;
+  readonly #title = element("h1", { tabindex: -1, dir: "auto" });
+  readonly #readOnly = element("p", { class: "read-only", role: "status" });
+  readonly #empty = element("p", { class: "empty" });
+  readonly #shareButton = element("button", { type: "button", class: "primary share-button" }, icon("share"), "Share");
+  readonly #stops: Stop[] = [];
+  #status: DatabaseStatus;
+  #shown: readonly PlacedNote[] | undefined;
+
+  constructor(database: Database, status: DatabaseStatus, around: Surroundings) {
+    this.#database = database;
+    this.#status = status;
+    this.#around = around;
+    this.#people = new People(database, around.instance.publicKey);
+    this.#notes = new Notes(database);
+    this.#composer = new Composer((text) => this.#write(this.#notes.add(text, around.instance.publicKey)));
+    this.#filters = new Filters(
+      () => this.#showNotes(),
+      () => this.#clearDone(),
+    );
+    this.#list = new NoteList({
+      tick: (note, done) => void this.#tick(note, done),
+      edit: (note, text) => void this.#edit(note, text),
+      remove: (note) => void this.#remove([note]),
+      authorOf: ({ by }) => (by === "" ? "" : this.#people.wordFor(by)),
+      emptied: () => this.#composer.focus(),
+    });
+    this.#banner = new OfflineBanner(() => this.#goOnline());
+    this.#presence = new Presence(around.announcer, (key) => this.#people.nameOf(key));
+    this.#namePrompt = new NamePrompt(around.ownName, (name) => {
+      this.#composer.focus();
+      void this.#setOwnName(name);
+    });
+    this.#share = new ShareDialog(database);
+    this.#panel = new Panel(around.instance, this.#people, around.problems, {
+      setOffline: (isOffline) => void this.#setOffline(isOffline),
+      setOwnName: (name) => void this.#setOwnName(name),
+    });
+    this.#shareButton.addEventListener("click", () => this.#share.open(this.#status.online));
+    this.elements = [this.#header(), this.#main(), this.#panel.element, this.#share.element];
+    this.ready = this.#listen();
+  }
+
+  get title(): string {
+    return this.#status.name;
+  }
+
+  focus(): void {
+    if (matchMedia("(pointer: fine)").matches && this.#canWrite) this.#composer.focus();
+    else this.#title.focus({ preventScroll: true });
+  }
+
+  close(): void {
+    for (const stop of this.#stops) stop();
+    this.#people.close();
+    this.#list.close();
+    this.#panel.close();
+    this.#banner.close();
+    this.#share.element.close();
+  }
+
+  // --- What is on the page
+
+  #header(): HTMLElement {
+    const back = element("a", { class: "back", href: "#" }, icon("back"), "Boards");
+    return element(
+      "header",
+      { class: "board-header" },
+      element("div", { class: "bar" }, back, this.#shareButton),
+      this.#title,
+      this.#panel.summary,
+      this.#banner.element,
+    );
+  }
+
+  #main(): HTMLElement {
+    return element(
+      "main",
+      { class: "board", id: "main", tabindex: -1, "aria-label": "Notes" },
+      this.#readOnly,
+      this.#namePrompt.element,
+      this.#composer.element,
+      this.#filters.element,
+      this.#empty,
+      this.#list.element,
+    );
+  }
+
+  #listen(): Promise<void> {
+    const { sync } = this.#database;
+    this.#showStatus(this.#status);
+    this.#stops.push(sync.subscribe((status) => this.#showStatus(status)));
+    this.#stops.push(this.#people.subscribe(() => this.#showPeople()));
+    return new Promise((resolve) => {
+      const stop = this.#notes.subscribe((notes) => {
+        this.#arrive(notes);
+        resolve();
+      });
+      this.#stops.push(stop);
+    });
+  }
+
+  get #canWrite(): boolean {
+    return ["owner", "admin", "write"].includes(this.#status.permission);
+  }
+
+  #showStatus(status: DatabaseStatus): void {
+    const before = this.#status.permission;
+    this.#status = status;
+    setText(this.#title, status.name);
+    this.#panel.show(status);
+    this.#banner.show(status.online);
+    this.#presence.show(status);
+    this.#shareButton.hidden = !["owner", "admin"].includes(status.permission);
+    this.#composer.element.hidden = !this.#canWrite;
+    this.#namePrompt.show(this.#canWrite);
+    this.#readOnly.hidden = this.#canWrite;
+    setText(this.#readOnly, this.#canWrite ? "" : readOnlyWords(status));
+    if (before !== status.permission) {
+      this.#showNotes();
+      void this.#writeOwnName();
+    }
+  }
+
+  /** What others changed is marked and said; what was done here is known already. */
+  #arrive(notes: readonly PlacedNote[]): void {
+    const before = this.#shown === undefined ? undefined : new Map(this.#shown.map((note) => [note.id, note]));
+    const changed = before === undefined ? [] : notes.filter((note) => before.get(note.id) !== note);
+    const foreign = changed.filter((note) => !this.#notes.takeOurs(note.id));
+    this.#shown = notes;
+    this.#showNotes(new Set(foreign.map(({ id }) => id)));
+    const added = foreign.filter(({ id }) => before?.has(id) === false);
+    const [first] = added;
+    if (first === undefined) return;
+    const words =
+      added.length === 1
+        ? `${this.#people.wordFor(first.by)} added: ${first.text.slice(0, 100)}`
+        : `${added.length} new notes`;
+    this.#around.announcer.announce(words);
+  }
+
+  #showNotes(foreign: ReadonlySet<string> = new Set()): void {
+    const notes = this.#shown;
+    if (notes === undefined) return;
+    const isReadOnly = !this.#canWrite;
+    const matching = notes.filter((note) => this.#filters.matches(note));
+    this.#filters.show(notes, { isReadOnly });
+    this.#list.show(matching, { isReadOnly, foreign });
+    this.#empty.hidden = matching.length > 0;
+    setText(this.#empty, matching.length > 0 ? "" : this.#emptyWords(notes.length));
+  }
+
+  #emptyWords(count: number): string {
+    if (count === 0) return this.#canWrite ? "Nothing here yet. Write the first note above." : "Nothing here yet.";
+    return this.#filters.choice === "open" ? "Everything is done." : "Nothing is done yet.";
+  }
+
+  #showPeople(): void {
+    this.#panel.showOwnName(this.#around.ownName.get());
+    this.#panel.show(this.#status);
+    this.#showNotes();
+    void this.#writeOwnName();
+  }
+
+  // --- What people do
+
+  async #tick(note: PlacedNote, done: boolean): Promise<void> {
+    if (await this.#write(this.#notes.tick(note.id, done))) return;
+    this.#showNotes(); // The box goes back to what is true.
+  }
+
+  async #edit(note: PlacedNote, text: string): Promise<void> {
+    if (text === "") return this.#remove([note]);
+    try {
+      await this.#notes.edit(note.id, text);
+    } catch (error) {
+      if (!hasCode(error, "ROW_MISSING")) return this.#report(error);
+      if (await this.#write(this.#notes.restore([{ ...note, text }])))
+        this.#around.toasts.show("That note had been deleted meanwhile. Your edit brought it back.");
+    }
+  }
+
+  async #remove(notes: readonly PlacedNote[]): Promise<void> {
+    if (!(await this.#write(this.#notes.remove(notes)))) return;
+    const words = notes.length === 1 ? "Note deleted" : `${countWords(notes.length, "note")} deleted`;
+    this.#around.toasts.show(words, {
+      action: { label: "Undo", run: () => void this.#write(this.#notes.restore(notes)) },
+    });
+  }
+
+  #clearDone(): void {
+    const done = (this.#shown ?? []).filter((note) => note.done);
+    if (done.length > 0) void this.#remove(done);
+  }
+
+  async #setOffline(isOffline: boolean): Promise<void> {
+    const { instance, announcer } = this.#around;
+    if (await this.#write(isOffline ? instance.goOffline() : instance.goOnline()))
+      announcer.announce(isOffline ? "You are offline" : "You are online");
+  }
+
+  #goOnline(): void {
+    this.#title.focus({ preventScroll: true });
+    void this.#setOffline(false);
+  }
+
+  async #setOwnName(name: string): Promise<void> {
+    this.#around.ownName.set(name);
+    this.#panel.showOwnName(name);
+    this.#namePrompt.show(false);
+    if (name === "") return;
+    if (await this.#write(this.#people.setOwnName(name))) this.#around.announcer.announce(`Your name is ${name}`);
+  }
+
+  /** The name that was chosen before, on a board that does not know it yet. */
+  async #writeOwnName(): Promise<void> {
+    if (this.#canWrite) await this.#write(this.#people.setOwnName(this.#around.ownName.get()));
+  }
+
+  /** Resolves with whether it worked; if not, people are told why. */
+  async #write(work: Promise<void>): Promise<boolean> {
+    try {
+      await work;
+      return true;
+    } catch (error) {
+      this.#report(error);
+      return false;
+    }
+  }
+
+  #report(error: unknown): void {
+    if (hasCode(error, "WORKER_DEAD")) return this.#around.giveUp(error);
+    const { title, hint } = explain(error);
+    this.#around.toasts.show(title, { hint, isError: true });
+  }
+}
+
+function readOnlyWords({ permission }: DatabaseStatus): string {
+  if (permission === "read") return "You can read this board. To write on it, ask its owner for a link that can write.";
+  return "You are no longer on this board. What had arrived before is still here.";
+}

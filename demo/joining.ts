@@ -1,0 +1,99 @@
+/** Shown from the opening of a link until the board is here: what is waited for, how far it is, and a way out. */
+import type { Database, DatabaseStatus, Progress, Stop } from "tidemark";
+import { element, setText } from "./element.ts";
+import { explain, hasCode } from "./explain.ts";
+import { icon, mark } from "./icons.ts";
+import type { Surroundings, View } from "./view.ts";
+
+export interface JoiningOwner {
+  /** The board is here. */
+  arrived(): void;
+  /** Nobody wants to wait any longer. */
+  gaveUp(): void;
+}
+
+export class Joining implements View {
+  readonly layout = "notice";
+  readonly title = "Joining";
+  readonly elements: readonly HTMLElement[];
+  readonly ready: Promise<void> = Promise.resolve();
+  readonly #around: Surroundings;
+  readonly #heading = element("h1", { tabindex: -1 }, "Joining a board");
+  readonly #text = element("p", { class: "lead", role: "status" });
+  readonly #bar = element("progress", { "aria-label": "Entries received" });
+  readonly #waiting = new AbortController();
+  readonly #stops: Stop[] = [];
+  #isRefused = false;
+  #progress: Progress | undefined;
+
+  constructor(database: Database, around: Surroundings, owner: JoiningOwner) {
+    this.#around = around;
+    this.elements = [
+      element(
+        "main",
+        { class: "notice", id: "main", tabindex: -1 },
+        mark(),
+        this.#heading,
+        this.#text,
+        this.#bar,
+        this.#actions(owner),
+      ),
+    ];
+    this.#stops.push(
+      database.sync.subscribe((status) => this.#showStatus(status)),
+      database.sync.on("progress", (progress) => {
+        this.#progress = progress;
+      }),
+    );
+    database.ready({ signal: this.#waiting.signal }).then(
+      () => owner.arrived(),
+      (error: unknown) => this.#fail(error),
+    );
+  }
+
+  focus(): void {
+    this.#heading.focus({ preventScroll: true });
+  }
+
+  close(): void {
+    this.#waiting.abort();
+    for (const stop of this.#stops) stop();
+  }
+
+  #showStatus(status: DatabaseStatus): void {
+    if (this.#isRefused) return;
+    setText(this.#text, waitingWords(status, this.#progress));
+    if (this.#progress === undefined || this.#progress.total === 0) this.#bar.removeAttribute("value");
+    else {
+      this.#bar.max = this.#progress.total;
+      this.#bar.value = this.#progress.received;
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (hasCode(error, "ABORTED")) return;
+    if (hasCode(error, "WORKER_DEAD")) return this.#around.giveUp(error);
+    this.#isRefused = true;
+    const { title, hint } = explain(error);
+    setText(this.#heading, title);
+    setText(this.#text, hint);
+    this.#bar.hidden = true;
+  }
+
+  #actions(owner: JoiningOwner): HTMLElement {
+    const stop = element("button", { type: "button" }, "Stop waiting");
+    stop.addEventListener("click", () => owner.gaveUp());
+    return element("p", { class: "actions" }, element("a", { href: "#", class: "back" }, icon("back"), "Boards"), stop);
+  }
+}
+
+function waitingWords({ online, relays, peers }: DatabaseStatus, progress: Progress | undefined): string {
+  if (!online) return "You are offline. The board comes when you are back.";
+  if (progress !== undefined && progress.total > 0)
+    return `Received ${progress.received.toLocaleString("en")} of ${progress.total.toLocaleString("en")}`;
+  if (peers.length > 0) return "Connected. The board is on its way…";
+  if (relays.some(({ state }) => state === "connected"))
+    return "Waiting for the owner's device… It has to be online, with the board open.";
+  if (relays.some(({ state }) => state === "connecting")) return "Looking for the relay…";
+  return "The relay is not reached; trying again. Check the network connection of this device.";
+}

@@ -1,0 +1,56 @@
+/** What the storage keeps in memory of a database: which entry is at which position, and what may be merged. */
+import type { EntryId } from "../core/ids.ts";
+import type { IndexRecord } from "./index-record.ts";
+import type { PackedSegment } from "./pack.ts";
+import { type Run, Tail } from "./tail.ts";
+
+export class KeptDatabase {
+  #tail = new Tail();
+  /** Undefined until everything there is has been loaded or committed. */
+  #ids: EntryId[] | undefined;
+  /**
+   * Made at the first question. An index of the browser's would cost a put per entry, where a thousand entries are two puts
+   * otherwise; this map costs 10 ms per 100,000 entries, and only whoever asks for entries by id.
+   */
+  #positions: Map<EntryId, number> | undefined;
+
+  get knowsIds(): boolean {
+    return this.#ids !== undefined;
+  }
+
+  /** Undefined when there is no such entry. */
+  positionOf(id: EntryId): number | undefined {
+    this.#positions ??= new Map(this.#ids?.map((each, position) => [each, position]));
+    return this.#positions.get(id);
+  }
+
+  /** Takes what was loaded; answers with the runs that should have been merged before, and were not. */
+  load(records: readonly IndexRecord[]): readonly Run[] {
+    this.#tail = new Tail();
+    this.#ids = records.flatMap(({ entries }) => entries.map(({ id }) => id));
+    this.#positions = undefined;
+    return records.flatMap(({ first, entries }) => {
+      const size = entries.reduce((sum, entry) => sum + entry.size, 0);
+      return this.#tail.append({ first, end: first + entries.length, size }) ?? [];
+    });
+  }
+
+  /** Takes what was committed at `position`; answers with the runs to merge. */
+  append(position: number, ids: readonly EntryId[], segments: readonly PackedSegment[]): readonly Run[] {
+    this.#noteIds(position, ids);
+    return segments.flatMap((segment) => this.#tail.append(segment) ?? []);
+  }
+
+  #noteIds(position: number, ids: readonly EntryId[]): void {
+    if (position === 0) this.#ids ??= [];
+    if (this.#ids?.length !== position) {
+      this.#ids = undefined;
+      this.#positions = undefined;
+      return;
+    }
+    for (const [i, id] of ids.entries()) {
+      this.#ids.push(id);
+      this.#positions?.set(id, position + i);
+    }
+  }
+}

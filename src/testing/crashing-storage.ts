@@ -1,0 +1,116 @@
+/** A storage whose disk fails, or whose device dies, at a chosen commit. */
+import { TidemarkError } from "../core/errors.ts";
+import type { DatabaseId, EntryId } from "../core/ids.ts";
+import type { CheckpointPart, Commit, Cursor, DatabaseRecord, LoadedDatabase, Storage } from "../ports/storage.ts";
+
+export type StorageFault =
+  /** The commit rejects with this error, and work goes on. */
+  | { readonly type: "fail"; readonly error: TidemarkError }
+  /**
+   * The device dies in the commit: it and everything after it reject with STORAGE_CLOSED. Whether the commit became durable
+   * before its caller could learn so is what a crash leaves open: `durable` says.
+   */
+  | { readonly type: "crash"; readonly durable: boolean };
+
+export interface FaultPlan {
+  /** Counts the calls of `commit`, from 1. */
+  readonly commit: number;
+  readonly fault: StorageFault;
+}
+
+/**
+ * Passes every call on to `inner`, except as planned. After a crash `inner` is as the crash left it: open it, or another storage on
+ * the same disk, to go on as after a restart.
+ */
+export class CrashingStorage implements Storage {
+  readonly #inner: Storage;
+  readonly #plan: FaultPlan;
+  #commits = 0;
+  #faults = 0;
+  #crashed = false;
+
+  constructor(inner: Storage, plan: FaultPlan) {
+    this.#inner = inner;
+    this.#plan = plan;
+  }
+
+  /** 1 once the fault happened: a test that survived it should look. */
+  get faults(): number {
+    return this.#faults;
+  }
+
+  databases(): Promise<readonly DatabaseRecord[]> {
+    return this.#pass(() => this.#inner.databases());
+  }
+
+  putDatabase(record: DatabaseRecord): Promise<void> {
+    return this.#pass(() => this.#inner.putDatabase(record));
+  }
+
+  deleteDatabase(database: DatabaseId): Promise<void> {
+    return this.#pass(() => this.#inner.deleteDatabase(database));
+  }
+
+  load(database: DatabaseId): Promise<LoadedDatabase | undefined> {
+    return this.#pass(() => this.#inner.load(database));
+  }
+
+  commit(commit: Commit): Promise<void> {
+    return this.#pass(async () => {
+      this.#commits += 1;
+      if (this.#commits !== this.#plan.commit) return await this.#inner.commit(commit);
+      this.#faults += 1;
+      const { fault } = this.#plan;
+      if (fault.type === "fail") throw fault.error;
+      this.#crashed = true;
+      if (fault.durable) await this.#inner.commit(commit);
+      throw crashError();
+    });
+  }
+
+  read(database: DatabaseId, from: number, to: number): Promise<readonly Uint8Array[]> {
+    return this.#pass(() => this.#inner.read(database, from, to));
+  }
+
+  readById(database: DatabaseId, id: EntryId): Promise<Uint8Array | undefined> {
+    return this.#pass(() => this.#inner.readById(database, id));
+  }
+
+  putCheckpoint(database: DatabaseId, part: CheckpointPart, replaces: number): Promise<void> {
+    return this.#pass(() => this.#inner.putCheckpoint(database, part, replaces));
+  }
+
+  deleteCheckpoints(database: DatabaseId): Promise<void> {
+    return this.#pass(() => this.#inner.deleteCheckpoints(database));
+  }
+
+  putCursor(cursor: Cursor): Promise<void> {
+    return this.#pass(() => this.#inner.putCursor(cursor));
+  }
+
+  cursors(database: DatabaseId): Promise<readonly Cursor[]> {
+    return this.#pass(() => this.#inner.cursors(database));
+  }
+
+  getValue(name: string): Promise<unknown> {
+    return this.#pass(() => this.#inner.getValue(name));
+  }
+
+  putValueOnce(name: string, value: unknown): Promise<unknown> {
+    return this.#pass(() => this.#inner.putValueOnce(name, value));
+  }
+
+  /** After a crash nobody is left to close `inner`. */
+  async close(): Promise<void> {
+    if (!this.#crashed) await this.#inner.close();
+  }
+
+  async #pass<T>(call: () => Promise<T>): Promise<T> {
+    if (this.#crashed) throw crashError();
+    return await call();
+  }
+}
+
+function crashError(): TidemarkError {
+  return new TidemarkError("STORAGE_CLOSED", { reason: "the device crashed" });
+}
