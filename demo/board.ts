@@ -69,7 +69,7 @@ export class Board implements View {
       setOwnName: (name) => void this.#setOwnName(name),
     });
     this.#shareButton.addEventListener("click", () => this.#share.open(this.#status.online));
-    this.elements = [this.#header(), this.#main(), this.#panel.element, this.#share.element];
+    this.elements = [this.#header(), this.#banner.element, this.#panel.element, this.#main(), this.#share.element];
     this.ready = this.#listen();
   }
 
@@ -101,7 +101,6 @@ export class Board implements View {
       element("div", { class: "bar" }, back, this.#shareButton),
       this.#title,
       this.#panel.summary,
-      this.#banner.element,
     );
   }
 

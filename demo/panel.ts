@@ -117,8 +117,8 @@ export class Panel {
     const isSelf = key === this.#people.self;
     const name = this.#people.nameOf(key);
     const hasName = name !== fingerprint(key);
-    const initial = hasName ? ([...name][0] ?? "?").toLocaleUpperCase() : "?";
-    const words = hasName ? name : isSelf ? "You" : "No name yet";
+    const words = hasName ? name : isSelf ? "You" : "No name";
+    const initial = hasName || isSelf ? ([...words][0] ?? "?").toLocaleUpperCase() : "?";
     const suffix = isSelf && hasName ? [element("span", { class: "fine" }, " (you)")] : [];
     return element(
       "li",

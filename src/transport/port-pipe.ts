@@ -6,7 +6,6 @@
  * buffer is full, and the worker cannot see that buffer.
  */
 import { type FramePipe, type FramePipeListener, pipeBytesLow, pipeBytesMax } from "./frame-pipe.ts";
-import { frameBytesMax } from "./frames.ts";
 
 /** Both ways a bare ArrayBuffer is a frame, transferred. */
 type ToPage = ArrayBuffer | { readonly type: "close" };
@@ -106,6 +105,3 @@ export function joinPortToChannel(port: MessagePort, channel: RTCDataChannel): v
     }
   };
 }
-
-/** The most a page's channel holds: the credit, and the frame that overdrew it. */
-export const channelBytesMax: number = pipeBytesMax + frameBytesMax;

@@ -1,0 +1,134 @@
+/** What holds the page and its worker together, in a real browser. */
+import { Device } from "./device.ts";
+import { expect, test } from "./fixtures.ts";
+
+test("[CLIENT-2] a worker script that does not load rejects open with WORKER_BOOT and says what to do", async ({
+  page,
+  app,
+}) => {
+  await page.goto(app.url);
+  await page.waitForFunction(() => globalThis.tidemark !== undefined);
+  const error = await page.evaluate(() =>
+    tidemark
+      .open({ name: "e2e", workerUrl: "./missing.js" })
+      .catch(({ name, code, details, hint }) => ({ name, code, details, hint })),
+  );
+  expect(error).toMatchObject({ name: "TidemarkError", code: "WORKER_BOOT" });
+  expect(error).toHaveProperty("hint", expect.stringContaining("workerUrl"));
+});
+
+test("[CLIENT-2] a worker that never answers rejects open after the boot time-out", async ({ page, app }) => {
+  await page.goto(app.url);
+  await page.waitForFunction(() => globalThis.tidemark !== undefined);
+  const error = await page.evaluate(() => {
+    const silent = URL.createObjectURL(new Blob([""], { type: "text/javascript" }));
+    return tidemark
+      .open({ name: "e2e", workerUrl: silent, bootTimeoutMs: 200 })
+      .catch(({ code, details }) => ({ code, details }));
+  });
+  expect(error).toEqual({ code: "WORKER_BOOT", details: { reason: "no answer", afterMs: 200 } });
+});
+
+test("[CLIENT-3] a dead worker rejects calls under way and later ones with WORKER_DEAD", async ({ page, app }) => {
+  await page.goto(app.url);
+  await page.waitForFunction(() => globalThis.tidemark !== undefined);
+  const codes = await page.evaluate(async () => {
+    let worker: Worker | undefined;
+    const tide = await tidemark.open({
+      name: "e2e",
+      worker: () => {
+        worker = new Worker(new URL("./tidemark/worker.js", location.href), { type: "module" });
+        return worker;
+      },
+    });
+    const ticketOfNobody = await (await tide.createDatabase({ name: "Board" })).share({ permission: "write" });
+    const other = await tidemark.open({ name: "other" });
+    const waiting = (await other.join(ticketOfNobody)).ready().catch(({ code }) => code);
+    await other.close();
+    const db = await tide.createDatabase({ name: "Board" });
+    const underWay = Promise.all(
+      Array.from({ length: 50 }, (_, i) =>
+        db
+          .table("rows")
+          .put(`r${i}`, {})
+          .catch(({ code }) => code),
+      ),
+    );
+    worker?.terminate();
+    const first = (await underWay).filter((code) => code !== undefined);
+    const later = await db
+      .table("rows")
+      .all()
+      .catch(({ code }) => code);
+    return { closed: await waiting, first: [...new Set(first)], later };
+  });
+  expect(codes).toEqual({ closed: "INSTANCE_CLOSED", first: ["WORKER_DEAD"], later: "WORKER_DEAD" });
+});
+
+test("[CLIENT-4] errors cross the worker boundary with their code, details and hint", async ({
+  browser,
+  app,
+  relay,
+}) => {
+  const device = await Device.open(browser, { site: app.url, relay: relay.url });
+  await device.createAndShare();
+  const caught = await device.run(() =>
+    db
+      .table("notes")
+      .update("absent", { done: true })
+      .catch((error) => ({
+        isOurs: error instanceof tidemark.TidemarkError,
+        code: error.code,
+        details: error.details,
+        hint: error.hint,
+      })),
+  );
+  expect(caught).toMatchObject({ isOurs: true, code: "ROW_MISSING", details: { store: "notes", row: "absent" } });
+  expect(caught).toHaveProperty("hint", expect.stringContaining("put()"));
+  await device.close();
+});
+
+test("[CLIENT-5] a second tab of the same instance is told that it is in use, and gets it when the first closes", async ({
+  browser,
+  app,
+  relay,
+}) => {
+  const device = await Device.open(browser, { site: app.url, relay: relay.url });
+  const second = await device.context.newPage();
+  await second.goto(app.url);
+  await second.waitForFunction(() => globalThis.tidemark !== undefined);
+  expect(await second.evaluate(() => tidemark.open({ name: "e2e" }).catch(({ code }) => code))).toBe("INSTANCE_IN_USE");
+  await device.page.close();
+  expect(await second.evaluate(async () => (await tidemark.open({ name: "e2e" })).name)).toBe("e2e");
+  await device.close();
+});
+
+test("[CLIENT-6] everything durable is there after a reload, under the same key", async ({ browser, app, relay }) => {
+  const device = await Device.open(browser, { site: app.url, relay: relay.url });
+  await device.createAndShare();
+  const before = await device.run(async () => {
+    await db.transact((tx) => {
+      tx.table("notes").put("n1", { title: "kept" });
+      tx.kv("prefs").set("theme", "dark");
+    });
+    return { key: tide.publicKey, digest: await db.digest() };
+  });
+  await device.load();
+  const after = await device.run(async () => ({ key: tide.publicKey, digest: await db.digest() }));
+  expect(after).toEqual(before);
+  expect(await device.run(() => db.kv("prefs").get("theme"))).toBe("dark");
+  await device.close();
+});
+
+test("[CLIENT-7] an aborted call rejects with ABORTED at once", async ({ browser, app, relay }) => {
+  const a = await Device.open(browser, { site: app.url, relay: relay.url });
+  const ticket = await a.createAndShare();
+  await a.run(() => tide.goOffline());
+  const b = await Device.open(browser, { site: app.url, relay: relay.url });
+  const code = await b.run(async (text) => {
+    const joined = await tide.join(text);
+    return joined.ready({ signal: AbortSignal.timeout(50) }).catch((error) => error.code);
+  }, ticket);
+  expect(code).toBe("ABORTED");
+  for (const device of [a, b]) await device.close();
+});
