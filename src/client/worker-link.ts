@@ -1,10 +1,10 @@
 /**
  * The line to the worker: boots it, calls it, and notices when it is dead.
  *
- * [CLIENT-2] A worker that does not answer within the boot time-out, or fails to load, rejects `open` with WORKER_BOOT, which
- *            says what to do.
+ * [CLIENT-2] A worker that does not answer within the boot time-out, or whose script does not load, rejects `open` with
+ *            WORKER_BOOT, which says what to do.
  * [CLIENT-3] When the worker ends, every call under way and every later one rejects with WORKER_DEAD.
- * [CLIENT-4] After `close`, every call rejects with INSTANCE_CLOSED.
+ * [CLIENT-7] An aborted call rejects with ABORTED at once; after `close` every call rejects with INSTANCE_CLOSED.
  */
 import { transfer, wrap } from "comlink";
 import { TidemarkError } from "../core/errors.ts";

@@ -114,7 +114,7 @@ export class CborReader {
   link(): EntryId {
     const at = this.#at;
     for (let i = 0; i < linkPrefix.length; i++) {
-      if (this.#bytes[at + i] !== linkPrefix[i] || at + i >= this.#end) this.#refuseLink(at, i);
+      if (this.#bytes[at + i] !== linkPrefix[i]) this.#refuseLink(at, i);
     }
     this.#need(linkBytesLength);
     this.#at = at + linkBytesLength;

@@ -227,6 +227,16 @@ test("[ENTRY-5] another version is ENTRY_VERSION, whatever else is in it", () =>
   expect(refusalOf(Uint8Array.from(dagCbor.encode([1, null]))).code).toBe("ENTRY_MALFORMED");
 });
 
+test("[ENTRY-5] a store of more or fewer than three items is ENTRY_MALFORMED, even when the bytes go on as if it had three", () => {
+  const { bytes } = encodeEntry(laterBody, signature, sha256);
+  const at = Buffer.from(bytes).indexOf(Uint8Array.of(0x81, 0x83, 0x61)) + 1;
+  for (const head of [0x80, 0x82, 0x84]) {
+    const altered = bytes.slice();
+    altered[at] = head;
+    expect(refusalOf(altered)).toMatchObject({ code: "ENTRY_MALFORMED", details: { field: "store" } });
+  }
+});
+
 test("[ENTRY-5] fields of another type, signatures of another length and times beyond 2^53 − 1 are refused with a CBOR_ code", () => {
   const good: readonly unknown[] = dagCbor.decode(encodeEntry(laterBody, signature, sha256).bytes);
   const wrong: readonly unknown[] = [

@@ -5,7 +5,7 @@
  * The worker spends a credit of bytes and gets it back as the bytes leave the page: a data channel throws when its
  * buffer is full, and the worker cannot see that buffer.
  */
-import { type FramePipe, type FramePipeListener, pipeBytesLow, pipeBytesMax } from "./frame-pipe.ts";
+import { type FramePipe, type FramePipeListener, pipeBytesLow } from "./frame-pipe.ts";
 
 /** Both ways a bare ArrayBuffer is a frame, transferred. */
 type ToPage = ArrayBuffer | { readonly type: "close" };

@@ -149,6 +149,10 @@ describe("equal values", () => {
     return writer.finish();
   }
 
+  test("[TABLE-6] a key is not taken for what every object inherits", () => {
+    expect(equalValues(JSON.parse('{"__proto__":{}}'), { a: {} })).toBe(false);
+  });
+
   test("[TABLE-6] [KV-3] are those with the same bytes", () => {
     const isSame = (a: JsonValue, b: JsonValue): boolean => Buffer.compare(encoded(a), encoded(b)) === 0;
     fc.assert(
