@@ -112,7 +112,8 @@ export class BulkCheck {
     const before = link.prev;
     if (before === undefined) return;
     before.successors--;
-    if (before.state === "open" && before.successors === 0) this.#settleOrAsk(before);
+    // At 0 nothing has vouched for it: what vouches for an entry stays its successor.
+    if (before.successors === 0) this.#settleOrAsk(before);
   }
 
   /** For an entry that nothing in the batch can vouch for any more. */

@@ -32,19 +32,16 @@ function low(byte: number): number {
   return hexCodes[byte & 15] as number;
 }
 
+/** For short byte strings such as digests and keys. */
 export function encodeHex(bytes: Uint8Array): string {
-  const wholeEnd = bytes.length & ~3;
-  let text = "";
-  // Eight digits per call: the fastest form measured, and every entry brings several ids.
-  for (let i = 0; i < wholeEnd; i += 4) {
-    const a = bytes[i] as number;
-    const b = bytes[i + 1] as number;
-    const c = bytes[i + 2] as number;
-    const d = bytes[i + 3] as number;
-    text += String.fromCharCode(high(a), low(a), high(b), low(b), high(c), low(c), high(d), low(d));
+  const codes = new Array<number>(2 * bytes.length);
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i] as number;
+    codes[2 * i] = high(byte);
+    codes[2 * i + 1] = low(byte);
   }
-  for (let i = wholeEnd; i < bytes.length; i++) text += (bytes[i] as number).toString(16).padStart(2, "0");
-  return text;
+  // One flat text: one put together from pieces keeps the pieces, four times the memory for every id that is held.
+  return String.fromCharCode.apply(null, codes);
 }
 
 /** The value of a digit by its character code. */

@@ -27,7 +27,7 @@ export const labelBytesMax = 256;
 export const depthMax: number = 128;
 /** Values inside one JSON value: an empty object is one byte encoded and some 60 decoded, so 60 MB at worst. */
 export const valueItemsMax = 1_000_000;
-/** Branches one author's chain may have before further ones are refused. */
+/** Branches of one author's chain beyond which each further one is reported. None is refused: replicas would differ in which. */
 export const forksMax = 16;
 /** How far ahead of our clock an entry may be before it is held back. */
 export const clockAheadMsMax: number = 60_000;
@@ -46,7 +46,9 @@ export const strangerMessageBytesMax: number = 64 * kib;
 /** A message from a peer that may write: one entry of the largest size and its envelope. */
 export const messageBytesMax: number = entryBytesMax + 64 * kib;
 export const databasesPerDigestMax = 1_000;
+/** 10,000 heads with their authors are 800 kB. More are cut: see [FRONTIER-4]. */
 export const headsPerFrontierMax = 10_000;
+export const headsPerAuthorMax = 64;
 export const wantsMax = 1_000;
 
 export const handshakeTimeoutMs = 10_000;

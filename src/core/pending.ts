@@ -1,75 +1,119 @@
 /**
  * Entries that cannot enter the graph yet: something they follow is missing, or their time has not come.
  *
- * [PENDING-1] At most `pendingEntriesMax` entries and `pendingBytesMax` bytes wait; what does not fit is refused with
- *             ENTRY_PENDING_FULL and comes again with a later sync.
+ * [PENDING-1] At most `pendingEntriesMax` entries and `pendingBytesMax` bytes of memory wait; what does not fit is refused
+ *             with ENTRY_PENDING_FULL and comes again with a later sync.
  * [PENDING-2] An entry leaves when the last entry it waits for is accepted, or with every dependent when that one is refused.
+ * [PENDING-3] Authors who may not write, as far as is known here, fill at most a quarter of it.
+ * [PENDING-4] An entry whose time has not come leaves when it has, earliest first.
  *
- * Only vouched entries wait, so filling the set takes a signing key, and what waits vouches for its own `prev`.
+ * Only vouched entries wait, and what waits vouches for its own `prev`. Any key can sign, hence PENDING-3.
  */
-import { type Entry, follows, type VouchedEntry } from "./entry.ts";
+import type { HybridTime } from "./clock.ts";
+import type { Entry, VouchedEntry } from "./entry.ts";
 import type { EntryId, PublicKey } from "./ids.ts";
 import { pendingBytesMax, pendingEntriesMax } from "./limits.ts";
+
+/** How much of the room is for authors who may not write here. */
+const strangersShare = 1 / 4;
 
 interface Waiting {
   readonly entry: VouchedEntry;
   readonly missing: Set<EntryId>;
+  readonly isKnown: boolean;
+}
+
+/** How many entries wait, and the bytes they keep in memory. */
+class Load {
+  entries = 0;
+  bytes = 0;
+
+  fits(entry: Entry, share: number): boolean {
+    return this.entries < share * pendingEntriesMax && this.bytes + memoryOf(entry) <= share * pendingBytesMax;
+  }
+
+  add(entry: Entry): void {
+    this.entries += 1;
+    this.bytes += memoryOf(entry);
+  }
+
+  remove(entry: Entry): void {
+    this.entries -= 1;
+    this.bytes -= memoryOf(entry);
+  }
 }
 
 export class Pending {
   readonly #waiting = new Map<EntryId, Waiting>();
   readonly #dependents = new Map<EntryId, Set<EntryId>>();
   readonly #early = new Map<EntryId, VouchedEntry>();
-  #bytes = 0;
+  readonly #load = new Load();
+  readonly #strangersLoad = new Load();
 
   get size(): number {
-    return this.#waiting.size + this.#early.size;
+    return this.#load.entries;
   }
 
+  /** Of memory. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#load.bytes;
   }
 
   has(id: EntryId): boolean {
     return this.#waiting.has(id) || this.#early.has(id);
   }
 
+  /** What waits for `id`. */
+  dependentsOf(id: EntryId): readonly VouchedEntry[] {
+    const ids = [...(this.#dependents.get(id) ?? [])];
+    return ids.map((dependent) => this.#waiting.get(dependent)?.entry).filter((entry) => entry !== undefined);
+  }
+
   /** Whether an entry that waits names `id` as its `prev`: then its author vouches for `id` by hash. */
   vouchesFor(id: EntryId, author: PublicKey): boolean {
-    for (const dependent of this.#dependents.get(id) ?? []) {
-      const entry = this.#waiting.get(dependent)?.entry;
-      if (entry !== undefined && entry.prev === id && entry.author === author) return true;
-    }
-    return false;
+    return this.dependentsOf(id).some((entry) => entry.prev === id && entry.author === author);
   }
 
-  hasRoomFor(entry: Entry): boolean {
-    return this.size < pendingEntriesMax && this.#bytes + entry.bytes.length <= pendingBytesMax;
-  }
-
-  /** Lets an entry wait for the ids it misses. The caller has asked `hasRoomFor`. */
-  wait(entry: VouchedEntry, missing: readonly EntryId[]): void {
-    this.#waiting.set(entry.id, { entry: withOwnBytes(entry), missing: new Set(missing) });
-    this.#bytes += entry.bytes.length;
+  /**
+   * Lets an entry wait for the ids it misses, if there is room. `isKnown`: its author may write, as far as is known here.
+   */
+  wait(entry: VouchedEntry, missing: readonly EntryId[], isKnown: boolean): boolean {
+    if (!this.#load.fits(entry, 1) || !(isKnown || this.#strangersLoad.fits(entry, strangersShare))) return false;
+    const kept = withOwnBytes(entry);
+    this.#waiting.set(entry.id, { entry: kept, missing: new Set(missing), isKnown });
+    this.#load.add(kept);
+    if (!isKnown) this.#strangersLoad.add(kept);
     for (const id of missing) {
       const dependents = this.#dependents.get(id) ?? new Set();
-      dependents.add(entry.id);
-      this.#dependents.set(id, dependents);
+      this.#dependents.set(id, dependents.add(entry.id));
     }
+    return true;
   }
 
-  /** Lets an entry wait for its time. The caller has asked `hasRoomFor`. */
-  holdBack(entry: VouchedEntry): void {
-    this.#early.set(entry.id, withOwnBytes(entry));
-    this.#bytes += entry.bytes.length;
+  /** Lets an entry wait for its time, if there is room. It was judged already, so its author may write. */
+  holdBack(entry: VouchedEntry): boolean {
+    if (!this.#load.fits(entry, 1)) return false;
+    const kept = withOwnBytes(entry);
+    this.#early.set(entry.id, kept);
+    this.#load.add(kept);
+    return true;
   }
 
-  /** Takes out the entries whose time may have come: all of them, to be judged again. */
-  takeEarly(): readonly VouchedEntry[] {
-    const early = [...this.#early.values()];
-    this.#early.clear();
-    for (const entry of early) this.#bytes -= entry.bytes.length;
-    return early;
+  /** The earliest time among the entries that wait for theirs. */
+  get earliest(): HybridTime | undefined {
+    let earliest: HybridTime | undefined;
+    for (const { time } of this.#early.values()) if (earliest === undefined || time < earliest) earliest = time;
+    return earliest;
+  }
+
+  /** Takes out the entries whose time is `time` or earlier, earliest first. */
+  takeEarly(time: HybridTime): readonly VouchedEntry[] {
+    const due = [...this.#early.values()].filter((entry) => entry.time <= time);
+    for (const entry of due) {
+      this.#early.delete(entry.id);
+      this.#load.remove(entry);
+    }
+    return due.sort((a, b) => a.time - b.time || (a.id < b.id ? -1 : 1));
   }
 
   /** Takes out the entries for which `id` was the last missing one. */
@@ -100,19 +144,10 @@ export class Pending {
     return taken;
   }
 
-  /** The ids that are waited for and not themselves waiting, at most `max`. */
-  missing(max: number): readonly EntryId[] {
-    const ids: EntryId[] = [];
-    for (const id of this.#dependents.keys()) {
-      if (ids.length >= max) break;
-      if (!this.has(id)) ids.push(id);
-    }
-    return ids;
-  }
-
-  #remove({ entry, missing }: Waiting): VouchedEntry {
+  #remove({ entry, missing, isKnown }: Waiting): VouchedEntry {
     this.#waiting.delete(entry.id);
-    this.#bytes -= entry.bytes.length;
+    this.#load.remove(entry);
+    if (!isKnown) this.#strangersLoad.remove(entry);
     for (const id of missing) {
       const dependents = this.#dependents.get(id);
       dependents?.delete(entry.id);
@@ -122,12 +157,13 @@ export class Pending {
   }
 }
 
-/** A waiting entry keeps its own bytes, not the whole batch that it came in; else `bytes` would count too little. */
-function withOwnBytes(entry: VouchedEntry): VouchedEntry {
-  return entry.bytes.byteLength === entry.bytes.buffer.byteLength ? entry : { ...entry, bytes: entry.bytes.slice() };
+/** Payloads count twice: they are views into other bytes than the entry's own. */
+function memoryOf(entry: Entry): number {
+  return entry.stores.reduce((sum, { payload }) => sum + payload.length, entry.bytes.length);
 }
 
-/** The ids among what an entry follows for which `isHeld` is false. */
-export function missingFor(entry: Entry, isHeld: (id: EntryId) => boolean): readonly EntryId[] {
-  return follows(entry).filter((id) => !isHeld(id));
+/** A waiting entry keeps its own bytes, not the whole batch that it came in. */
+function withOwnBytes(entry: VouchedEntry): VouchedEntry {
+  const stores = entry.stores.map((part) => ({ ...part, payload: part.payload.slice() }));
+  return { ...entry, bytes: entry.bytes.slice(), stores };
 }

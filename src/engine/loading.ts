@@ -5,10 +5,13 @@ import { Replica } from "../core/replica.ts";
 import { type DecodedPart, decodePart } from "../core/store/kinds.ts";
 import type { SettingsOp } from "../core/store/settings.ts";
 import { DatabaseState } from "../core/store/state.ts";
-import type { EntryIndex, LoadedDatabase } from "../ports/storage.ts";
+import type { CheckpointPart, EntryIndex, LoadedDatabase } from "../ports/storage.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import type { EnginePorts } from "./ports.ts";
 import { decodeStored } from "./reading.ts";
+
+/** Entries read at a time: a history without checkpoints must not be in memory as a whole. */
+const foldedAtOnce = 1_000;
 
 export interface Loaded {
   readonly replica: Replica;
@@ -18,18 +21,25 @@ export interface Loaded {
 /** Fails with STORAGE_CORRUPT when what is stored cannot have been written by us. */
 export async function loadReplica(ports: EnginePorts, { record, index, checkpoints }: LoadedDatabase): Promise<Loaded> {
   const replica = new Replica(record.id, ports.sha256);
-  const state = new DatabaseState();
-  for (const part of checkpoints) unwrapStored(state.restore(part), `checkpoint ${part.number}`);
-  const through = checkpoints.at(-1)?.through ?? 0;
-  if (through > index.length)
-    throw new TidemarkError("STORAGE_CORRUPT", { where: `checkpoint through ${through} of ${index.length}` });
-  await foldTail(ports, record.id, index, through, state);
+  const restored = restoreState(checkpoints, index.length);
+  // The entries are the truth and parts only save time: when they cannot be used all is folded anew.
+  if (restored === undefined) await ports.storage.deleteCheckpoints(record.id);
+  const parts = restored === undefined ? [] : checkpoints;
+  const state = restored ?? new DatabaseState();
+  await foldTail(ports, record.id, index, parts.at(-1)?.through ?? 0, state);
   const settings = await readSettings(ports, record.id, index);
   unwrapStored(
     replica.restore(index, state, (id) => success(settings.get(id) ?? [])),
     "settings",
   );
-  return { replica, checkpoints: new Checkpoints(checkpoints, state) };
+  return { replica, checkpoints: new Checkpoints(parts, state) };
+}
+
+/** Undefined when a part is damaged, or was written by a version that knew fewer kinds of store: it spoils the rest. */
+function restoreState(parts: readonly CheckpointPart[], entries: number): DatabaseState | undefined {
+  const state = new DatabaseState();
+  const isWhole = (parts.at(-1)?.through ?? 0) <= entries && parts.every((part) => state.restore(part).ok);
+  return isWhole ? state : undefined;
 }
 
 async function foldTail(
@@ -39,11 +49,12 @@ async function foldTail(
   from: number,
   state: DatabaseState,
 ): Promise<void> {
-  if (from === index.length) return;
-  const bytes = await ports.storage.read(database, from, index.length);
-  for (const [i, each] of bytes.entries()) {
-    const { id, time } = index[from + i] as EntryIndex;
-    state.merge(partsOf(ports, each, id), { time, id });
+  for (let next = from; next < index.length; next += foldedAtOnce) {
+    const bytes = await ports.storage.read(database, next, Math.min(next + foldedAtOnce, index.length));
+    for (const [i, each] of bytes.entries()) {
+      const { id, time } = index[next + i] as EntryIndex;
+      state.merge(partsOf(ports, each, id), { time, id });
+    }
   }
 }
 

@@ -1,5 +1,4 @@
 import { describe, expect, test } from "vitest";
-import { cdp } from "vitest/browser";
 import type { TidemarkError } from "../core/errors.ts";
 import { idbContract } from "../testing/idb-contract.ts";
 import { SeededRandom } from "../testing/random.ts";
@@ -24,22 +23,23 @@ interface StorageBuckets {
   delete(name: string): Promise<void>;
 }
 
-/** Runs `use` on a disk with room for `quota` bytes. */
-async function withQuota(quota: number, use: () => Promise<void>): Promise<void> {
+/** Runs `use` with a part of the disk of its own: with room for `quota` bytes, and deleted by the browser when told so. */
+async function onOwnDisk(quota: number, use: (deleteDisk: () => Promise<void>) => Promise<void>): Promise<void> {
   const { storageBuckets } = navigator as unknown as { readonly storageBuckets: StorageBuckets };
-  const bucket = await storageBuckets.open("small", { quota });
+  const name = `disk-${quota}`;
+  const bucket = await storageBuckets.open(name, { quota });
   const original = Object.getOwnPropertyDescriptor(globalThis, "indexedDB") as PropertyDescriptor;
   Object.defineProperty(globalThis, "indexedDB", { configurable: true, value: bucket.indexedDB });
   try {
-    await use();
+    await use(() => storageBuckets.delete(name));
   } finally {
     Object.defineProperty(globalThis, "indexedDB", original);
-    await storageBuckets.delete("small");
+    await storageBuckets.delete(name);
   }
 }
 
 test("[STORAGE-1] [STORAGE-5] a commit for which there is no room is STORAGE_QUOTA and leaves nothing", async () => {
-  await withQuota(1_000_000, async () => {
+  await onOwnDisk(1_000_000, async () => {
     const storage = await openIdbStorage("full");
     const source = new StoredEntries(new SeededRandom(1));
     const { database } = source;
@@ -53,30 +53,23 @@ test("[STORAGE-1] [STORAGE-5] a commit for which there is no room is STORAGE_QUO
   });
 });
 
-/** The part of the DevTools protocol that is used here; vitest leaves its type to the provider. */
-interface DevTools {
-  send(
-    method: "Storage.clearDataForOrigin",
-    params: { readonly origin: string; readonly storageTypes: string },
-  ): Promise<unknown>;
-}
-
-test("[STORAGE-16] when the browser clears the site's data the owner is told, and calls are STORAGE_CLOSED", async () => {
-  const losses: TidemarkError[] = [];
-  let told = (): void => {};
-  const lost = new Promise<void>((resolve) => {
-    told = resolve;
+test("[STORAGE-16] when the browser clears the stored data the owner is told, and calls are STORAGE_CLOSED", async () => {
+  await onOwnDisk(20_000_000, async (deleteDisk) => {
+    const losses: TidemarkError[] = [];
+    let told = (): void => {};
+    const lost = new Promise<void>((resolve) => {
+      told = resolve;
+    });
+    const storage = await openIdbStorage("cleared", {
+      onLost: (error) => {
+        losses.push(error);
+        told();
+      },
+    });
+    await storage.putValueOnce("name", 1);
+    await deleteDisk();
+    await lost;
+    expect(losses).toMatchObject([{ code: "STORAGE_CLOSED" }]);
+    await expect(storage.getValue("name")).rejects.toBe(losses[0]);
   });
-  const storage = await openIdbStorage("cleared", {
-    onLost: (error) => {
-      losses.push(error);
-      told();
-    },
-  });
-  await storage.putValueOnce("name", 1);
-  const devTools = cdp() as unknown as DevTools;
-  await devTools.send("Storage.clearDataForOrigin", { origin: location.origin, storageTypes: "indexeddb" });
-  await lost;
-  expect(losses).toMatchObject([{ code: "STORAGE_CLOSED" }]);
-  await expect(storage.getValue("name")).rejects.toBe(losses[0]);
 });

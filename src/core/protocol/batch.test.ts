@@ -94,6 +94,18 @@ test("[BATCH-1] an entry that names another author's entry as its prev comes bac
   expectRoundTrip([root, thief, next], root.id);
 });
 
+test("[BATCH-1] stores whose names and types read the same when put together stay apart", () => {
+  const payload = new Uint8Array(1);
+  const stores = [
+    { name: "bc", type: "a", payload },
+    { name: "c", type: "ab", payload },
+    { name: "d", type: "1 a", payload },
+  ];
+  const step = { author: 0, fork: undefined, merges: [], ticks: 1, signature: 7, stores };
+  const entries = growHistory([step, step], sha256);
+  expectRoundTrip(entries, rootId(entries));
+});
+
 test("[BATCH-2] in one chain an entry costs its payload and at most 90 bytes", () => {
   for (const payloadLength of [0, 20, 230, 60_000]) {
     const entries = chain(300, payloadLength);
@@ -245,6 +257,23 @@ test.each(wrongItems)("[BATCH-3] an item with %s is refused as %s", (_, code, pa
       root.id,
     ),
   ).toBe(code);
+});
+
+test("[BATCH-3] a chain or store that is defined by too few or too many items is refused, whatever stands in them", () => {
+  const [root] = chain(1, 1) as [Entry];
+  const bytes = Buffer.from(encodeBatch([root]));
+  const places = {
+    chain: bytes.indexOf(Uint8Array.of(0x83, 0x58, 0x20)),
+    store: bytes.indexOf(Uint8Array.of(0x82, 0x65)),
+  };
+  for (const [field, at] of Object.entries(places)) {
+    for (const head of [0x80, 0x81, 0x84]) {
+      const altered = Uint8Array.from(bytes);
+      altered[at] = head;
+      const result = decodeBatch(altered, root.id, sha256);
+      expect(result).toMatchObject({ ok: false, failure: { code: "MESSAGE_MALFORMED", details: { field } } });
+    }
+  }
 });
 
 test("[BATCH-3] a beginning of a batch is CBOR_TRUNCATED and more than one is CBOR_TRAILING", () => {
