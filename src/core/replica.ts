@@ -1,26 +1,34 @@
 /**
  * One database on one device: the one place that decides what enters it and what follows from that.
  *
- * [REPLICA-1] What an entry is refused for depends on the entry, its past and this device's clock, never on the order of arrival.
- * [REPLICA-2] An entry that misses something it follows, or whose time has not come, waits; everything else is accepted or refused at once.
+ * [REPLICA-1] Whether an entry is accepted or refused follows from the entry and its past alone (judgement.ts).
+ * [REPLICA-2] An entry that misses something it follows, or whose time has not come, waits; everything else is accepted or
+ *             refused at once. What stands on a refused entry leaves with it.
  * [REPLICA-3] An accepted entry is visible to the app at once and to peers only after a `stored` event covers it.
  * [REPLICA-4] An entry that is here already changes nothing.
  * [REPLICA-5] Replicas that accepted the same entries have byte-equal state.
+ * [REPLICA-9] A draft follows everything known and its author's newest entry, and is accepted by whoever holds the same.
+ * [REPLICA-10] A branch of a chain beyond `forksMax` is accepted and reported with ENTRY_FORKS.
  *
  * Signatures are checked before (`chain.ts`): only a `VouchedEntry` gets in. Storing and sending are effects for the engine.
  */
 import { Authority } from "./authority.ts";
-import { aheadMs, nextTime } from "./clock.ts";
-import { type Entry, type EntryBody, follows, type StorePart, type VouchedEntry } from "./entry.ts";
-import { assert, type Failure, type Result, success } from "./errors.ts";
+import { aheadMs, nextTime, ticksPerMs } from "./clock.ts";
+import type { Entry, EntryBody, StorePart, VouchedEntry } from "./entry.ts";
+import { assert, type Failure, failure, type Result, success, unreachable } from "./errors.ts";
 import { digestFrontier, type Frontier } from "./frontier.ts";
 import { type EntryIndex, Graph, type Node } from "./graph.ts";
 import type { DatabaseId, EntryId, PublicKey, Sha256 } from "./ids.ts";
+import { decodeParts, greatest, judge, type Surroundings, settingsIn, type Verdict } from "./judgement.ts";
 import { clockAheadMsMax, forksMax, parentsMax, pendingEntriesMax, wantsMax } from "./limits.ts";
-import { missingFor, Pending } from "./pending.ts";
-import { type DecodedPart, decodePart } from "./store/kinds.ts";
-import { type SettingsOp, settingsStoreName } from "./store/settings.ts";
+import { Pending } from "./pending.ts";
+import type { DecodedPart } from "./store/kinds.ts";
+import type { SettingsOp } from "./store/settings.ts";
 import { DatabaseState, type StoreChange } from "./store/state.ts";
+import { indexOf, isProved } from "./trial.ts";
+
+/** A clock is not trusted to stay as it is for longer, and browsers take no timer above 24 days. */
+const wakeMsMax = 3_600_000;
 
 export type ReplicaEvent =
   | { readonly type: "received"; readonly entries: readonly VouchedEntry[]; readonly nowMs: number }
@@ -28,6 +36,7 @@ export type ReplicaEvent =
   /** Everything at positions below `through` is durable. */
   | { readonly type: "stored"; readonly through: number };
 
+/** Why an entry was refused, is held back (ENTRY_TIME_AHEAD), or is remarkable though accepted (ENTRY_FORKS). */
 export interface Refusal {
   readonly id: EntryId;
   readonly author: PublicKey;
@@ -53,14 +62,7 @@ interface Outcome {
   readonly changes: StoreChange[];
   readonly refusals: Refusal[];
   readonly missing: Set<EntryId>;
-  wakeMs: number;
 }
-
-type Verdict =
-  | { readonly type: "accept"; readonly parts: readonly DecodedPart[] }
-  | { readonly type: "wait"; readonly missing: readonly EntryId[] }
-  | { readonly type: "hold"; readonly aheadMs: number }
-  | { readonly type: "refuse"; readonly failure: Failure };
 
 export class Replica {
   readonly database: DatabaseId;
@@ -68,6 +70,9 @@ export class Replica {
   readonly authority: Authority = new Authority(this.graph);
   readonly pending: Pending = new Pending();
   readonly #sha256: Sha256;
+  readonly #surroundings: Surroundings;
+  /** Of entries that are tried before they are taken: payloads are decoded once. */
+  readonly #parts = new WeakMap<Entry, Result<readonly DecodedPart[]>>();
   #state: DatabaseState = new DatabaseState();
   #stored = 0;
   #digest: { readonly through: number; readonly digest: string } | undefined;
@@ -75,6 +80,12 @@ export class Replica {
   constructor(database: DatabaseId, sha256: Sha256) {
     this.database = database;
     this.#sha256 = sha256;
+    this.#surroundings = {
+      database,
+      authority: this.authority,
+      find: (id) => this.graph.get(id),
+      partsOf: (entry) => this.#partsOf(entry),
+    };
   }
 
   get state(): DatabaseState {
@@ -99,7 +110,10 @@ export class Replica {
     return this.#digest.digest;
   }
 
-  /** Takes up entries and a folded state that storage kept; `decodeSettings` gives the settings of the few entries that have them. */
+  /**
+   * Takes up entries and a folded state that storage kept; `decodeSettings` gives the settings of the few entries that have
+   * them. Fails with STORAGE_CORRUPT when they are not in an order in which they can have been accepted.
+   */
   restore(
     entries: readonly EntryIndex[],
     state: DatabaseState,
@@ -107,6 +121,8 @@ export class Replica {
   ): Result<void> {
     assert(this.graph.size === 0, "a replica is restored when it is new");
     for (const entry of entries) {
+      if (this.graph.has(entry.id) || !followsHeld(entry, this.graph))
+        return failure("STORAGE_CORRUPT", { where: `entry ${entry.id} out of order` });
       const node = this.graph.add(entry);
       if (!entry.settings) continue;
       const ops = decodeSettings(node.id);
@@ -144,24 +160,33 @@ export class Replica {
       case "received":
         return this.#take(event.entries, event.nowMs);
       case "ticked":
-        return this.#take(this.pending.takeEarly(), event.nowMs);
+        return this.#takeEarly(event.nowMs);
       case "stored":
         return this.#announce(event.through);
     }
   }
 
+  /** Whether these entries, of which some were not checked themselves, may be taken as they are: [REPLICA-8]. */
+  isProved(entries: readonly VouchedEntry[], isChecked: (id: EntryId) => boolean, nowMs: number): boolean {
+    return isProved(entries, isChecked, this.#surroundings, this.pending, nowMs);
+  }
+
   #take(entries: readonly VouchedEntry[], nowMs: number): readonly ReplicaEffect[] {
-    const outcome: Outcome = {
-      accepted: [],
-      nodes: [],
-      changes: [],
-      refusals: [],
-      missing: new Set(),
-      wakeMs: Number.POSITIVE_INFINITY,
-    };
+    const outcome: Outcome = { accepted: [], nodes: [], changes: [], refusals: [], missing: new Set() };
     for (const entry of entries) this.#takeOne(entry, nowMs, outcome);
     for (const id of outcome.missing) if (this.graph.has(id) || this.pending.has(id)) outcome.missing.delete(id);
-    return effectsOf(outcome);
+    return effectsOf(outcome, this.#wakeMs(nowMs));
+  }
+
+  #takeEarly(nowMs: number): readonly ReplicaEffect[] {
+    return this.#take(this.pending.takeEarly((nowMs + clockAheadMsMax + 1) * ticksPerMs - 1), nowMs);
+  }
+
+  /** Until the earliest entry that is held back may be judged again. */
+  #wakeMs(nowMs: number): number | undefined {
+    const { earliest } = this.pending;
+    if (earliest === undefined) return undefined;
+    return Math.min(wakeMsMax, Math.max(1, aheadMs(earliest, nowMs) - clockAheadMsMax));
   }
 
   /** Judges an entry and then, without recursion, whatever its acceptance released. */
@@ -169,93 +194,60 @@ export class Replica {
     const queue = [first];
     for (let entry = queue.shift(); entry !== undefined; entry = queue.shift()) {
       if (this.graph.has(entry.id) || this.pending.has(entry.id)) continue;
-      const verdict = this.#judge(entry, nowMs);
-      switch (verdict.type) {
-        case "accept":
-          this.#accept(entry, verdict.parts, outcome);
-          queue.push(...this.pending.takeReady(entry.id));
-          break;
-        case "refuse":
-          this.#refuse(entry, verdict.failure, outcome);
-          break;
-        case "wait":
-          if (!this.#letWait(entry, outcome, () => this.pending.wait(entry, verdict.missing))) break;
-          for (const id of verdict.missing) outcome.missing.add(id);
-          break;
-        case "hold":
-          if (!this.#letWait(entry, outcome, () => this.pending.holdBack(entry))) break;
-          outcome.wakeMs = Math.min(outcome.wakeMs, verdict.aheadMs - clockAheadMsMax);
-          outcome.refusals.push(
-            refusal(entry, { code: "ENTRY_TIME_AHEAD", details: { aheadMs: verdict.aheadMs, maxMs: clockAheadMsMax } }),
-          );
-          break;
+      this.#follow(judge(entry, this.#surroundings, nowMs), entry, outcome);
+      if (this.graph.has(entry.id)) queue.push(...this.pending.takeReady(entry.id));
+    }
+  }
+
+  #follow(verdict: Verdict, entry: VouchedEntry, outcome: Outcome): void {
+    switch (verdict.type) {
+      case "accept":
+        return this.#accept(entry, verdict.parts, outcome);
+      case "refuse":
+        return this.#refuse(entry, verdict.failure, outcome);
+      case "wait": {
+        if (!this.pending.wait(entry, verdict.missing, this.authority.mayWrite(entry.author)))
+          return this.#refuse(entry, pendingFull, outcome);
+        for (const id of verdict.missing) outcome.missing.add(id);
+        return;
       }
+      case "hold": {
+        if (!this.pending.holdBack(entry)) return this.#refuse(entry, pendingFull, outcome);
+        const details = { aheadMs: verdict.aheadMs, maxMs: clockAheadMsMax };
+        outcome.refusals.push(refusal(entry, { code: "ENTRY_TIME_AHEAD", details }));
+        return;
+      }
+      default:
+        unreachable(verdict);
     }
   }
 
-  #judge(entry: VouchedEntry, nowMs: number): Verdict {
-    const got = entry.database ?? entry.id;
-    if (got !== this.database) return refuse({ code: "ENTRY_DATABASE", details: { got, expected: this.database } });
-    const missing = missingFor(entry, (id) => this.graph.has(id));
-    if (missing.length > 0) return { type: "wait", missing };
-    const followed = follows(entry).map((id) => this.#node(id));
-    const misplaced = misplacedIn(entry, followed) ?? this.#chainFailure(entry);
-    if (misplaced !== undefined) return refuse(misplaced);
-    const ahead = aheadMs(entry.time, nowMs);
-    if (ahead > clockAheadMsMax) return { type: "hold", aheadMs: ahead };
-    const parts: DecodedPart[] = [];
-    for (const part of entry.stores) {
-      const decoded = decodePart(part);
-      if (!decoded.ok) return refuse(decoded.failure);
-      parts.push(decoded.value);
-    }
-    const denied = this.authority.judge(entry.author, settingsIn(parts), followed);
-    return denied === undefined ? { type: "accept", parts } : refuse(denied);
-  }
-
-  #chainFailure(entry: Entry): Failure | undefined {
-    const prev = entry.prev === undefined ? undefined : this.#node(entry.prev);
-    if (prev !== undefined && (prev.author !== entry.author || prev.seq + 1 !== entry.seq)) {
-      const got = `seq ${entry.seq} after seq ${prev.seq}${prev.author === entry.author ? "" : " of another author"}`;
-      return { code: "ENTRY_CHAIN", details: { got, expected: `seq ${prev.seq + 1} of the same author` } };
-    }
-    const heads = this.graph.heads(entry.author);
-    const isFork = heads.length > 0 && !heads.some((head) => head === prev);
-    if (!isFork || heads.length < forksMax) return undefined;
-    return { code: "ENTRY_FORKS", details: { author: entry.author, max: forksMax } };
-  }
-
-  #accept(entry: Entry, parts: readonly DecodedPart[], outcome: Outcome): void {
+  #accept(entry: VouchedEntry, parts: readonly DecodedPart[], outcome: Outcome): void {
+    const { id, author, time, prev } = entry;
+    const isFork = this.graph.heads(author).length > 0 && !isHead(this.graph, author, prev);
+    const node = this.graph.add(indexOf(entry, parts));
     const ops = settingsIn(parts);
-    const { id, author, seq, prev, parents, height, time } = entry;
-    const node = this.graph.add({
-      id,
-      author,
-      seq,
-      prev,
-      parents,
-      height,
-      time,
-      size: entry.bytes.length,
-      settings: ops.length > 0,
-    });
     if (ops.length > 0) this.authority.record(id, ops);
-    outcome.changes.push(...this.#state.merge(parts, { time, id }));
+    this.#parts.delete(entry);
+    for (const change of this.#state.merge(parts, { time, id })) outcome.changes.push(change);
     outcome.accepted.push(entry);
     outcome.nodes.push(node);
+    if (isFork && this.graph.heads(author).length > forksMax)
+      outcome.refusals.push(refusal(entry, { code: "ENTRY_FORKS", details: { author, max: forksMax } }));
   }
 
-  /** What stands on a refused entry can never be accepted: it leaves with it. */
-  #refuse(entry: Entry, failure: Failure, outcome: Outcome): void {
-    outcome.refusals.push(refusal(entry, failure));
-    for (const dependent of this.pending.takeDependents(entry.id)) outcome.refusals.push(refusal(dependent, failure));
+  /** What stands on an entry that is not here now cannot stay: it comes again with it, or never. */
+  #refuse(entry: Entry, why: Failure, outcome: Outcome): void {
+    outcome.refusals.push(refusal(entry, why));
+    for (const dependent of this.pending.takeDependents(entry.id)) outcome.refusals.push(refusal(dependent, why));
   }
 
-  #letWait(entry: Entry, outcome: Outcome, wait: () => void): boolean {
-    const hasRoom = this.pending.hasRoomFor(entry);
-    if (hasRoom) wait();
-    else outcome.refusals.push(refusal(entry, { code: "ENTRY_PENDING_FULL", details: { max: pendingEntriesMax } }));
-    return hasRoom;
+  #partsOf(entry: Entry): Result<readonly DecodedPart[]> {
+    const known = this.#parts.get(entry);
+    if (known !== undefined) return known;
+    const parts = decodeParts(entry);
+    this.#parts.set(entry, parts);
+    return parts;
   }
 
   #announce(through: number): readonly ReplicaEffect[] {
@@ -266,41 +258,27 @@ export class Replica {
     if (nodes.length === 0) return [];
     return [{ type: "announce", nodes, permissionsChanged: nodes.some((node) => node.settings[0] === node) }];
   }
-
-  #node(id: EntryId): Node {
-    const node = this.graph.get(id);
-    assert(node, "an entry is judged when all it follows is held");
-    return node;
-  }
 }
 
-/** Heights and times against what the entry follows. */
-function misplacedIn(entry: Entry, followed: readonly Node[]): Failure | undefined {
-  if (followed.length === 0) return undefined;
-  const height = 1 + greatest(followed, (node) => node.height);
-  if (entry.height !== height) return { code: "ENTRY_HEIGHT", details: { got: entry.height, expected: height } };
-  const time = greatest(followed, (node) => node.time);
-  if (entry.time <= time) return { code: "ENTRY_TIME", details: { got: entry.time, expected: `more than ${time}` } };
-  return undefined;
-}
+const pendingFull: Failure<"ENTRY_PENDING_FULL"> = { code: "ENTRY_PENDING_FULL", details: { max: pendingEntriesMax } };
 
-function settingsIn(parts: readonly DecodedPart[]): readonly SettingsOp[] {
-  for (const part of parts) if (part.type === "settings" && part.name === settingsStoreName) return part.payload;
-  return [];
-}
-
-function effectsOf({ accepted, nodes, changes, refusals, missing, wakeMs }: Outcome): readonly ReplicaEffect[] {
+function effectsOf(outcome: Outcome, wakeMs: number | undefined): readonly ReplicaEffect[] {
+  const { accepted, nodes, changes, refusals, missing } = outcome;
   const effects: ReplicaEffect[] = [];
   if (accepted.length > 0) effects.push({ type: "store", entries: accepted, nodes });
   if (changes.length > 0) effects.push({ type: "show", changes });
   if (refusals.length > 0) effects.push({ type: "refuse", refusals });
   if (missing.size > 0) effects.push({ type: "fetch", ids: [...missing].slice(0, wantsMax) });
-  if (Number.isFinite(wakeMs)) effects.push({ type: "wake", afterMs: Math.max(1, wakeMs) });
+  if (wakeMs !== undefined) effects.push({ type: "wake", afterMs: wakeMs });
   return effects;
 }
 
-function refuse(failure: Failure): Verdict {
-  return { type: "refuse", failure };
+function followsHeld({ prev, parents }: EntryIndex, graph: Graph): boolean {
+  return (prev === undefined || graph.has(prev)) && parents.every((id) => graph.has(id));
+}
+
+function isHead(graph: Graph, author: PublicKey, id: EntryId | undefined): boolean {
+  return graph.heads(author).some((head) => head.id === id);
 }
 
 function refusal(entry: Entry, failure: Failure): Refusal {
@@ -312,8 +290,4 @@ function newest(heads: readonly Node[]): Node | undefined {
     (best, head) => (best === undefined || head.seq > best.seq ? head : best),
     undefined,
   );
-}
-
-function greatest(nodes: readonly Node[], of: (node: Node) => number): number {
-  return nodes.reduce((most, node) => Math.max(most, of(node)), 0);
 }

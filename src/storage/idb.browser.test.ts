@@ -44,11 +44,13 @@ test("[STORAGE-1] [STORAGE-5] a commit for which there is no room is STORAGE_QUO
     const source = new StoredEntries(new SeededRandom(1));
     const { database } = source;
     await storage.putDatabase({ id: database, name: "notes", relays: [] });
-    const entries = source.take(10_000, 1_000);
-    await expect(storage.commit({ database, position: 0, entries })).rejects.toMatchObject({ code: "STORAGE_QUOTA" });
-    expect((await storage.load(database))?.index).toEqual([]);
-    await storage.commit({ database, position: 0, entries: entries.slice(0, 10) });
+    const [small, large] = [source.take(10), source.take(10_000, 1_000)];
+    await storage.commit({ database, position: 0, entries: small });
+    await expect(storage.commit({ database, position: 10, entries: large })).rejects.toMatchObject({
+      code: "STORAGE_QUOTA",
+    });
     expect((await storage.load(database))?.index).toHaveLength(10);
+    expect(await storage.read(database, 0, 10)).toEqual(small.map(({ bytes }) => bytes));
     await storage.close();
   });
 });

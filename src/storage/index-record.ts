@@ -35,7 +35,12 @@ const noExpectation: Expectation = { seq: 0, height: 0, time: 0 };
 function expectAfter(above: EntryIndex | undefined, prev: EntryIndex | undefined): Expectation {
   if (above === undefined) return noExpectation;
   if (prev === undefined) return { seq: 0, height: above.height, time: above.time };
-  return { seq: prev.seq + 1, height: prev.height + 1, time: above.time };
+  return { seq: after(prev.seq), height: after(prev.height), time: above.time };
+}
+
+/** Capped, so that the difference to any safe integer is one. */
+function after(value: number): number {
+  return Math.min(value + 1, Number.MAX_SAFE_INTEGER);
 }
 
 export function encodeIndex(first: number, entries: readonly EntryIndex[]): Uint8Array<ArrayBuffer> {
@@ -123,8 +128,8 @@ function decodeRows(
 ): readonly EntryIndex[] {
   const entries: EntryIndex[] = [];
   for (const [row, id] of ids.entries()) {
-    const writer = rows.read();
-    const author = authors[writer >> 1];
+    const authorAndSettings = rows.read();
+    const author = authors[Math.floor(authorAndSettings / 2)];
     if (author === undefined) throw corrupt("an index record names no author");
     const prevReference = rows.read();
     const prev = prevReference === 0 ? undefined : follow(prevReference, row, ids, outside);
@@ -134,7 +139,7 @@ function decodeRows(
     const height = natural(expected.height + rows.read());
     const time = natural(expected.time + rows.read());
     const size = natural(rows.read());
-    entries.push({ id, author, seq, prev, parents, height, time, size, settings: (writer & 1) === 1 });
+    entries.push({ id, author, seq, prev, parents, height, time, size, settings: authorAndSettings % 2 === 1 });
   }
   if (rows.left > 0) throw corrupt("an index record has bytes left over");
   return entries;
@@ -163,5 +168,5 @@ function follow(reference: number, row: number, ids: readonly EntryId[], outside
 
 function natural(value: number): number {
   if (!Number.isSafeInteger(value) || value < 0) throw corrupt("a number of an index record is out of range");
-  return value + 0;
+  return value;
 }

@@ -32,10 +32,18 @@ interface Booted {
 }
 
 export class WorkerHost implements WorkerApi {
-  #booted: Promise<Booted> = new Promise(() => {});
+  readonly #booted: Promise<Booted>;
+  #startWith: (booted: Promise<Booted>) => void = () => {};
+
+  constructor() {
+    this.#booted = new Promise((resolve) => {
+      this.#startWith = resolve;
+    });
+    this.#booted.catch(() => {}); // Each call tells its caller.
+  }
 
   async boot(options: BootOptions, events: MessagePort): Promise<BootInfo> {
-    this.#booted = start(options, events);
+    this.#startWith(start(options, events));
     const { instance } = await this.#booted;
     return { publicKey: instance.publicKey };
   }

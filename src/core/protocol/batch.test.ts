@@ -259,6 +259,16 @@ test.each(wrongItems)("[BATCH-3] an item with %s is refused as %s", (_, code, pa
   ).toBe(code);
 });
 
+test("[BATCH-3] a chain that is continued beyond the last number is refused", () => {
+  const [root, next] = chain(2, 1) as [Entry, Entry];
+  const last = encodeEntry({ ...next, seq: 2 ** 53 - 1 }, entrySignature(next), sha256);
+  const writer = new CborWriter();
+  writer.array(2);
+  writer.raw(encodeBatch([last]).subarray(1));
+  writeItem(writer, {});
+  expect(codeOf(writer.finish(), root.id)).toBe("MESSAGE_MALFORMED");
+});
+
 test("[BATCH-3] a chain or store that is defined by too few or too many items is refused, whatever stands in them", () => {
   const [root] = chain(1, 1) as [Entry];
   const bytes = Buffer.from(encodeBatch([root]));

@@ -183,7 +183,11 @@ class BatchDecoder {
   }
 
   #readChain(): Chain {
-    if (this.#reader.peek() === "uint") return known("chain", this.#chains, this.#reader.uint());
+    if (this.#reader.peek() === "uint") {
+      const chain = known("chain", this.#chains, this.#reader.uint());
+      if (!Number.isSafeInteger(chain.seq)) throw malformed("seq", `${chain.seq}`, "0 to 2^53 − 1");
+      return chain;
+    }
     this.#expectArray("chain", 3);
     const chain = { author: this.#reader.publicKey(), seq: this.#reader.uint(), prev: this.#reader.linkOrNull() };
     this.#chains.push(chain);

@@ -1,0 +1,447 @@
+/** The demo as people use it: in real browsers, over the real relay, from plain files. */
+import { createHash, randomBytes } from "node:crypto";
+import { formatTicket, parseTicket } from "../src/core/ticket.ts";
+import { findFaint, findUnnamed, sidewaysScroll } from "./accessibility.ts";
+import { Device } from "./device.ts";
+import { expect, test } from "./fixtures.ts";
+import { openTwo, Person } from "./person.ts";
+
+const sha256 = (bytes: Uint8Array): Uint8Array => createHash("sha256").update(bytes).digest();
+const phone = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
+
+test("whoever comes for the first time makes a board, writes on it, and finds all of it again after a reload", async ({
+  browser,
+  site,
+  relay,
+}) => {
+  const ada = await Person.open(browser, { site: site.url, relay: relay.url });
+  await expect(ada.page.getByRole("heading", { level: 1 })).toHaveText("Boards that live on your devices");
+  await ada.makeBoard("Garden party", "Ada");
+  await expect(ada.page.getByText("Nothing here yet")).toBeVisible();
+  await ada.write("Buy lemons", "Borrow tables");
+  await expect(ada.texts).toHaveText(["Borrow tables", "Buy lemons"]);
+  await ada.box("Buy lemons").check();
+  await expect(ada.status).toContainText(/All \d+ changes saved on this device/);
+  await expect(ada.status).toContainText("Nobody else is connected now");
+
+  await ada.page.reload();
+  await ada.onBoard("Garden party");
+  await expect(ada.texts).toHaveText(["Borrow tables", "Buy lemons"]);
+  await expect(ada.box("Buy lemons")).toBeChecked();
+  await ada.page.getByRole("link", { name: "Boards" }).click();
+  await ada.page.getByRole("link", { name: "Garden party" }).click();
+  await ada.onBoard("Garden party");
+  expect(ada.errors).toEqual([]);
+  await ada.close();
+});
+
+test("a link lets a second person in; both write, edit, tick and delete, and see what has reached the other", async ({
+  browser,
+  site,
+  relay,
+}) => {
+  const [ada, ben] = await openTwo(browser, { site: site.url, relay: relay.url });
+  expect(ben.page.url(), "the ticket does not stay in the address").not.toContain("tidemark:");
+
+  await ada.write("Buy lemons", "Borrow tables");
+  await expect(ben.texts).toHaveText(["Borrow tables", "Buy lemons"]);
+  await ben.edit("Buy lemons", "Buy limes");
+  await expect(ada.note("Buy limes")).toBeVisible();
+  await ben.box("Borrow tables").check();
+  await expect(ada.box("Borrow tables")).toBeChecked();
+  await ben.write("Candles");
+  await expect(ada.note("Candles")).toContainText("Ben");
+  await ada.remove("Candles");
+  await expect(ben.texts).toHaveText(["Borrow tables", "Buy limes"]);
+
+  await expect(ada.status).toContainText("Ben has everything");
+  await expect(ben.status).toContainText("Ada has everything");
+  await expect(ada.status.getByRole("listitem").filter({ hasText: "Ben" }).last()).toContainText("WebRTC, direct");
+  expect([...ada.errors, ...ben.errors]).toEqual([]);
+  for (const person of [ada, ben]) await person.close();
+});
+
+test("what both write while they are apart meets when they are back", async ({ browser, site, relay }) => {
+  const [ada, ben] = await openTwo(browser, { site: site.url, relay: relay.url });
+  await ada.write("Music");
+  await expect(ben.note("Music")).toBeVisible();
+
+  for (const person of [ada, ben]) await person.goOffline(true);
+  await expect(ada.page.getByText("You are offline. What you write is saved on this device")).toBeVisible();
+  await ada.edit("Music", "Loud music");
+  await ben.box("Music").check();
+  await ada.write("Only Ada");
+  await ben.write("Only Ben");
+  await expect(ada.note("Only Ben")).toBeHidden();
+  await expect(ada.status).toContainText(/All \d+ changes saved on this device/);
+
+  await ada.page.getByRole("button", { name: "Go online" }).click();
+  await ben.goOffline(false);
+  for (const person of [ada, ben]) {
+    await expect(person.note("Only Ada")).toBeVisible();
+    await expect(person.note("Only Ben")).toBeVisible();
+    await expect(person.box("Loud music")).toBeChecked();
+  }
+  expect(await ada.texts.allTextContents()).toEqual(await ben.texts.allTextContents());
+  await expect(ada.status).toContainText("Ben has everything");
+  for (const person of [ada, ben]) await person.close();
+});
+
+test("who may only read sees everything, is told so, and finds nothing to change", async ({ browser, site, relay }) => {
+  const options = { site: site.url, relay: relay.url };
+  const ada = await Person.open(browser, options);
+  await ada.makeBoard("Garden party", "Ada");
+  await ada.write("Buy lemons");
+  const cleo = await Person.open(browser, options, await ada.link("read"));
+  await cleo.onBoard("Garden party");
+
+  await expect(cleo.note("Buy lemons")).toContainText("Ada");
+  await expect(cleo.page.getByText("You can read this board")).toBeVisible();
+  await expect(cleo.box("Buy lemons")).toBeDisabled();
+  for (const name of ["New note", "Edit note", "Your name"]) {
+    await expect(cleo.page.getByRole("textbox", { name })).toBeHidden();
+  }
+  for (const name of [/^Edit/, /^Delete/, "Share", "Clear done"]) {
+    await expect(cleo.page.getByRole("button", { name })).toBeHidden();
+  }
+  await cleo.page.getByText("Buy lemons").dblclick();
+  await expect(cleo.page.getByRole("textbox")).toHaveCount(0);
+
+  await ada.write("Borrow tables");
+  await expect(cleo.note("Borrow tables")).toBeVisible();
+  for (const person of [ada, cleo]) await person.close();
+});
+
+test("everything can be done with the keyboard alone, and the focus stays with the work", async ({
+  browser,
+  site,
+  relay,
+}) => {
+  const { page, ...ada } = await keyboardUser(await Person.open(browser, { site: site.url, relay: relay.url }));
+  const { press, type } = ada;
+  await page.getByRole("textbox", { name: "Name of the board" }).focus();
+  await type("Garden party", "Tab", "Ada", "Enter");
+  await expect(page.getByRole("textbox", { name: "New note" })).toBeFocused();
+  await type("one", "Enter", "two", "Enter", "three", "Enter");
+  await expect(page.getByRole("listitem").filter({ hasText: "one" })).toBeVisible();
+
+  await press("Tab", "Tab", "Tab"); // Add, the filter, the first note.
+  await expect(page.getByRole("checkbox", { name: "three" })).toBeFocused();
+  await press("Space", "ArrowDown");
+  await expect(page.getByRole("checkbox", { name: "two" })).toBeFocused();
+  await press("Enter");
+  await type("!", "Escape");
+  await expect(page.getByRole("checkbox", { name: "two", exact: true })).toBeFocused();
+  await press("Enter");
+  await type("!", "Enter");
+  await expect(page.getByRole("checkbox", { name: "two!" })).toBeFocused();
+
+  await press("Delete");
+  await expect(page.getByText("Note deleted")).toBeVisible();
+  await expect(page.getByRole("checkbox", { name: "one" })).toBeFocused();
+  await press("Control+z");
+  await expect(page.getByRole("checkbox", { name: "two!" })).toBeVisible();
+  await expect(page.getByRole("checkbox", { name: "one" })).toBeFocused();
+  await press("Delete", "Delete");
+  await expect(page.getByRole("listitem").filter({ hasText: "one" })).toBeHidden();
+  await expect(page.getByRole("checkbox", { name: "three" })).toBeFocused();
+  await press("Delete");
+  await expect(
+    page.getByRole("textbox", { name: "New note" }),
+    "nothing is left: the next thing is to write",
+  ).toBeFocused();
+  await ada.close();
+});
+
+async function keyboardUser(person: Person): Promise<{
+  readonly page: Person["page"];
+  press(...keys: readonly string[]): Promise<void>;
+  type(...parts: readonly string[]): Promise<void>;
+  close(): Promise<void>;
+}> {
+  const { page } = person;
+  const press = async (...keys: readonly string[]): Promise<void> => {
+    for (const key of keys) await page.keyboard.press(key);
+  };
+  const type = async (...parts: readonly string[]): Promise<void> => {
+    for (const part of parts) await (/^(Enter|Escape|Tab)$/.test(part) ? press(part) : page.keyboard.type(part));
+  };
+  return { page, press, type, close: () => person.close() };
+}
+
+test("notes are filtered and cleared when done, and what was deleted comes back where it was", async ({
+  browser,
+  site,
+  relay,
+}) => {
+  const ada = await Person.open(browser, { site: site.url, relay: relay.url });
+  await ada.makeBoard("Garden party", "Ada");
+  await ada.write("one", "two", "three");
+  await ada.box("two").check();
+  await ada.page.getByRole("radio", { name: "Open 2" }).check({ force: true });
+  await expect(ada.texts).toHaveText(["three", "one"]);
+  await ada.page.getByRole("radio", { name: "Done 1" }).check({ force: true });
+  await expect(ada.texts).toHaveText(["two"]);
+  await ada.page.getByRole("radio", { name: "All 3" }).check({ force: true });
+
+  await ada.page.getByRole("button", { name: "Clear done" }).click();
+  await expect(ada.texts).toHaveText(["three", "one"]);
+  await ada.page.getByRole("button", { name: "Undo" }).click();
+  await expect(ada.texts).toHaveText(["three", "two", "one"]);
+  await expect(ada.box("two")).toBeChecked();
+
+  await ada.page.getByText("three", { exact: true }).dblclick();
+  await ada.page.getByRole("textbox", { name: "Edit note" }).fill("");
+  await ada.page.keyboard.press("Enter");
+  await expect(ada.texts, "a note without text is none").toHaveText(["two", "one"]);
+  await ada.close();
+});
+
+test("an edit survives that somebody else deletes the note meanwhile", async ({ browser, site, relay }) => {
+  const [ada, ben] = await openTwo(browser, { site: site.url, relay: relay.url });
+  await ada.write("one", "two");
+  await expect(ben.note("two")).toBeVisible();
+  await ada.page.getByText("one", { exact: true }).dblclick();
+  await ada.page.getByRole("textbox", { name: "Edit note" }).fill("one, but better");
+  await ben.remove("one");
+  await expect(ben.texts).toHaveText(["two"]);
+  await expect(ada.status).toContainText("Ben has everything");
+  await ada.page.keyboard.press("Enter");
+  await expect(ada.page.getByText("Your edit brought it back")).toBeVisible();
+  for (const person of [ada, ben]) await expect(person.texts).toHaveText(["two", "one, but better"]);
+  for (const person of [ada, ben]) await person.close();
+});
+
+test("Enter that belongs to an input method adds nothing", async ({ browser, site, relay }) => {
+  const ada = await Person.open(browser, { site: site.url, relay: relay.url });
+  await ada.makeBoard("Garden party", "Ada");
+  const field = ada.page.getByRole("textbox", { name: "New note" });
+  await field.fill("かん");
+  await field.dispatchEvent("keydown", { key: "Enter", isComposing: true, bubbles: true, cancelable: true });
+  await expect(field).toHaveValue("かん");
+  await field.press("Enter");
+  await expect(ada.texts).toHaveText(["かん"]);
+  await ada.close();
+});
+
+test("a broken link says so, leads to the boards, and does not stay in the address", async ({
+  browser,
+  site,
+  relay,
+}) => {
+  const options = { site: site.url, relay: relay.url };
+  const ada = await Person.open(browser, options);
+  await ada.makeBoard("Garden party", "Ada");
+  const link = await ada.link("write");
+  const ben = await Person.open(browser, options, link.slice(0, -1));
+  await expect(ben.page.getByRole("heading", { name: "This link is broken" })).toBeVisible();
+  expect(ben.page.url()).not.toContain("tidemark:");
+  await ben.page.getByRole("button", { name: "To your boards" }).click();
+  await ben.page.getByRole("textbox", { name: "Link to the board" }).fill("https://example.com/");
+  await ben.page.getByRole("button", { name: "Join" }).click();
+  await expect(ben.page.getByRole("heading", { name: "This link is broken" })).toBeVisible();
+  await ben.page.getByRole("button", { name: "To your boards" }).click();
+  await ben.page.getByRole("textbox", { name: "Link to the board" }).fill(`  ${link} `);
+  await ben.page.getByRole("button", { name: "Join" }).click();
+  await ben.onBoard("Garden party");
+  for (const person of [ada, ben]) await person.close();
+});
+
+test("whom the owner's device turns away is told so, and a good link helps", async ({ browser, site, relay }) => {
+  const options = { site: site.url, relay: relay.url };
+  const ada = await Person.open(browser, options);
+  await ada.makeBoard("Garden party", "Ada");
+  const link = await ada.link("write");
+  const ben = await Person.open(browser, options, withOtherSecret(link));
+  await expect(ben.page.getByRole("heading", { name: "This link does not open the board any more" })).toBeVisible();
+  await ben.page.getByRole("button", { name: "Stop waiting" }).click();
+  await expect(ben.page.getByRole("heading", { name: "Make a board" })).toBeVisible();
+  await expect(ben.page.getByRole("heading", { name: "Your boards" })).toBeHidden();
+  await ben.goTo(link);
+  await ben.onBoard("Garden party");
+  for (const person of [ada, ben]) await person.close();
+});
+
+/** The same link with an invite that was never made. */
+function withOtherSecret(link: string): string {
+  const parsed = parseTicket(link, sha256);
+  if (!parsed.ok) throw new Error(parsed.failure.code);
+  return link.replace(/#.*/, `#${formatTicket({ ...parsed.value, secret: randomBytes(32) }, sha256)}`);
+}
+
+test("whoever waits for an owner who is away is told so, may leave, and gets in when the owner is back", async ({
+  browser,
+  site,
+  relay,
+}) => {
+  const options = { site: site.url, relay: relay.url };
+  const ada = await Person.open(browser, options);
+  await ada.makeBoard("Garden party", "Ada");
+  const link = await ada.link("write");
+  await ada.goOffline(true);
+  const ben = await Person.open(browser, options, link);
+  await expect(ben.page.getByText("Waiting for the owner's device")).toBeVisible();
+  await ben.page.getByRole("link", { name: "Boards" }).click();
+  await expect(ben.page.getByRole("link", { name: "Waiting to be let in" })).toBeVisible();
+  await ben.page.getByRole("link", { name: "Waiting to be let in" }).click();
+  await ada.goOffline(false);
+  await ben.onBoard("Garden party");
+  for (const person of [ada, ben]) await person.close();
+});
+
+test("a second tab says that the boards are open elsewhere, and goes on as a second person who opens the link", async ({
+  browser,
+  site,
+  relay,
+}) => {
+  const ada = await Person.open(browser, { site: site.url, relay: relay.url });
+  await ada.makeBoard("Garden party", "Ada");
+  await ada.write("Buy lemons");
+  const link = await ada.link("write");
+  const tab = await ada.context.newPage();
+  await tab.goto(link);
+  await expect(tab.getByRole("heading", { name: "Your boards are open in another tab" })).toBeVisible();
+  await tab.getByRole("button", { name: "Use this tab as a second person" }).click();
+  await expect(tab.getByRole("list", { name: "Notes" })).toContainText("Buy lemons");
+  await tab.reload();
+  await expect(tab.getByRole("list", { name: "Notes" }), "the tab stays that person").toContainText("Buy lemons");
+  await expect(ada.status).toContainText("has everything");
+
+  const third = await ada.context.newPage();
+  await third.goto(`${site.url}?as=cleo&relay=${encodeURIComponent(relay.url)}`);
+  await expect(third.getByRole("heading", { name: "Make a board" }), "?as= is another person").toBeVisible();
+  await ada.close();
+});
+
+test("10,000 notes that arrive from somebody else are shown at once and stay quick to work with", async ({
+  browser,
+  site,
+  app,
+  relay,
+}) => {
+  const ada = await Person.open(browser, { site: site.url, relay: relay.url });
+  await ada.makeBoard("Long list", "Ada");
+  const device = await Device.open(browser, { site: app.url, relay: relay.url });
+  await device.join(await ada.link("write"));
+  await device.run(async () => {
+    await db.transact((tx) => {
+      for (let i = 0; i < 10_000; i++) {
+        tx.table("notes").put(`n${i}`, { text: `note ${i}`, done: i % 2 === 0, order: i, by: tide.publicKey, at: 0 });
+      }
+    });
+  });
+  await expect(ada.page.getByRole("radio", { name: "All 10,000" })).toBeAttached({ timeout: 30_000 });
+  await expect(ada.texts.first()).toHaveText("note 9999");
+  await ada.write("on top");
+  const tickMs = await ada.page.evaluate(async () => {
+    const start = performance.now();
+    document.querySelector<HTMLInputElement>(".note-check")?.click();
+    const counts = (): string => document.querySelector(".segments")?.textContent ?? "";
+    const before = counts();
+    while (counts() === before) await new Promise(requestAnimationFrame);
+    return performance.now() - start;
+  });
+  expect(tickMs, "from the click to the new counts").toBeLessThan(1_000);
+  await ada.page.getByRole("radio", { name: "Done" }).check({ force: true });
+  await expect(ada.texts.nth(1)).toHaveText("note 9998");
+  for (const one of [ada, device]) await one.close();
+});
+
+test("what other devices write is text and never markup, and odd rows do no harm", async ({
+  browser,
+  site,
+  app,
+  relay,
+}) => {
+  const ada = await Person.open(browser, { site: site.url, relay: relay.url });
+  await ada.makeBoard("Garden party", "Ada");
+  const device = await Device.open(browser, { site: app.url, relay: relay.url });
+  await device.join(await ada.link("write"));
+  const markup = `<img src="x" onerror="document.title='gone'">`;
+  await device.run(async (text) => {
+    await db.transact((tx) => {
+      tx.table("notes").put("odd", { text: { not: "text" }, done: "yes", order: null, by: 7, at: "then" });
+      tx.table("notes").put("__proto__", { text: "a strange id", order: 2 });
+      tx.table("notes").put("markup", { text, order: 1, by: tide.publicKey });
+      tx.kv("people").set(tide.publicKey, { name: text });
+      tx.kv("people").set("no key", { name: "Nobody" });
+    });
+  }, markup);
+  await expect(ada.note("a strange id")).toBeVisible();
+  await expect(ada.note(markup).locator(".note-text")).toHaveText(markup);
+  await expect(ada.status).not.toContainText("Nobody without");
+  await ada.box("a strange id").check();
+  await expect(ada.notes).toHaveCount(3);
+  await expect(ada.page).toHaveTitle(/Garden party/);
+  await expect(ada.page.locator("img")).toHaveCount(0);
+  expect(ada.errors).toEqual([]);
+  for (const one of [ada, device]) await one.close();
+});
+
+test("nothing is fetched from anywhere but the page's own host", async ({ browser, site, relay }) => {
+  const requests: string[] = [];
+  const [ada, ben] = await openTwo(browser, { site: site.url, relay: relay.url });
+  for (const person of [ada, ben]) person.context.on("request", (request) => requests.push(request.url()));
+  for (const person of [ada, ben]) await person.page.reload();
+  for (const person of [ada, ben]) await person.onBoard("Garden party");
+  await ada.write("Buy lemons");
+  await expect(ben.note("Buy lemons")).toBeVisible();
+  expect(requests.length).toBeGreaterThan(0);
+  expect(requests.filter((url) => !url.startsWith(site.url))).toEqual([]);
+  for (const person of [ada, ben]) await person.close();
+});
+
+const looks = (["light", "dark"] as const).flatMap((colorScheme) => [
+  { name: `${colorScheme}, on a phone`, options: { colorScheme, ...phone } },
+  { name: `${colorScheme}, on a desktop`, options: { colorScheme, viewport: { width: 1280, height: 800 } } },
+]);
+
+for (const { name, options } of looks) {
+  test(`${name}: every control has a name, every text has contrast, and nothing scrolls sideways`, async ({
+    browser,
+    site,
+    relay,
+  }) => {
+    const ada = await Person.open(browser, { site: site.url, relay: relay.url, ...options });
+    const { page } = ada;
+    const check = async (what: string): Promise<void> => {
+      expect(await findUnnamed(page), what).toEqual([]);
+      // Colours on their way to another are nobody's last word.
+      await page.evaluate(() => Promise.all(document.getAnimations().map((one) => one.finished.catch(() => {}))));
+      expect(await findFaint(page), what).toEqual([]);
+      expect(await sidewaysScroll(page), what).toBeLessThanOrEqual(0);
+    };
+    await check("the first page");
+    await ada.makeBoard("Garden party", "Ada");
+    await check("an empty board");
+    await ada.write(
+      "Buy lemons",
+      "W".repeat(200),
+      "דלג על הקניות אם יורד גשם",
+      `https://example.com/${"long/".repeat(60)}`,
+    );
+    await ada.box("Buy lemons").check();
+    await ada.remove("W".repeat(60).concat("…"));
+    await check("a board with notes and a toast");
+    const toggle = page.getByRole("button", { name: /Saved here/ });
+    if (await toggle.isVisible()) await toggle.click();
+    await ada.goOffline(true);
+    await check("offline");
+    await page.getByRole("button", { name: "Share" }).click();
+    await page.getByRole("button", { name: "Make link" }).click();
+    await page.getByRole("button", { name: "Copy link" }).waitFor();
+    await check("the share dialog");
+    await page.keyboard.press("Escape");
+    await page.getByText("How this works").click();
+    await check("the help");
+    expect(
+      await page
+        .locator("[dir=auto]")
+        .getByText("דלג")
+        .evaluate((text) => text.matches(":dir(rtl)")),
+    ).toBe(true);
+    await ada.goTo(`${site.url}#tidemark:?broken`);
+    await check("a broken link");
+    await ada.close();
+  });
+}
