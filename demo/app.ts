@@ -6,7 +6,7 @@ import { Board } from "./board.ts";
 import { hasCode } from "./explain.ts";
 import { Failure, type WayOut } from "./failure.ts";
 import { GivenUp } from "./given-up.ts";
-import { Joining } from "./joining.ts";
+import { hasArrived, Joining } from "./joining.ts";
 import { OwnName } from "./own-name.ts";
 import { Problems } from "./problems.ts";
 import { Start } from "./start.ts";
@@ -58,17 +58,14 @@ export class App {
   }
 
   #waysToStart(error: unknown, name: string): readonly WayOut[] {
+    if (hasCode(error, "INPUT_INVALID")) return [openAsUsual];
     if (!hasCode(error, "INSTANCE_IN_USE")) return [reload];
-    const asAnother = (): void => void this.#startAgain(chooseNextPerson(name));
+    const busyLabel = "Opening…";
+    const asAnother = (): void => void this.start(chooseNextPerson(name));
     return [
-      { label: "Try again", run: () => void this.#startAgain(name) },
-      { label: "Use this tab as a second person", run: asAnother },
+      { label: "Try again", busyLabel, run: () => void this.start(name) },
+      { label: "Use this tab as a second person", busyLabel, run: asAnother },
     ];
-  }
-
-  async #startAgain(name: string): Promise<void> {
-    for (const button of this.#root.querySelectorAll("button")) button.disabled = true;
-    await this.start(name);
   }
 
   /** What cannot be shown is explained, with the way to the boards. */
@@ -109,7 +106,7 @@ export class App {
   async #loadBoard(around: Surroundings, id: string): Promise<View> {
     const board = await around.instance.database(id);
     const status = await board.sync.status();
-    if (status.ready) return new Board(board, status, around);
+    if (hasArrived(status)) return new Board(board, status, around);
     return new Joining(board, around, {
       arrived: () => void this.#showRoute(),
       gaveUp: () => {
@@ -167,3 +164,6 @@ export class App {
 }
 
 const reload: WayOut = { label: "Load the page again", run: () => location.reload() };
+
+/** What the address asked for cannot be: without it, but with its board or ticket. */
+const openAsUsual: WayOut = { label: "Open as usual", run: () => location.assign(location.pathname + location.hash) };

@@ -122,12 +122,23 @@ export class Board implements View {
     this.#showStatus(this.#status);
     this.#stops.push(sync.subscribe((status) => this.#showStatus(status)));
     this.#stops.push(this.#people.subscribe(() => this.#showPeople()));
+    this.#waitForTicket();
     return new Promise((resolve) => {
       const stop = this.#notes.subscribe((notes) => {
         this.#arrive(notes);
         resolve();
       });
       this.#stops.push(stop);
+    });
+  }
+
+  /** A newer link to a board that is here may allow more, or nothing. */
+  #waitForTicket(): void {
+    if (this.#status.ready) return;
+    const waiting = new AbortController();
+    this.#stops.push(() => waiting.abort());
+    this.#database.ready({ signal: waiting.signal }).catch((error: unknown) => {
+      if (!hasCode(error, "ABORTED")) this.#report(error);
     });
   }
 

@@ -1,5 +1,5 @@
 /** Errors in the words of somebody who came to write notes. */
-import { type ErrorCode, TidemarkError } from "tidemark";
+import { type ErrorCode, type ErrorDetails, TidemarkError } from "tidemark";
 
 export interface Explanation {
   readonly title: string;
@@ -70,8 +70,16 @@ const explanations: Partial<Record<ErrorCode, Explanation>> = {
 export function explain(error: unknown): Explanation {
   if (!(error instanceof TidemarkError)) return { title: "Something unexpected went wrong", hint: String(error) };
   const code: ErrorCode = error.code;
-  const known = explanations[code];
-  return known ?? { title: error.message, hint: error.hint ?? "" };
+  return (
+    explanations[code] ?? { title: "Something went wrong", hint: inputWords(error) ?? error.hint ?? error.message }
+  );
+}
+
+/** What somebody typed, perhaps into the address, that cannot be. */
+function inputWords({ code, details }: TidemarkError): string | undefined {
+  if (code !== "INPUT_INVALID") return undefined;
+  const { field, expected } = details as ErrorDetails["INPUT_INVALID"];
+  return `The ${field} has to be ${expected}.`;
 }
 
 export function hasCode(error: unknown, ...codes: readonly ErrorCode[]): boolean {

@@ -7,6 +7,8 @@ import type { View } from "./view.ts";
 
 export interface WayOut {
   readonly label: string;
+  /** Shown on the button when going that way takes a while. */
+  readonly busyLabel?: string;
   run(): void;
 }
 
@@ -22,18 +24,15 @@ export class Failure implements View {
     const { title, hint } = explain(error);
     this.title = title;
     this.#heading = element("h1", { tabindex: -1 }, title);
-    const actions = waysOut.map(({ label, run }, i) => {
-      const button = element("button", { type: "button", class: i === 0 && "primary" }, label);
-      button.addEventListener("click", run);
-      return button;
-    });
+    const actions = element("p", { class: "actions" });
+    for (const [i, way] of waysOut.entries()) actions.append(wayButton(way, i === 0, actions));
     this.elements = [
       element(
         "main",
         { class: "notice", id: "main", tabindex: -1 },
         mark(),
         element("div", { role: "alert" }, this.#heading, element("p", { class: "lead" }, hint)),
-        element("p", { class: "actions" }, ...actions),
+        actions,
         element(
           "details",
           { class: "folded" },
@@ -51,6 +50,16 @@ export class Failure implements View {
   close(): void {
     // It listens to nothing.
   }
+}
+
+function wayButton({ label, busyLabel, run }: WayOut, isFirst: boolean, actions: HTMLElement): HTMLElement {
+  const button = element("button", { type: "button", class: isFirst && "primary" }, label);
+  button.addEventListener("click", () => {
+    for (const other of actions.querySelectorAll("button")) other.disabled = true;
+    if (busyLabel !== undefined) button.textContent = busyLabel;
+    run();
+  });
+  return button;
 }
 
 function technicalWords(error: unknown): string {

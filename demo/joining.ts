@@ -23,6 +23,7 @@ export class Joining implements View {
   readonly #bar = element("progress", { "aria-label": "Entries received" });
   readonly #waiting = new AbortController();
   readonly #stops: Stop[] = [];
+  #hasArrived = false;
   #isRefused = false;
   #progress: Progress | undefined;
 
@@ -40,13 +41,16 @@ export class Joining implements View {
       ),
     ];
     this.#stops.push(
-      database.sync.subscribe((status) => this.#showStatus(status)),
+      database.sync.subscribe((status) => {
+        if (hasArrived(status)) this.#arrive(owner);
+        else this.#showStatus(status);
+      }),
       database.sync.on("progress", (progress) => {
         this.#progress = progress;
       }),
     );
     database.ready({ signal: this.#waiting.signal }).then(
-      () => owner.arrived(),
+      () => this.#arrive(owner),
       (error: unknown) => this.#fail(error),
     );
   }
@@ -58,6 +62,12 @@ export class Joining implements View {
   close(): void {
     this.#waiting.abort();
     for (const stop of this.#stops) stop();
+  }
+
+  #arrive(owner: JoiningOwner): void {
+    if (this.#hasArrived) return;
+    this.#hasArrived = true;
+    owner.arrived();
   }
 
   #showStatus(status: DatabaseStatus): void {
@@ -85,6 +95,11 @@ export class Joining implements View {
     stop.addEventListener("click", () => owner.gaveUp());
     return element("p", { class: "actions" }, element("a", { href: "#", class: "back" }, icon("back"), "Boards"), stop);
   }
+}
+
+/** The entry that lets us in comes last: whoever may do something has everything before it. */
+export function hasArrived({ ready, permission }: DatabaseStatus): boolean {
+  return ready || permission !== "none";
 }
 
 function waitingWords({ online, relays, peers }: DatabaseStatus, progress: Progress | undefined): string {

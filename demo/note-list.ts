@@ -34,7 +34,7 @@ const portion = 150;
 export class NoteList {
   readonly element: HTMLElement;
   readonly #owner: NoteListOwner;
-  readonly #list = element("ul", { class: "notes", "aria-label": "Notes" });
+  readonly #list = element("ul", { role: "list", class: "notes", "aria-label": "Notes" });
   readonly #more = element("button", { type: "button", class: "more" });
   readonly #rows = new Map<string, NoteRow>();
   readonly #rowsByItem = new WeakMap<Element, NoteRow>();

@@ -28,8 +28,8 @@ export class Panel {
   /** For windows with little room: one line that opens the panel. */
   readonly summary: HTMLButtonElement;
   readonly #people: People;
-  readonly #lines = element("ul", { class: "status-lines" });
-  readonly #list = element("ul", { class: "people", "aria-label": "People on this board" });
+  readonly #lines = element("ul", { role: "list", class: "status-lines" });
+  readonly #list = element("ul", { role: "list", class: "people", "aria-label": "People on this board" });
   readonly #name = element("input", {
     type: "text",
     id: "own-name",

@@ -56,7 +56,7 @@ export class Start implements View {
   }
 
   #boardList(boards: readonly Database[]): HTMLElement {
-    const list = element("ul", { class: "boards" });
+    const list = element("ul", { role: "list", class: "boards" });
     for (const board of boards) list.append(this.#boardItem(board));
     return element(
       "section",

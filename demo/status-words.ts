@@ -36,7 +36,7 @@ export function reachedWords(status: DatabaseStatus, nameOf: NameOf): Words {
   const comparing = peers.filter(({ state }) => state === "comparing");
   if (comparing.length > 0) return { text: `Comparing with ${whom(comparing, nameOf)}…`, tone: "busy" };
   const have = peers.length === 1 ? "has" : "have";
-  return { text: `${capitalized(whom(peers, nameOf))} ${have} everything`, tone: "good" };
+  return { text: `${whom(peers, nameOf)} ${have} everything`, tone: "good" };
 }
 
 /** One line for both, for where there is little room. */
@@ -92,10 +92,6 @@ function whom(peers: readonly PeerStatus[], nameOf: NameOf): string {
   return peers.length <= 2
     ? listWords(peers.map(({ key }) => nameOf(key)))
     : countWords(peers.length, "person", "people");
-}
-
-function capitalized(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function hostOf(url: string): string {

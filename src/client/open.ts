@@ -57,7 +57,7 @@ function workerStarter({ worker, workerUrl }: OpenOptions): () => Worker {
 
 function validateRelay(relay: string): void {
   if (URL.canParse(relay) && /^wss?:$/.test(new URL(relay).protocol)) return;
-  throw invalid("relay", JSON.stringify(relay), "a URL that starts with wss:// or ws://");
+  throw invalid("relay", relay, "a URL that starts with wss:// or ws://");
 }
 
 function assertBrowserPage(): void {

@@ -92,7 +92,7 @@ export class Transaction {
 /** Throws INPUT_INVALID: empty, longer than 128 bytes, or one of ours. */
 export function validateStoreName(name: string): void {
   validateName(name, "store name", storeNameBytesMax);
-  if (name.startsWith("_")) throw invalid("store name", JSON.stringify(name), "a name without a leading _");
+  if (name.startsWith("_")) throw invalid("store name", name, "a name without a leading _");
 }
 
 /** A row that was read may be put back as it is: `id` is no column, but may repeat the row's id. */
@@ -102,7 +102,7 @@ function withoutId(store: string, id: string, row: object): object {
   if (given === id) return columns;
   throw invalid(
     `${store} ${id}: id`,
-    JSON.stringify(given),
+    given,
     `${JSON.stringify(id)}, or no id: the first argument is the row's id`,
   );
 }

@@ -6,7 +6,7 @@
  *           signature of an entry that is vouched for is not looked at. It is covered by the hash that the later one signs.
  * [CHAIN-3] An entry whose check fails is refused alone. What it followed is checked next, downwards until one is good.
  * [CHAIN-4] No entry is checked twice, and none that an entry verified earlier vouches for.
- * Not here: doing the checks (a port does), and whether entries are permitted or fit into the graph.
+ * Not here: whether who vouches is accepted itself (trial.ts), doing the checks (a port does), and whether entries are permitted or fit into the graph.
  */
 import { type Entry, entryMessage, entrySignature, type VouchedEntry } from "./entry.ts";
 import { assert, type Failure } from "./errors.ts";
@@ -24,6 +24,15 @@ export interface CheckOutcome {
   /** In the order in which they were handed in, each once. */
   readonly vouched: readonly VouchedEntry[];
   readonly refused: readonly { readonly entry: Entry; readonly failure: Failure<"ENTRY_SIGNATURE"> }[];
+}
+
+/** What has to be verified to know that an entry is signed by its author. */
+export function checkOf(entry: Entry): Check {
+  return { entry, publicKey: entry.author, message: entryMessage(entry), signature: entrySignature(entry) };
+}
+
+export function signatureFailure({ author }: Entry): Failure<"ENTRY_SIGNATURE"> {
+  return { code: "ENTRY_SIGNATURE", details: { author } };
 }
 
 /** The only cast: below or at a verified signature. */
@@ -68,12 +77,7 @@ export class BulkCheck {
 
   /** What has to be verified next; empty when everything is decided. The same until `answer` is called. */
   next(): readonly Check[] {
-    return this.#asked.map(({ entry }) => ({
-      entry,
-      publicKey: entry.author,
-      message: entryMessage(entry),
-      signature: entrySignature(entry),
-    }));
+    return this.#asked.map(({ entry }) => checkOf(entry));
   }
 
   /** One verdict for each of the checks of `next`, in their order. */
@@ -95,7 +99,7 @@ export class BulkCheck {
       vouched: links.filter((link) => link.state === "vouched").map((link) => vouch(link.entry)),
       refused: links
         .filter((link) => link.state === "refused")
-        .map(({ entry }) => ({ entry, failure: { code: "ENTRY_SIGNATURE", details: { author: entry.author } } })),
+        .map(({ entry }) => ({ entry, failure: signatureFailure(entry) })),
     };
   }
 

@@ -76,9 +76,7 @@ export interface Failure<C extends ErrorCode = ErrorCode> {
   readonly details: ErrorDetails[C];
 }
 
-export type Result<T> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly failure: Failure };
+export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly failure: Failure };
 
 export function success<T>(value: T): Result<T> {
   return { ok: true, value };

@@ -79,19 +79,20 @@ export class Graph {
     return [...this.#tips.values()].sort(byId);
   }
 
-  heads(author: PublicKey): readonly Node[] {
-    return [...(this.#heads.get(author) ?? [])];
+  /** An author's heads among the entries at positions below `through`. */
+  heads(author: PublicKey, through: number = this.size): readonly Node[] {
+    return headsBelow(this.#heads.get(author) ?? new Set(), through);
   }
 
-  authors(): Iterable<PublicKey> {
-    return this.#heads.keys();
+  countHeads(author: PublicKey): number {
+    return this.#heads.get(author)?.size ?? 0;
   }
 
   /** The frontier of the entries at positions below `through`, which are closed under everything they follow. */
   frontier(through: number = this.size): Frontier {
     const frontier = new Map<PublicKey, readonly Head[]>();
     for (const [author, heads] of this.#heads) {
-      const kept = headsBelow(heads, through);
+      const kept = [...headsBelow(heads, through)];
       if (kept.length > 0) frontier.set(author, kept.map(({ seq, id }) => ({ seq, id })).sort(byId));
     }
     return frontier;

@@ -45,10 +45,20 @@ export const batchesInFlightMax = 8;
 export const strangerMessageBytesMax: number = 64 * kib;
 /** A message from a peer that may write: one entry of the largest size and its envelope. */
 export const messageBytesMax: number = entryBytesMax + 64 * kib;
+/**
+ * Messages of one peer that came and were not taken yet. Batches are bounded by the window (8 x 256 KiB, or one entry of the
+ * largest size); what comes beside them is small, and about one message for each of `databasesPerDigestMax` databases.
+ */
+export const inboundMessagesMax = 10_000;
+export const inboundBytesMax: number = 2 * messageBytesMax;
+/** Messages for one peer that wait for its channel; with more of them nothing more is taken from it. A guess. */
+export const outboundMessagesMax = 1_000;
 export const databasesPerDigestMax = 1_000;
 /** 10,000 heads with their authors are 800 kB. More are cut: see [FRONTIER-4]. */
 export const headsPerFrontierMax = 10_000;
 export const headsPerAuthorMax = 64;
+/** Of one author's chain: `forksMax` branches of a million entries each need 16 x 21. */
+export const samplesMax = 512;
 export const wantsMax = 1_000;
 
 export const handshakeTimeoutMs = 10_000;

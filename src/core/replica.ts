@@ -223,8 +223,8 @@ export class Replica {
   }
 
   #accept(entry: VouchedEntry, parts: readonly DecodedPart[], outcome: Outcome): void {
-    const { id, author, time, prev } = entry;
-    const isFork = this.graph.heads(author).length > 0 && !isHead(this.graph, author, prev);
+    const { id, author, time } = entry;
+    const branches = this.graph.countHeads(author);
     const node = this.graph.add(indexOf(entry, parts));
     const ops = settingsIn(parts);
     if (ops.length > 0) this.authority.record(id, ops);
@@ -232,7 +232,7 @@ export class Replica {
     for (const change of this.#state.merge(parts, { time, id })) outcome.changes.push(change);
     outcome.accepted.push(entry);
     outcome.nodes.push(node);
-    if (isFork && this.graph.heads(author).length > forksMax)
+    if (this.graph.countHeads(author) > Math.max(branches, forksMax))
       outcome.refusals.push(refusal(entry, { code: "ENTRY_FORKS", details: { author, max: forksMax } }));
   }
 
@@ -275,10 +275,6 @@ function effectsOf(outcome: Outcome, wakeMs: number | undefined): readonly Repli
 
 function followsHeld({ prev, parents }: EntryIndex, graph: Graph): boolean {
   return (prev === undefined || graph.has(prev)) && parents.every((id) => graph.has(id));
-}
-
-function isHead(graph: Graph, author: PublicKey, id: EntryId | undefined): boolean {
-  return graph.heads(author).some((head) => head.id === id);
 }
 
 function refusal(entry: Entry, failure: Failure): Refusal {

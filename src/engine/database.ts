@@ -2,15 +2,15 @@
  * One open database: runs its replica on storage, keys and clock.
  *
  * [ENGINE-6] Commits of this device are signed one after the other, each following the one before; entries of peers come in between.
- * [ENGINE-7] When storage fails, what was not durable is gone from memory too: the owner loads the database anew.
+ * [ENGINE-7] After storage failed nothing more is accepted or shown here, and every call rejects: the owner loads the database anew.
  */
-import { BulkCheck, vouchOwn } from "../core/chain.ts";
+import { vouchOwn } from "../core/chain.ts";
 import { type Entry, encodeUnsigned, type StorePart, sealEntry, type VouchedEntry } from "../core/entry.ts";
 import { TidemarkError, toError } from "../core/errors.ts";
 import type { Node } from "../core/graph.ts";
 import type { DatabaseId, EntryId } from "../core/ids.ts";
 import type { Refusal, Replica, ReplicaEffect, ReplicaEvent } from "../core/replica.ts";
-import { type Permission, permissionName, type Power, WRITE } from "../core/store/power.ts";
+import { type Permission, type Power, permissionName, WRITE } from "../core/store/power.ts";
 import type { StoreChange } from "../core/store/state.ts";
 import type { DatabaseRecord } from "../ports/storage.ts";
 import type { Checkpoints } from "./checkpoints.ts";
@@ -18,6 +18,7 @@ import { Journal } from "./journal.ts";
 import type { EnginePorts } from "./ports.ts";
 import { readEntries } from "./reading.ts";
 import { RecentEntries } from "./recent.ts";
+import { checkByChains, checkEach } from "./signatures.ts";
 
 export interface DatabaseListener {
   /** Visible to the app now, perhaps not durable yet. */
@@ -45,6 +46,7 @@ export class OpenDatabase {
   readonly #recent = new RecentEntries();
   #commits: Promise<unknown> = Promise.resolve();
   #cancelWake: () => void = () => {};
+  #failure: { readonly error: unknown } | undefined;
 
   constructor(
     ports: EnginePorts,
@@ -64,6 +66,7 @@ export class OpenDatabase {
       stored: (through) => this.#run({ type: "stored", through }),
       checkpoint: (through) => checkpoints.take(replica.state, through),
       failed: (error) => {
+        this.#failure = { error };
         this.#cancelWake();
         listener.failed(error);
       },
@@ -96,12 +99,17 @@ export class OpenDatabase {
 
   async #commitNext(build: () => readonly StorePart[]): Promise<number> {
     const { identity, clock, sha256 } = this.#ports;
+    this.#assertWorks();
     this.#assertMayWrite();
     const body = this.replica.draft(identity.publicKey, build(), clock.now());
     const message = encodeUnsigned(body);
     const entry = sealEntry(body, message, await identity.sign(message), sha256);
-    this.accept([vouchOwn(entry)]);
+    this.#accept(vouchOwn(entry));
     return this.replica.graph.size;
+  }
+
+  #assertWorks(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
   }
 
   #assertMayWrite(): void {
@@ -113,30 +121,30 @@ export class OpenDatabase {
     return this.replica.authority.power(this.#ports.identity.publicKey);
   }
 
-  /** Accepts entries of this device; throws what the first of them is refused for. */
-  accept(entries: readonly VouchedEntry[]): void {
-    const effects = this.#run({ type: "received", entries, nowMs: this.#ports.clock.now() });
-    for (const effect of effects) {
-      const refusal = effect.type === "refuse" ? effect.refusals[0] : undefined;
-      if (refusal !== undefined) throw toError(refusal.failure);
-    }
+  /** Accepts an entry of this device; throws what it is refused for. */
+  #accept(entry: VouchedEntry): void {
+    this.#assertWorks();
+    const effects = this.#run({ type: "received", entries: [entry], nowMs: this.#ports.clock.now() });
+    const refusals = effects.flatMap((effect) => (effect.type === "refuse" ? effect.refusals : []));
+    const refusal = refusals.find(({ id }) => id === entry.id);
+    if (refusal !== undefined) throw toError(refusal.failure);
   }
 
-  /** Checks and judges entries of a peer. Never rejects for what they contain. */
+  /** Checks and judges entries of a peer. Never rejects for what they contain, only when storage has failed. */
   async receive(entries: readonly Entry[]): Promise<Judged> {
     const unknown = entries.filter((entry) => !this.replica.graph.has(entry.id));
-    const check = new BulkCheck(unknown, (id, author) => this.replica.pending.vouchesFor(id, author));
-    for (let checks = check.next(); checks.length > 0; checks = check.next()) {
-      const verdicts = checks.map(({ publicKey, message, signature }) =>
-        this.#ports.verifier.verify(publicKey, message, signature),
-      );
-      check.answer(await Promise.all(verdicts));
-    }
-    const { vouched, refused } = check.outcome;
+    const { pending } = this.replica;
+    const checked = await checkByChains(this.#ports.verifier, unknown, (id, author) => pending.vouchesFor(id, author));
+    this.#assertWorks();
+    const nowMs = this.#ports.clock.now();
+    // If it is proved, nothing is awaited before `#run`: it has to be so still when it is used.
+    const isProved = this.replica.isProved(checked.vouched, (id) => checked.ids.has(id), nowMs);
+    const { vouched, refused } = isProved ? checked : await checkEach(this.#ports.verifier, checked);
+    this.#assertWorks();
     if (refused.length > 0) {
       this.#listener.refused(refused.map(({ entry, failure }) => ({ id: entry.id, author: entry.author, failure })));
     }
-    const effects = this.#run({ type: "received", entries: vouched, nowMs: this.#ports.clock.now() });
+    const effects = this.#run({ type: "received", entries: vouched, nowMs });
     const missing = effects.flatMap((effect) => (effect.type === "fetch" ? effect.ids : []));
     return { durable: this.#journal.durable(this.replica.graph.size), missing };
   }
@@ -144,6 +152,11 @@ export class OpenDatabase {
   /** The entries at these nodes, in their order, from memory or storage. */
   async read(nodes: readonly Node[]): Promise<readonly Entry[]> {
     return readEntries(this.#ports, this.id, nodes, (position) => this.#recent.get(position));
+  }
+
+  /** Resolves when everything accepted so far is durable; rejects with a STORAGE_ code. */
+  durable(): Promise<void> {
+    return this.#journal.durable(this.replica.graph.size);
   }
 
   /** Resolves when nothing is on its way to storage. */
@@ -154,6 +167,7 @@ export class OpenDatabase {
   }
 
   #run(event: ReplicaEvent): readonly ReplicaEffect[] {
+    if (this.#failure !== undefined) return [];
     const effects = this.replica.step(event);
     for (const effect of effects) this.#perform(effect);
     return effects;

@@ -4,13 +4,12 @@
  * [ENGINE-11] A database that was opened once is looked for at its relays from then on, until the instance goes offline or closes.
  * [ENGINE-12] A failing storage is reported, its peers are let go, and the database is loaded anew from what is durable.
  */
-import { vouchOwn } from "../core/chain.ts";
 import { encodeUnsigned, type StorePart, sealEntry } from "../core/entry.ts";
 import { TidemarkError } from "../core/errors.ts";
 import type { Node } from "../core/graph.ts";
 import type { DatabaseId, PublicKey } from "../core/ids.ts";
 import { type Refusal, Replica } from "../core/replica.ts";
-import type { Power } from "../core/store/power.ts";
+import { OWNER, type Power } from "../core/store/power.ts";
 import { encodeSettings, type SettingsOp, settingsStoreName } from "../core/store/settings.ts";
 import { DatabaseState, type StoreChange } from "../core/store/state.ts";
 import type { DatabaseRecord } from "../ports/storage.ts";
@@ -18,6 +17,7 @@ import type { RelayStatus } from "../ports/transport.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { OpenDatabase } from "./database.ts";
 import { Joins } from "./joins.ts";
+import { storedEntry } from "./journal.ts";
 import { loadReplica } from "./loading.ts";
 import { Peers } from "./peers.ts";
 import type { EnginePorts } from "./ports.ts";
@@ -48,7 +48,11 @@ export class Instance {
   private constructor(ports: EnginePorts, listener: InstanceListener) {
     this.#ports = ports;
     this.#listener = listener;
-    this.#joins = new Joins(ports, (record) => this.#putRecord(record));
+    this.#joins = new Joins(
+      ports,
+      (record) => this.#putRecord(record),
+      (error, database) => this.#report(error, database),
+    );
     this.#peers = new Peers(ports, {
       replicas: this.#replicas,
       database: (id) => this.#databases.get(id),
@@ -83,9 +87,14 @@ export class Instance {
     return [...this.#databases.values()].map((database) => database.record);
   }
 
+  /** Undefined for one that is not here, or is being loaded anew. */
+  find(id: DatabaseId): OpenDatabase | undefined {
+    return this.#databases.get(id);
+  }
+
   /** Fails with DATABASE_UNKNOWN. */
   database(id: DatabaseId): OpenDatabase {
-    const database = this.#databases.get(id);
+    const database = this.find(id);
     if (database === undefined) throw new TidemarkError("DATABASE_UNKNOWN", { database: id });
     return database;
   }
@@ -103,10 +112,9 @@ export class Instance {
     const message = encodeUnsigned(draft);
     const root = sealEntry(draft, message, await identity.sign(message), sha256);
     const record: DatabaseRecord = { id: root.id, name, relays: [] };
-    await storage.putDatabase(record);
-    const database = this.#adopt(record, new Replica(root.id, sha256), new Checkpoints([], new DatabaseState()));
-    database.accept([vouchOwn(root)]);
-    await database.settled();
+    // In one step: a record without its root would be a database that nobody can ever fill.
+    await storage.commit({ database: root.id, position: 0, entries: [storedEntry(root, true)], record });
+    await this.#load(root.id);
     return record;
   }
 
@@ -124,19 +132,20 @@ export class Instance {
     return ticket;
   }
 
-  /** Takes up a database from a ticket; its entries come when a peer is met. Rejects with TICKET_MALFORMED. */
+  /**
+   * Takes up a database from a ticket; its entries come when a peer is met. A later ticket takes the place of an earlier one: the first may have
+   * been refused, or the second may allow more. Rejects with TICKET_MALFORMED.
+   */
   async join(text: string): Promise<DatabaseRecord> {
     const record = this.#joins.recordOf(text);
-    const known = this.#databases.get(record.id);
-    if (known !== undefined) return known.record;
-    await this.#ports.storage.putDatabase(record);
-    const database = this.#adopt(
-      record,
-      new Replica(record.id, this.#ports.sha256),
-      new Checkpoints([], new DatabaseState()),
-    );
+    const known = this.find(record.id);
+    if (known?.replica.authority.power(this.publicKey) === OWNER) return known.record;
+    await this.#ports.storage.putDatabase({ ...known?.record, ...record, name: known?.record.name ?? "" });
+    const database = known ?? this.#adoptEmpty(record);
+    database.record = { ...database.record, ...record, name: database.record.name };
+    this.#peers.seek(database.record);
     for (const peer of this.#peers.all()) this.#joins.introduce(peer, [database]);
-    return record;
+    return database.record;
   }
 
   /** Resolves when what the database's ticket promised has arrived; at once for one without a ticket. Rejects with JOIN_REFUSED. */
@@ -171,8 +180,16 @@ export class Instance {
   async #load(id: DatabaseId): Promise<void> {
     const loaded = await this.#ports.storage.load(id);
     if (loaded === undefined) return;
+    if (loaded.index.length === 0 && loaded.record.ticket === undefined) {
+      // Its making was cut short before the root was durable: nobody was told of it.
+      return this.#ports.storage.deleteDatabase(id);
+    }
     const { replica, checkpoints } = await loadReplica(this.#ports, loaded);
     this.#adopt(loaded.record, replica, checkpoints);
+  }
+
+  #adoptEmpty(record: DatabaseRecord): OpenDatabase {
+    return this.#adopt(record, new Replica(record.id, this.#ports.sha256), new Checkpoints([], new DatabaseState()));
   }
 
   #adopt(record: DatabaseRecord, replica: Replica, checkpoints: Checkpoints): OpenDatabase {

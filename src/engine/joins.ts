@@ -8,7 +8,7 @@
 
 import { TidemarkError, unwrap } from "../core/errors.ts";
 import type { DatabaseId } from "../core/ids.ts";
-import { joinMessage } from "../core/protocol/session.ts";
+import { joinMessage } from "../core/protocol/admission.ts";
 import { type Power, permissionName, READ } from "../core/store/power.ts";
 import type { SettingsOp } from "../core/store/settings.ts";
 import { formatTicket, parseTicket } from "../core/ticket.ts";
@@ -27,11 +27,19 @@ interface Waiter {
 export class Joins {
   readonly #ports: EnginePorts;
   readonly #putRecord: (record: DatabaseRecord) => Promise<void>;
+  readonly #report: (error: unknown, database: DatabaseId) => void;
   readonly #waiters = new Map<DatabaseId, Waiter[]>();
+  /** Tickets that were refused since they were last shown to anybody. */
+  readonly #refused = new Set<DatabaseId>();
 
-  constructor(ports: EnginePorts, putRecord: (record: DatabaseRecord) => Promise<void>) {
+  constructor(
+    ports: EnginePorts,
+    putRecord: (record: DatabaseRecord) => Promise<void>,
+    report: (error: unknown, database: DatabaseId) => void,
+  ) {
     this.#ports = ports;
     this.#putRecord = putRecord;
+    this.#report = report;
   }
 
   /** A new secret: its public half for the settings, the secret itself in a ticket. Throws PERMISSION_DENIED. */
@@ -58,11 +66,15 @@ export class Joins {
 
   /** Proves the tickets of databases that are not ready to a peer. */
   introduce(peer: Peer, databases: Iterable<OpenDatabase>): void {
-    for (const database of databases)
-      if (database.record.ticket !== undefined) void this.#prove(peer, database, database.record.ticket);
+    for (const database of databases) {
+      const { id, ticket } = database.record;
+      if (ticket === undefined) continue;
+      this.#refused.delete(id);
+      this.#prove(peer, id, ticket).catch((error: unknown) => this.#report(error, id));
+    }
   }
 
-  async #prove(peer: Peer, { id }: OpenDatabase, text: string): Promise<void> {
+  async #prove(peer: Peer, id: DatabaseId, text: string): Promise<void> {
     const { identity, deriveIdentity, sha256 } = this.#ports;
     const ticket = unwrap(parseTicket(text, sha256));
     const invite = await deriveIdentity(ticket.secret);
@@ -75,8 +87,8 @@ export class Joins {
     const text = database?.record.ticket;
     if (database === undefined || text === undefined || peer.key === undefined) return;
     if (!unwrap(parseTicket(text, this.#ports.sha256)).peers.includes(peer.key)) return;
-    for (const { reject } of this.#takeWaiters(database.id))
-      reject(new TidemarkError("JOIN_REFUSED", { database: database.id }));
+    this.#refused.add(database.id);
+    for (const { reject } of this.#takeWaiters(database.id)) reject(refusal(database.id));
   }
 
   catchUp(database: OpenDatabase | undefined): void {
@@ -88,6 +100,7 @@ export class Joins {
 
   ready({ id, record }: OpenDatabase): Promise<void> {
     if (record.ticket === undefined) return Promise.resolve();
+    if (this.#refused.has(id)) return Promise.reject(refusal(id));
     return new Promise((resolve, reject) => {
       this.#waiters.set(id, [...(this.#waiters.get(id) ?? []), { resolve, reject }]);
     });
@@ -102,4 +115,8 @@ export class Joins {
     this.#waiters.delete(database);
     return waiters;
   }
+}
+
+function refusal(database: DatabaseId): TidemarkError {
+  return new TidemarkError("JOIN_REFUSED", { database });
 }

@@ -44,7 +44,7 @@ export class Journal {
 
   /** Takes entries in the order of their positions. */
   append(entries: readonly Entry[], nodes: readonly Node[]): void {
-    for (const [i, entry] of entries.entries()) this.#waiting.push(toStored(entry, nodes[i]));
+    for (const [i, entry] of entries.entries()) this.#waiting.push(storedEntry(entry, writesSettings(nodes[i])));
     if (this.#failure === undefined) this.#running ??= this.#run();
   }
 
@@ -101,18 +101,12 @@ export class Journal {
   }
 }
 
-function toStored(entry: Entry, node: Node | undefined): StoredEntry {
+function writesSettings(node: Node | undefined): boolean {
+  return node?.settings[0] === node;
+}
+
+/** An entry with what storage keeps of it beside its bytes. */
+export function storedEntry(entry: Entry, settings: boolean): StoredEntry {
   const { id, author, seq, prev, parents, height, time, bytes } = entry;
-  return {
-    id,
-    author,
-    seq,
-    prev,
-    parents,
-    height,
-    time,
-    size: bytes.length,
-    settings: node?.settings[0] === node,
-    bytes,
-  };
+  return { id, author, seq, prev, parents, height, time, size: bytes.length, settings, bytes };
 }

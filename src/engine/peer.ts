@@ -4,11 +4,19 @@
  * [ENGINE-8] A peer's messages are taken in their order, and its batches are judged and confirmed in their order.
  * [ENGINE-9] Messages go out in the order of the effects, and reading entries for the next waits while the channel is congested.
  * [ENGINE-10] A handshake that takes longer than `handshakeTimeoutMs` ends the channel.
+ * [ENGINE-19] A peer that sends faster than it is answered is let wait, and cut off when more than `inboundMessagesMax`
+ *             messages or `inboundBytesMax` bytes of it wait; from a stranger 1/64 of these bytes.
  */
 import type { Entry } from "../core/entry.ts";
 import { type Failure, TidemarkError } from "../core/errors.ts";
 import type { DatabaseId, PublicKey } from "../core/ids.ts";
-import { handshakeTimeoutMs, messageBytesMax } from "../core/limits.ts";
+import {
+  handshakeTimeoutMs,
+  inboundBytesMax,
+  inboundMessagesMax,
+  messageBytesMax,
+  outboundMessagesMax,
+} from "../core/limits.ts";
 import { encodeBatch } from "../core/protocol/batch.ts";
 import { Handshake, type HandshakeEffect, type HandshakeEvent } from "../core/protocol/handshake.ts";
 import { encodeMessage } from "../core/protocol/message.ts";
@@ -47,6 +55,12 @@ export class Peer {
   #confirmations: Promise<unknown> = Promise.resolve();
   #outbound: Promise<unknown> = Promise.resolve();
   #onDrained: () => void = () => {};
+  /** Messages that came and were not taken yet; their bytes; how many there may be. */
+  #waiting = 0;
+  #waitingBytes = 0;
+  #waitingBytesMax: number = inboundBytesMax / 64;
+  /** Messages that were not handed to the channel yet. */
+  #unsent = 0;
 
   constructor(ports: EnginePorts, owner: PeerOwner, channel: Channel, expected: PublicKey) {
     this.#ports = ports;
@@ -65,7 +79,7 @@ export class Peer {
       this.#enqueue(() => this.#stepHandshake({ type: "timedOut", afterMs: handshakeTimeoutMs }));
     });
     channel.listen({
-      message: (bytes) => this.#enqueue(() => this.#take(bytes)),
+      message: (bytes) => this.#arrive(bytes),
       drained: () => this.#onDrained(),
       closed: (code) =>
         this.#end(code === undefined ? undefined : new TidemarkError("CHANNEL_CLOSED", { reason: code })),
@@ -95,6 +109,23 @@ export class Peer {
   close(code?: string): void {
     this.channel.close(code);
     this.#end(undefined);
+  }
+
+  #arrive(bytes: Uint8Array): void {
+    this.#waiting += 1;
+    this.#waitingBytes += bytes.length;
+    if (this.#waitingBytes > this.#waitingBytesMax || this.#waiting > inboundMessagesMax)
+      return this.#fail({
+        code: "MESSAGE_TOO_LARGE",
+        details: { got: this.#waitingBytes, max: this.#waitingBytesMax },
+      });
+    this.#enqueue(async () => {
+      this.#waiting -= 1;
+      this.#waitingBytes -= bytes.length;
+      // Answers must not pile up for somebody who asks and does not read.
+      if (this.#unsent > outboundMessagesMax) await this.#outbound;
+      await this.#take(bytes);
+    });
   }
 
   #enqueue(task: () => void | Promise<void>): void {
@@ -169,7 +200,10 @@ export class Peer {
       case "lanesChanged":
         return this.#owner.lanesChanged(effect.database);
       case "allowLargeMessages":
+        this.#waitingBytesMax = inboundBytesMax;
         return this.channel.limit(messageBytesMax);
+      case "end":
+        return this.close();
       case "fail":
         return this.#fail(effect.failure);
     }
@@ -180,11 +214,13 @@ export class Peer {
     const open = this.#owner.database(database);
     if (open === undefined) return;
     const { durable, missing } = await open.receive(entries);
-    const ids = entries.map((entry) => entry.id);
     durable.catch(() => {}); // The owner hears of a failing storage from the database itself.
     this.#confirmations = this.#confirmations
       .then(() => durable)
-      .then(() => this.step({ type: "batchStored", database, number, ids, missing }))
+      .then(() => {
+        const ids = entries.map((entry) => entry.id).filter((id) => !open.replica.pending.has(id));
+        this.step({ type: "batchStored", database, number, ids, missing });
+      })
       .catch((error: unknown) => this.#failWith(error));
   }
 
@@ -212,10 +248,13 @@ export class Peer {
   }
 
   #send(message: () => Uint8Array | undefined | Promise<Uint8Array | undefined>): void {
+    this.#unsent += 1;
     this.#outbound = this.#outbound
       .then(async () => {
+        this.#unsent -= 1;
         if (this.#ended) return;
         if (this.channel.congested) await new Promise<void>((resolve) => (this.#onDrained = resolve));
+        if (this.#ended) return;
         const bytes = await message();
         if (bytes !== undefined && !this.#ended) this.channel.send(bytes);
       })

@@ -62,11 +62,11 @@ export class Peers {
     return [...new Set([...this.#ports.relays, ...record.relays])];
   }
 
-  /** Looks for peers of a database at its relays. */
+  /** Looks for peers of a database at its relays; called again when it has more of them. */
   seek(record: DatabaseRecord): void {
-    if (this.#sought.has(record.id)) return;
+    const known = this.#sought.get(record.id);
     this.#sought.set(record.id, record);
-    if (this.#online) this.#enter(record);
+    if (this.#online) this.#enter(record, known === undefined ? [] : this.relaysOf(known));
   }
 
   setOnline(online: boolean): void {
@@ -97,8 +97,9 @@ export class Peers {
     this.#relays.clear();
   }
 
-  #enter(record: DatabaseRecord): void {
-    for (const url of this.relaysOf(record)) this.#network(url).seek(roomOf(record.id, this.#ports));
+  #enter(record: DatabaseRecord, entered: readonly string[] = []): void {
+    const room = roomOf(record.id, this.#ports);
+    for (const url of this.relaysOf(record)) if (!entered.includes(url)) this.#network(url).seek(room);
   }
 
   #network(url: string): Network {

@@ -1,7 +1,10 @@
 /**
- * The entries accepted last, kept decoded so that pushing them to peers reads nothing from storage. Bounded by count and bytes.
+ * The entries accepted last, kept decoded so that pushing them to peers reads nothing from storage.
+ *
+ * [ENGINE-18] At most 4,096 entries and 8 MiB of their bytes are kept, and none whose batch takes far more memory than itself.
  */
 import type { Entry } from "../core/entry.ts";
+import { batchBytesMax } from "../core/limits.ts";
 
 const entriesMax = 4_096;
 const bytesMax = 8 * 1024 * 1024;
@@ -15,6 +18,7 @@ export class RecentEntries {
   }
 
   add(position: number, entry: Entry): void {
+    if (isSmallPart(entry)) return;
     this.#entries.set(position, entry);
     this.#bytes += entry.bytes.length;
     for (const [oldest, { bytes }] of this.#entries) {
@@ -23,4 +27,9 @@ export class RecentEntries {
       this.#bytes -= bytes.length;
     }
   }
+}
+
+/** An entry is a view into its batch, and keeps all of it in memory: a few bytes of a large message are read again instead. */
+function isSmallPart({ bytes }: Entry): boolean {
+  return bytes.buffer.byteLength > 4 * batchBytesMax && bytes.length * 4 < bytes.buffer.byteLength;
 }

@@ -44,24 +44,17 @@ export class Connection {
    * Runs `work` in a transaction of its own, which starts after those that were asked for earlier and share a store. Resolves when
    * it is complete: all of it is there then. Rejects with a storage code when `work` or the browser failed: nothing of it is.
    */
-  async transact<const S extends readonly Name[], M extends "readonly" | "readwrite", T>(
+  transact<const S extends readonly Name[], M extends "readonly" | "readwrite", T>(
     stores: S,
     mode: M,
     work: (transaction: IDBPTransaction<Schema, [...S], M>) => Promise<T>,
     durability: IDBTransactionDurability = "strict",
   ): Promise<T> {
-    this.requireOpen();
     const running = this.#run([...stores], mode, work, durability);
+    const forget = (): void => void this.#running.delete(running);
     this.#running.add(running);
-    try {
-      return await running;
-    } catch (error) {
-      const mapped = toStorageError(error);
-      // A transaction that the browser cut off does not know why; the connection does.
-      throw mapped.code === "STORAGE_UNAVAILABLE" ? (this.#closed ?? mapped) : mapped;
-    } finally {
-      this.#running.delete(running);
-    }
+    running.then(forget, forget);
+    return running;
   }
 
   /** Throws STORAGE_CLOSED. For what is answered from memory. */
@@ -89,18 +82,29 @@ export class Connection {
     work: (transaction: IDBPTransaction<Schema, S, M>) => Promise<T>,
     durability: IDBTransactionDurability,
   ): Promise<T> {
-    const transaction = this.#db.transaction(stores, mode, { durability });
-    const working = (async () => await work(transaction))().catch((error: unknown) => {
-      abort(transaction);
-      throw error;
-    });
-    const [worked, done] = await Promise.allSettled([working, transaction.done]);
-    if (worked.status === "rejected" && worked.reason instanceof TidemarkError) throw worked.reason;
-    // Requests of a transaction that failed say only that it was aborted; why is known to the transaction.
-    if (done.status === "rejected") throw transaction.error ?? done.reason;
-    if (worked.status === "rejected") throw worked.reason;
-    return worked.value;
+    this.requireOpen();
+    try {
+      const transaction = this.#db.transaction(stores, mode, { durability });
+      const working = (async () => await work(transaction))().catch((error: unknown) => {
+        abort(transaction);
+        throw error;
+      });
+      return outcomeOf(...(await Promise.allSettled([working, transaction.done])));
+    } catch (error) {
+      throw toStorageError(error);
+    }
   }
+}
+
+function outcomeOf<T>(worked: PromiseSettledResult<T>, done: PromiseSettledResult<void>): T {
+  if (worked.status === "fulfilled" && done.status === "fulfilled") return worked.value;
+  const reasons: readonly unknown[] = [worked, done].flatMap((one) => (one.status === "rejected" ? [one.reason] : []));
+  // Of a transaction that failed most requests say only that it was aborted; one of the reasons is why.
+  throw reasons.find((reason) => !isAbort(reason)) ?? reasons[0];
+}
+
+function isAbort(reason: unknown): boolean {
+  return reason instanceof DOMException && reason.name === "AbortError";
 }
 
 function abort(transaction: { abort(): void }): void {

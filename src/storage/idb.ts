@@ -12,6 +12,7 @@ import { corrupt } from "./record.ts";
 import {
   allOf,
   databaseStores,
+  endingFrom,
   endingWithin,
   numberedWithin,
   objectStores,
@@ -87,6 +88,8 @@ class IdbStorage implements Storage {
           transaction.objectStore("checkpoints").getAll(allOf(database)),
         ]),
     );
+    // Whatever was read before may be of a database that another tab has replaced meanwhile.
+    this.#cache.drop(kept);
     if (record === undefined) return undefined;
     const records = indexes.map(decodeIndex);
     requireContiguous(
@@ -228,8 +231,8 @@ class IdbStorage implements Storage {
         const range = endingWithin(database, first, end);
         const [indexes, segments] = await Promise.all([stores[0].getAll(range), stores[1].getAll(range)]);
         const merged = mergeSegments(indexes, segments);
-        // Another tab that has this database may have merged or deleted it meanwhile.
-        if (merged?.first !== first || merged.end !== end) return;
+        // Another tab may have deleted the database meanwhile.
+        if (merged === undefined) return;
         await Promise.all([
           ...stores.map((store) => store.delete(range)),
           ...putSegments(transaction, database, [merged]),
@@ -250,10 +253,13 @@ async function requireDatabase(
   }
 }
 
+/** The last segment must end at `position`: its key is there, and none after it. */
 async function requirePosition(transaction: Writing, database: DatabaseId, position: number): Promise<void> {
-  const last = await transaction.objectStore("indexes").openKeyCursor(allOf(database), "prev");
-  const expected = last?.key[1] ?? 0;
-  if (position !== expected) throw new TidemarkError("STORAGE_CONFLICT", { database, got: position, expected });
+  const indexes = transaction.objectStore("indexes");
+  const ends = await indexes.getAllKeys(endingFrom(database, position), 2);
+  if (position === 0 ? ends.length === 0 : ends.length === 1 && ends[0]?.[1] === position) return;
+  const last = await indexes.openKeyCursor(allOf(database), "prev");
+  throw new TidemarkError("STORAGE_CONFLICT", { database, got: position, expected: last?.key[1] ?? 0 });
 }
 
 function putSegments(

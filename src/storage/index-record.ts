@@ -15,8 +15,6 @@ import { IntegerReader, IntegerWriter } from "./integers.ts";
 import { corrupt, createRecord, frameWords, openRecord, sealRecord, wholeWords } from "./record.ts";
 
 const headerWords: number = frameWords + 5;
-/** Far above what is ever written (see pack.ts and tail.ts), and far below what would make decoding costly. */
-const entriesMax = 1 << 16;
 
 export interface IndexRecord {
   readonly first: number;
@@ -110,7 +108,8 @@ export function decodeIndex(value: unknown): IndexRecord {
   const authorsStart = headerWords * 4 + idColumnLength(count);
   const outsideStart = authorsStart + idColumnLength(authorCount);
   const rowsStart = outsideStart + idColumnLength(outsideCount);
-  if (count === 0 || count > entriesMax || authorCount > count || bytes.length !== wholeWords(rowsStart + rowsLength)) {
+  // Nothing is made for a count that the record only claims.
+  if (count === 0 || bytes.length !== wholeWords(rowsStart + rowsLength)) {
     throw corrupt(`index record of ${bytes.length} bytes for ${count} entries`);
   }
   const ids = readIdColumn<EntryId>(bytes.subarray(headerWords * 4, authorsStart));

@@ -43,6 +43,11 @@ export function endingWithin(database: DatabaseId, first: number, end: number = 
   return IDBKeyRange.bound([database, first], [database, end], true);
 }
 
+/** The segments that end at `end` or after it. */
+export function endingFrom(database: DatabaseId, end: number): IDBKeyRange {
+  return IDBKeyRange.bound([database, end], [database, []]);
+}
+
 /** The parts numbered `from` ≤ number < `to`, where `from` < `to`. */
 export function numberedWithin(database: DatabaseId, from: number, to: number): IDBKeyRange {
   return IDBKeyRange.bound([database, from], [database, to], false, true);

@@ -51,3 +51,10 @@ test("[STORAGE-14] merging commits of one entry writes each of them again less t
   expect(disk.mergedBytes).toBeLessThan(4 * 20_000 * 300);
   expect(disk.segments.length).toBeLessThan(64 + 20_000 / 218 + 1);
 });
+
+test("[STORAGE-14] segments of a database that was made anew are not merged with those before", () => {
+  const tail = new Tail();
+  for (let at = 0; at < 40; at++) tail.append({ first: at, end: at + 1, size: 1 });
+  const runs = Array.from({ length: 64 }, (_, at) => tail.append({ first: at, end: at + 1, size: 1 }));
+  expect(runs.filter((run) => run !== undefined)).toEqual([{ first: 0, end: 64 }]);
+});

@@ -2,90 +2,14 @@
  * What storage on IndexedDB does beyond the contract of every storage, as checks to run in a browser and on a double: the rules
  * STORAGE-14 to STORAGE-18, and STORAGE-1, 4 and 5 where they need a look below. A check that fails throws.
  */
-import { equalBytes } from "../core/bytes.ts";
-import { TidemarkError } from "../core/errors.ts";
-import type { Storage, StoredEntry } from "../ports/storage.ts";
+import type { TidemarkError } from "../core/errors.ts";
 import { openIdbStorage } from "../storage/idb.ts";
-import { SeededRandom } from "./random.ts";
-import {
-  abortForQuota,
-  deleteRaw,
-  listRaw,
-  openRaw,
-  putRaw,
-  type RawRecord,
-  type StoreName,
-  WatchedCalls,
-} from "./raw-idb.ts";
-import { StoredEntries } from "./stored-entries.ts";
+import { damageChecks } from "./idb-damage-checks.ts";
+import { type IdbCheck, Written } from "./idb-subject.ts";
+import { abortForQuota, deleteRaw, listRaw, openRaw, WatchedCalls } from "./raw-idb.ts";
+import { expect, expectCode } from "./storage-subject.ts";
 
-export interface IdbCheck {
-  /** The title of a test. */
-  readonly title: string;
-  /** @param name of an instance that nobody used before; it is left behind */
-  check(name: string): Promise<void>;
-}
-
-function expect(condition: boolean, what: string): void {
-  if (!condition) throw new Error(`Not so: ${what}`);
-}
-
-async function failureOf(promise: Promise<unknown>): Promise<TidemarkError> {
-  const error: unknown = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (error instanceof TidemarkError) return error;
-  throw new Error(`Not so: it rejects with a TidemarkError, got ${String(error)}`);
-}
-
-async function expectCode(code: string, promise: Promise<unknown>): Promise<void> {
-  const failure = await failureOf(promise);
-  expect(failure.code === code, `it rejects with ${code}, got ${failure.message}`);
-}
-
-/** A database and everything that was committed to it. */
-class Written {
-  readonly source = new StoredEntries(new SeededRandom(1));
-  readonly entries: StoredEntry[] = [];
-  storage: Storage;
-
-  private constructor(storage: Storage) {
-    this.storage = storage;
-  }
-
-  static async create(name: string): Promise<Written> {
-    const written = new Written(await openIdbStorage(name));
-    await written.storage.putDatabase({ id: written.id, name: "notes", relays: [] });
-    return written;
-  }
-
-  get id(): StoredEntries["database"] {
-    return this.source.database;
-  }
-
-  async commit(...counts: readonly number[]): Promise<void> {
-    for (const count of counts) {
-      const entries = this.source.take(count);
-      await this.storage.commit({ database: this.id, position: this.entries.length, entries });
-      this.entries.push(...entries);
-    }
-  }
-
-  async reopen(name: string): Promise<void> {
-    await this.storage.close();
-    this.storage = await openIdbStorage(name);
-  }
-
-  async expectAll(): Promise<void> {
-    const index = (await this.storage.load(this.id))?.index ?? [];
-    expect(index.length === this.entries.length, `${this.entries.length} entries are there, got ${index.length}`);
-    const read = await this.storage.read(this.id, 0, this.entries.length);
-    const isSame = (entry: StoredEntry, i: number): boolean =>
-      index[i]?.id === entry.id && index[i]?.prev === entry.prev && equalBytes(read[i] as Uint8Array, entry.bytes);
-    expect(this.entries.every(isSame), "every entry is as it was committed");
-  }
-}
+export type { IdbCheck } from "./idb-subject.ts";
 
 const singles = (count: number): readonly number[] => Array.from({ length: count }, () => 1);
 
@@ -113,7 +37,7 @@ const failureChecks: readonly IdbCheck[] = [
           aborts += 1;
           abortForQuota(store);
         });
-        await expectCode("STORAGE_QUOTA", written.storage.commit(commit)).finally(() => puts.stop());
+        await expectCode("STORAGE_QUOTA", () => written.storage.commit(commit)).finally(() => puts.stop());
         expect(aborts === 1, `write ${failing} was reached`);
         await written.expectAll();
         expect((await written.storage.load(written.id))?.record.name === "notes", "the record is as it was");
@@ -204,6 +128,7 @@ const mergeChecks: readonly IdbCheck[] = [
       const written = await Written.create(name);
       await written.commit(1_000, 1_000, 1_000);
       await written.reopen(name);
+      await written.storage.load(written.id);
       const gets = new WatchedCalls("get", ["segments"], () => {});
       for (let i = 0; i < 3_000; i += 7) await written.storage.read(written.id, i, Math.min(i + 7, 3_000));
       for (const { id } of written.entries.slice(0, 100)) await written.storage.readById(written.id, id);
@@ -214,117 +139,6 @@ const mergeChecks: readonly IdbCheck[] = [
   },
 ];
 
-/** What a stored value may have turned into. */
-function damage(value: unknown): readonly unknown[] {
-  const others = [
-    undefined,
-    null,
-    7,
-    "text",
-    {},
-    [],
-    new Uint8Array(),
-    new Uint8Array(8),
-    new Uint8Array(4_000).fill(255),
-  ];
-  if (!(value instanceof Uint8Array)) return others;
-  const flipped = [0, 4, 8, 12, 17, 40, value.length >> 1, value.length - 1].map((at) => {
-    const copy = value.slice();
-    copy[at] = (copy[at] ?? 0) ^ 0x10;
-    return copy;
-  });
-  return [...others, ...flipped, value.slice(0, -4), value.slice(4), value.slice(0, 31), value.buffer];
-}
-
-interface Answers {
-  /** How many calls rejected with STORAGE_CORRUPT. */
-  readonly corrupt: number;
-  /** How many answered with something else than what was written. */
-  readonly wrong: number;
-}
-
-/** Asks for everything that can be read. No call may reject with another code. */
-async function readAll(name: string, { id, entries }: Written): Promise<Answers> {
-  const storage = await openIdbStorage(name);
-  const last = entries.at(-1) as StoredEntry;
-  const calls: readonly (() => Promise<boolean>)[] = [
-    async () => (await storage.load(id))?.index.map((entry) => entry.id).join() === entries.map((e) => e.id).join(),
-    async () =>
-      (await storage.read(id, 0, entries.length)).every((bytes, i) => equalBytes(bytes, entries[i]?.bytes ?? bytes)),
-    async () => equalBytes((await storage.readById(id, last.id)) ?? new Uint8Array(), last.bytes),
-    async () => (await storage.databases())[0]?.id === id,
-    async () => (await storage.cursors(id))[0]?.frontier.join() === "1,2,3",
-  ];
-  const answers = { corrupt: 0, wrong: 0 };
-  for (const call of calls) {
-    const outcome = await call().catch((error: unknown) => (error instanceof TidemarkError ? error.code : error));
-    if (outcome === "STORAGE_CORRUPT") answers.corrupt += 1;
-    else if (outcome === false) answers.wrong += 1;
-    else expect(outcome === true, `it answers or is STORAGE_CORRUPT, got ${String(outcome)}`);
-  }
-  await storage.close();
-  return answers;
-}
-
-async function expectUndamaged(name: string, written: Written): Promise<void> {
-  const { corrupt, wrong } = await readAll(name, written);
-  expect(corrupt + wrong === 0, "everything is read");
-}
-
-const damageChecks: readonly IdbCheck[] = [
-  {
-    title: "[STORAGE-15] damaged, missing and foreign records are STORAGE_CORRUPT, and what is not damaged is read",
-    async check(name) {
-      const written = await Written.create(name);
-      await written.commit(30, 1_200, 40);
-      const stores = [{ name: "notes", type: "table", bytes: Uint8Array.of(1) }];
-      await written.storage.putCheckpoint(written.id, { number: 1, through: 1, stores }, 1);
-      const peer = (written.entries[0] as StoredEntry).author;
-      await written.storage.putCursor({ database: written.id, peer, frontier: Uint8Array.of(1, 2, 3) });
-      await written.storage.close();
-      await expectUndamaged(name, written);
-      for (const store of ["indexes", "segments", "databases", "checkpoints", "cursors"] as const) {
-        await expectNoticed(name, written, store);
-      }
-      await expectUndamaged(name, written);
-    },
-  },
-  {
-    title: "[STORAGE-15] records in each other's place are STORAGE_CORRUPT",
-    async check(name) {
-      const written = await Written.create(name);
-      await written.commit(1_000, 1_000);
-      await written.storage.close();
-      for (const store of ["indexes", "segments"] as const) {
-        const [one, other] = (await listRaw(name, store)) as [RawRecord, RawRecord];
-        await putRaw(name, store, { key: one.key, value: other.value });
-        await putRaw(name, store, { key: other.key, value: one.value });
-        const storage = await openIdbStorage(name);
-        const reading = store === "indexes" ? storage.load(written.id) : storage.read(written.id, 0, 2_000);
-        await expectCode("STORAGE_CORRUPT", reading);
-        await storage.close();
-        for (const record of [one, other]) await putRaw(name, store, record);
-      }
-    },
-  },
-];
-
-async function expectNoticed(name: string, written: Written, store: StoreName): Promise<void> {
-  // Both only save work, and nothing says that they should be there.
-  const isDispensable = store === "checkpoints" || store === "cursors";
-  for (const record of await listRaw(name, store)) {
-    for (const value of damage(record.value)) {
-      await putRaw(name, store, { key: record.key, value });
-      const { corrupt, wrong } = await readAll(name, written);
-      // A frontier is bytes to storage, whatever they say.
-      if (store === "cursors" && value instanceof Uint8Array) continue;
-      const isNoticed = value === undefined ? corrupt + wrong > 0 || isDispensable : corrupt > 0 && wrong === 0;
-      expect(isNoticed, `${store} with ${String(value).slice(0, 20)} is noticed, got ${corrupt} and ${wrong}`);
-    }
-    await putRaw(name, store, record);
-  }
-}
-
 const connectionChecks: readonly IdbCheck[] = [
   {
     title:
@@ -334,8 +148,7 @@ const connectionChecks: readonly IdbCheck[] = [
       const storage = await openIdbStorage(name, { onLost: (error) => losses.push(error) });
       await deleteRaw(name);
       expect(losses.map(({ code }) => code).join() === "STORAGE_CLOSED", "the owner is told once");
-      const failure = await failureOf(storage.databases());
-      expect(failure.code === "STORAGE_CLOSED" && failure.message === losses[0]?.message, "calls say the same");
+      await expectCode("STORAGE_CLOSED", () => storage.databases());
       await storage.close();
       const again = await openIdbStorage(name);
       expect((await again.databases()).length === 0, "it can be opened anew, and is empty");
@@ -358,7 +171,7 @@ const connectionChecks: readonly IdbCheck[] = [
       await (await openIdbStorage(name)).close();
       const stubborn = await openRaw(name);
       const deleting = deleteRaw(name);
-      await expectCode("STORAGE_UNAVAILABLE", openIdbStorage(name, { openTimeoutMs: 30 }));
+      await expectCode("STORAGE_UNAVAILABLE", () => openIdbStorage(name, { openTimeoutMs: 30 }));
       stubborn.close();
       await deleting;
       // Were the late connection still open, this would wait for it.
@@ -373,7 +186,7 @@ const connectionChecks: readonly IdbCheck[] = [
     async check(name) {
       await (await openIdbStorage(name)).close();
       (await openRaw(name, 99)).close();
-      await expectCode("STORAGE_UNAVAILABLE", openIdbStorage(name));
+      await expectCode("STORAGE_UNAVAILABLE", () => openIdbStorage(name));
       const raw = await openRaw(name);
       expect(raw.version === 99, "the version is as it was");
       raw.close();
@@ -393,7 +206,7 @@ const connectionChecks: readonly IdbCheck[] = [
         Object.defineProperty(globalThis, "indexedDB", { configurable: true, get });
         const opening = openIdbStorage(name);
         if (original !== undefined) Object.defineProperty(globalThis, "indexedDB", original);
-        await expectCode("STORAGE_UNAVAILABLE", opening);
+        await expectCode("STORAGE_UNAVAILABLE", () => opening);
       }
       await (await openIdbStorage(name)).close();
     },

@@ -137,13 +137,24 @@ export class WorkerHost implements WorkerApi {
   }
 }
 
+type Post = (event: WorkerEvent, transfer?: Transferable[]) => void;
+
 async function start(options: BootOptions, events: MessagePort): Promise<Booted> {
-  const post = (event: WorkerEvent, transfer: Transferable[] = []): void => events.postMessage(event, transfer);
+  const post: Post = (event, transfer = []) => events.postMessage(event, transfer);
   const release = await holdInstanceLock(options.name);
-  await holdLock(options.lifeLock);
+  try {
+    await holdLock(options.lifeLock);
+    return { ...(await openInstance(options, post)), release };
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+async function openInstance(options: BootOptions, post: Post): Promise<Omit<Booted, "release">> {
   const ports = await openPorts(options, post);
-  const watches = new Watches((id) => instance.database(id).replica.state, post);
-  const statuses = new StatusEvents((id) => instance.status(id), post);
+  const watches = new Watches((id) => instance.find(id)?.replica.state, post);
+  const statuses = new StatusEvents((id) => (instance.find(id) === undefined ? undefined : instance.status(id)), post);
   const instance: Instance = await Instance.open(ports, {
     changed: (database, changes) => watches.note(database, changes),
     statusChanged: (database) => statuses.note(database),
@@ -156,13 +167,10 @@ async function start(options: BootOptions, events: MessagePort): Promise<Booted>
     reloaded: (database) => watches.refresh(database),
   });
   instance.setOnline(true);
-  return { instance, ports, watches, release };
+  return { instance, ports, watches };
 }
 
-async function openPorts(
-  options: BootOptions,
-  post: (event: WorkerEvent, transfer: Transferable[]) => void,
-): Promise<EnginePorts> {
+async function openPorts(options: BootOptions, post: Post): Promise<EnginePorts> {
   const storage = await openIdbStorage(options.name);
   const [identity, verifier, sha256] = await Promise.all([loadIdentity(storage), createVerifier(), loadSha256()]);
   const base = { storage, identity, verifier, sha256, clock: systemClock, random: platformRandom };

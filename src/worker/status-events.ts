@@ -7,11 +7,11 @@ import { systemClock } from "./clock.ts";
 const everyMs = 50;
 
 export class StatusEvents {
-  readonly #statusOf: (database: DatabaseId) => DatabaseStatus;
+  readonly #statusOf: (database: DatabaseId) => DatabaseStatus | undefined;
   readonly #post: (event: WorkerEvent) => void;
   readonly #changed = new Set<DatabaseId>();
 
-  constructor(statusOf: (database: DatabaseId) => DatabaseStatus, post: (event: WorkerEvent) => void) {
+  constructor(statusOf: (database: DatabaseId) => DatabaseStatus | undefined, post: (event: WorkerEvent) => void) {
     this.#statusOf = statusOf;
     this.#post = post;
   }
@@ -24,6 +24,9 @@ export class StatusEvents {
   #flush(): void {
     const changed = [...this.#changed];
     this.#changed.clear();
-    for (const database of changed) this.#post({ type: "status", database, status: this.#statusOf(database) });
+    for (const database of changed) {
+      const status = this.#statusOf(database);
+      if (status !== undefined) this.#post({ type: "status", database, status });
+    }
   }
 }

@@ -1,13 +1,16 @@
 /**
  * One database within one session: what is still to be sent, what is under way, what the peer has confirmed.
  *
- * [LANE-1] At most `batchesInFlightMax` batches are sent and not confirmed; the rest waits here as references to the graph.
- * [LANE-2] An entry that this peer sent is not sent back to it.
+ * [LANE-1] What waits is kept as references to the graph, and leaves in batches of at most `batchEntriesMax` entries and
+ *          `batchBytesMax` bytes; a larger entry goes alone.
+ * [LANE-2] An entry that this peer sent is not sent back to it, not even when it was accepted long after it came.
  * [LANE-3] `unconfirmed` counts the entries queued and under way: 0 after a comparison means that the peer holds them all durably.
+ * [LANE-4] A confirmation covers every batch up to its number; one of a batch that was never sent is noticed.
  */
 import type { Node } from "../graph.ts";
 import type { DatabaseId, EntryId, PublicKey } from "../ids.ts";
-import { batchBytesMax, batchEntriesMax, batchesInFlightMax } from "../limits.ts";
+import { batchBytesMax, batchEntriesMax, batchesInFlightMax, pendingEntriesMax } from "../limits.ts";
+import type { Window } from "./window.ts";
 
 /**
  * idle: nothing said yet. comparing: our frontier is sent, the peer's is awaited. sending: the difference is on its way.
@@ -15,22 +18,33 @@ import { batchBytesMax, batchEntriesMax, batchesInFlightMax } from "../limits.ts
  */
 export type LanePhase = "idle" | "comparing" | "sending" | "live";
 
+/** Entries of the peer that are remembered at once: all that wait here, and all that are under way. */
+const fromPeerMax = pendingEntriesMax + batchesInFlightMax * batchEntriesMax;
+
+interface Batch {
+  readonly nodes: readonly Node[];
+  readonly bytes: number;
+}
+
 export class Lane {
   readonly database: DatabaseId;
   phase: LanePhase = "idle";
+  /** True once the peer was told of the database. */
+  isShared = false;
   /** Our and their digest when frontiers were last exchanged: the same pair again means that comparing leads nowhere. */
   lastCompared = "";
-  lastDigestSent = "";
+  /** The digest of what the peer was last told we hold. */
+  digestSent = "";
   /** Numbers of the peer's batches: received, and confirmed as stored. */
   received = 0;
   stored = 0;
-  /** Entries of the current catch-up that came in, and how many it was said to be in all. */
+  /** Entries of the current catch-up that came in. */
   arrived = 0;
   #queue: Node[] = [];
   #at = 0;
-  #inFlight: { readonly number: number; readonly count: number }[] = [];
-  #sent = 0;
+  #inFlight: { readonly number: number; readonly count: number; readonly bytes: number }[] = [];
   #inFlightCount = 0;
+  #sent = 0;
   readonly #fromPeer = new Set<EntryId>();
   /** Authors whose skeleton was sent, and answered, since the last exchange of frontiers: once each, or a peer could fill our queue. */
   readonly #skeletonsSent = new Set<PublicKey>();
@@ -69,25 +83,28 @@ export class Lane {
   }
 
   /** Takes the next batch to send, or undefined when there is none or the window is full. */
-  nextBatch(): { readonly number: number; readonly nodes: readonly Node[] } | undefined {
-    if (this.queued === 0 || this.#inFlight.length >= batchesInFlightMax) return undefined;
-    const nodes = batchOf(this.#queue, this.#at);
+  nextBatch(window: Window): { readonly number: number; readonly nodes: readonly Node[] } | undefined {
+    const { nodes, bytes } = batchOf(this.#queue, this.#at);
+    if (nodes.length === 0 || !window.hasRoomFor(bytes)) return undefined;
+    window.add(bytes);
     this.#at += nodes.length;
     if (this.#at === this.#queue.length) {
       this.#queue = [];
       this.#at = 0;
     }
     this.#sent += 1;
-    this.#inFlight.push({ number: this.#sent, count: nodes.length });
+    this.#inFlight.push({ number: this.#sent, count: nodes.length, bytes });
     this.#inFlightCount += nodes.length;
     return { number: this.#sent, nodes };
   }
 
   /** The peer stored every batch up to `number`. False when it confirms what was never sent. */
-  confirm(number: number): boolean {
+  confirm(number: number, window: Window): boolean {
     if (number > this.#sent) return false;
-    while ((this.#inFlight[0]?.number ?? Number.POSITIVE_INFINITY) <= number) {
-      this.#inFlightCount -= this.#inFlight.shift()?.count ?? 0;
+    for (let first = this.#inFlight[0]; first !== undefined && first.number <= number; first = this.#inFlight[0]) {
+      this.#inFlight.shift();
+      this.#inFlightCount -= first.count;
+      window.remove(first.bytes);
     }
     return true;
   }
@@ -95,6 +112,10 @@ export class Lane {
   /** Until `forget`, entries with these ids are not sent to this peer. */
   remember(ids: Iterable<EntryId>): void {
     for (const id of ids) this.#fromPeer.add(id);
+    for (const oldest of this.#fromPeer) {
+      if (this.#fromPeer.size <= fromPeerMax) break;
+      this.#fromPeer.delete(oldest);
+    }
   }
 
   forget(ids: Iterable<EntryId>): void {
@@ -108,14 +129,14 @@ function addTo<T>(set: Set<T>, item: T): boolean {
   return isNew;
 }
 
-/** As many entries as fit a batch, and at least one. */
-function batchOf(queue: readonly Node[], from: number): readonly Node[] {
+/** As many entries as fit a batch, and at least one if there is one. */
+function batchOf(queue: readonly Node[], from: number): Batch {
   let to = from;
   let bytes = 0;
-  while (to < queue.length && to - from < batchEntriesMax) {
-    bytes += queue[to]?.size ?? 0;
-    if (bytes > batchBytesMax && to > from) break;
+  for (let node = queue[to]; node !== undefined && to - from < batchEntriesMax; node = queue[to]) {
+    if (bytes + node.size > batchBytesMax && to > from) break;
+    bytes += node.size;
     to += 1;
   }
-  return queue.slice(from, to);
+  return { nodes: queue.slice(from, to), bytes };
 }

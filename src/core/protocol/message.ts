@@ -1,8 +1,8 @@
 /**
  * The messages of a session, after the handshake: positional CBOR arrays, the kind first.
  *
- *   digest       what each shared database holds: count and digest of the frontier. Equal: nothing to do.
- *   frontier     the heads of one database; the other side answers with the entries that are missing.
+ *   digest       what each shared database holds, shortened. Equal: nothing to do.
+ *   frontier     the heads of one database; one that asks is answered with another, and both with the entries that are missing.
  *   skeleton     sampled entries of one author's chain, to find where a fork left it.
  *   entries      one numbered batch; `left` entries follow in later ones.
  *   stored       every batch up to this number is durable on the other side.
@@ -12,24 +12,42 @@
  *
  * [MESSAGE-1] Decoding is strict and bounded: another form, another order or more than the limits is refused with a code.
  * [MESSAGE-2] Encoding what was decoded gives the same bytes.
+ * [MESSAGE-3] A digest takes 18 bytes a database: the first 6 bytes of its id, and the first 12 of the SHA-256 of its frontier.
+ *
+ * 100 databases are greeted in 1.8 kB. Ids that begin alike are compared as well, which costs a needless comparison; two
+ * frontiers with the same 12 bytes take 2^48 signatures to make, and the next entry tells them apart.
  */
 import { CborReader } from "../cbor-reader.ts";
 import { CborWriter } from "../cbor-writer.ts";
 import { attempt, type Result, TidemarkError, unreachable } from "../errors.ts";
 import { type Frontier, type Head, readFrontier, writeFrontier } from "../frontier.ts";
-import { type DatabaseId, decodeHex, type EntryId, encodeHex, type PublicKey, publicKeyFromBytes } from "../ids.ts";
-import { databasesPerDigestMax, messageBytesMax, wantsMax } from "../limits.ts";
+import { type DatabaseId, type EntryId, encodeHex, type PublicKey, writeHex } from "../ids.ts";
+import { databasesPerDigestMax, messageBytesMax, samplesMax, wantsMax } from "../limits.ts";
+
+const prefixBytesLength = 6;
+const digestBytesLength = 12;
+const itemBytesLength: number = prefixBytesLength + digestBytesLength;
 
 export interface DatabaseDigest {
-  readonly database: DatabaseId;
-  readonly count: number;
-  /** SHA-256 of the encoded frontier, as hex. */
+  /** How the database's id begins: see `prefixOf`. */
+  readonly prefix: string;
+  /** How the digest of its frontier begins: see `shortDigest`. */
   readonly digest: string;
+}
+
+/** The part of a database's id that a digest names it by, as hex. */
+export function prefixOf(database: DatabaseId): string {
+  return database.slice(0, 2 * prefixBytesLength);
+}
+
+/** The part of a frontier's digest that is compared, as hex. */
+export function shortDigest(digest: string): string {
+  return digest.slice(0, 2 * digestBytesLength);
 }
 
 export type Message =
   | { readonly type: "digest"; readonly digests: readonly DatabaseDigest[] }
-  | { readonly type: "frontier"; readonly database: DatabaseId; readonly frontier: Frontier }
+  | FrontierMessage
   | {
       readonly type: "skeleton";
       readonly database: DatabaseId;
@@ -41,6 +59,14 @@ export type Message =
   | { readonly type: "want"; readonly database: DatabaseId; readonly ids: readonly EntryId[] }
   | JoinMessage
   | { readonly type: "unavailable"; readonly database: DatabaseId };
+
+export interface FrontierMessage {
+  readonly type: "frontier";
+  readonly database: DatabaseId;
+  /** True when the other side's frontier is wanted in return. */
+  readonly asks: boolean;
+  readonly frontier: Frontier;
+}
 
 export interface EntriesMessage {
   readonly type: "entries";
@@ -66,7 +92,7 @@ const kinds = ["digest", "frontier", "skeleton", "entries", "stored", "want", "j
 /** How many items follow the kind. */
 const fields: Readonly<Record<Message["type"], number>> = {
   digest: 1,
-  frontier: 2,
+  frontier: 3,
   skeleton: 3,
   entries: 4,
   stored: 2,
@@ -74,11 +100,10 @@ const fields: Readonly<Record<Message["type"], number>> = {
   join: 3,
   unavailable: 1,
 };
-export const samplesMax = 64;
-const numberMax = Number.MAX_SAFE_INTEGER;
+const itemsMax: number = 1 + Math.max(...Object.values(fields));
 
 export function encodeMessage(message: Message): Uint8Array {
-  const writer = new CborWriter();
+  const writer = new CborWriter(message.type === "entries" ? 64 + message.batch.length : 256);
   writer.array(1 + fields[message.type]);
   writer.uint(kinds.indexOf(message.type));
   if (message.type === "digest") writeDigests(writer, message.digests);
@@ -87,23 +112,23 @@ export function encodeMessage(message: Message): Uint8Array {
 }
 
 function writeDigests(writer: CborWriter, digests: readonly DatabaseDigest[]): void {
-  writer.array(digests.length);
-  for (const { database, count, digest } of digests) {
-    writer.array(3);
-    writer.link(database);
-    writer.uint(count);
-    writer.bytes(decodeHex(digest));
+  const bytes = new Uint8Array(itemBytesLength * digests.length);
+  for (const [i, { prefix, digest }] of digests.entries()) {
+    writeHex(prefix, bytes, i * itemBytesLength);
+    writeHex(digest, bytes, i * itemBytesLength + prefixBytesLength);
   }
+  writer.bytes(bytes);
 }
 
 function writeScoped(writer: CborWriter, message: Exclude<Message, { readonly type: "digest" }>): void {
   writer.link(message.database);
   switch (message.type) {
     case "frontier":
+      writer.boolean(message.asks);
       writeFrontier(writer, message.frontier);
       break;
     case "skeleton":
-      writer.bytes(decodeHex(message.author));
+      writer.publicKey(message.author);
       writeSamples(writer, message.samples);
       break;
     case "entries":
@@ -119,7 +144,7 @@ function writeScoped(writer: CborWriter, message: Exclude<Message, { readonly ty
       for (const id of message.ids) writer.link(id);
       break;
     case "join":
-      writer.bytes(decodeHex(message.invite));
+      writer.publicKey(message.invite);
       writer.bytes(message.signature);
       break;
     case "unavailable":
@@ -142,8 +167,8 @@ function writeSamples(writer: CborWriter, samples: readonly Head[]): void {
 export function decodeMessage(bytes: Uint8Array): Result<Message> {
   return attempt(() => {
     const reader = new CborReader(bytes);
-    const items = reader.array(1 + Math.max(...Object.values(fields)));
-    const type = kinds[items === 0 ? -1 : reader.uint(numberMax)];
+    const items = reader.array(itemsMax);
+    const type = items === 0 ? undefined : kinds[reader.uint()];
     if (type === undefined || items !== 1 + fields[type]) throw malformed("kind");
     const message = readBody(reader, type);
     reader.end();
@@ -156,19 +181,19 @@ function readBody(reader: CborReader, type: Message["type"]): Message {
   const database = reader.link();
   switch (type) {
     case "frontier":
-      return { type, database, frontier: readFrontier(reader) };
+      return { type, database, asks: reader.boolean(), frontier: readFrontier(reader) };
     case "skeleton":
-      return { type, database, author: publicKeyFromBytes(readBytes(reader, 32)), samples: readSamples(reader) };
+      return { type, database, author: reader.publicKey(), samples: readSamples(reader) };
     case "entries": {
-      const number = reader.uint(numberMax);
-      return { type, database, number, left: reader.uint(numberMax), batch: reader.bytes(messageBytesMax) };
+      const number = reader.uint();
+      return { type, database, number, left: reader.uint(), batch: reader.bytes(messageBytesMax) };
     }
     case "stored":
-      return { type, database, number: reader.uint(numberMax) };
+      return { type, database, number: reader.uint() };
     case "want":
       return { type, database, ids: readList(reader, wantsMax, () => reader.link()) };
     case "join":
-      return { type, database, invite: publicKeyFromBytes(readBytes(reader, 32)), signature: readBytes(reader, 64) };
+      return { type, database, invite: reader.publicKey(), signature: reader.fixedBytes(64) };
     case "unavailable":
       return { type, database };
     default:
@@ -177,16 +202,20 @@ function readBody(reader: CborReader, type: Message["type"]): Message {
 }
 
 function readDigests(reader: CborReader): readonly DatabaseDigest[] {
-  return readList(reader, databasesPerDigestMax, () => {
-    if (reader.array(3) !== 3) throw malformed("digest");
-    return { database: reader.link(), count: reader.uint(numberMax), digest: encodeHex(readBytes(reader, 32)) };
-  });
+  const bytes = reader.bytes(databasesPerDigestMax * itemBytesLength);
+  if (bytes.length === 0 || bytes.length % itemBytesLength !== 0) throw malformed("digests");
+  const digests: DatabaseDigest[] = [];
+  for (let at = 0; at < bytes.length; at += itemBytesLength) {
+    const [from, to] = [at + prefixBytesLength, at + itemBytesLength];
+    digests.push({ prefix: encodeHex(bytes.subarray(at, from)), digest: encodeHex(bytes.subarray(from, to)) });
+  }
+  return digests;
 }
 
 function readSamples(reader: CborReader): readonly Head[] {
   return readList(reader, samplesMax, () => {
     if (reader.array(2) !== 2) throw malformed("sample");
-    return { seq: reader.uint(numberMax), id: reader.link() };
+    return { seq: reader.uint(), id: reader.link() };
   });
 }
 
@@ -194,12 +223,6 @@ function readList<T>(reader: CborReader, max: number, readItem: () => T): readon
   const items: T[] = [];
   for (let left = reader.array(max); left > 0; left--) items.push(readItem());
   return items;
-}
-
-function readBytes(reader: CborReader, length: number): Uint8Array {
-  const bytes = reader.bytes(length);
-  if (bytes.length !== length) throw malformed(`bytes of ${length}`);
-  return bytes;
 }
 
 function malformed(field: string): TidemarkError {

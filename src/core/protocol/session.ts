@@ -1,103 +1,47 @@
 /**
  * One authenticated conversation with one peer: what is said about which database, and when.
  *
- * [SESSION-1] Nothing is said about a database that the peer may not read, and the answer to asking for it is the same as
- *             for one that does not exist.
- * [SESSION-2] Equal digests end the comparison: nothing more is sent.
- * [SESSION-3] Unequal digests lead to one exchange of frontiers, and then exactly the missing entries travel, both ways.
- * [SESSION-4] Only durable entries are sent, each at most once per comparison, never back to the peer that sent them.
- * [SESSION-5] The peer has at most `batchesInFlightMax` unconfirmed batches of a database; one that sends more is cut off.
+ * [SESSION-1] Nothing is said about a database that the peer may not read, unless we asked it to let us join; whatever it
+ *             says about one is answered as if there were none.
+ * [SESSION-2] Equal digests cost one message each way, and nothing more is sent.
+ * [SESSION-3] Unequal digests lead to one exchange of frontiers, and then exactly the missing entries travel, both ways. At
+ *             the end digests are compared again. What cannot be settled by comparing is compared once.
+ * [SESSION-4] Only durable entries are sent, never back to the peer that sent them, and what became durable is sent at once
+ *             or found by the comparison that is under way.
+ * [SESSION-5] At most `batchesInFlightMax` batches and as many times `batchBytesMax` are unconfirmed, or one larger entry;
+ *             databases take turns. A peer that sends more batches is cut off.
  * [SESSION-6] Entries are taken only for a database that we hold and the peer may read, or that we asked to join.
  * [SESSION-7] A fork costs one extra round trip: a skeleton of the chain finds where it left.
  * [SESSION-8] A message that breaks the protocol ends the session with a code, and nothing of it is kept.
- * [SESSION-9] Whoever proves a ticket's secret is granted what its invite says; everyone else is told `unavailable`.
+ * [SESSION-10] A peer that may no longer read a database that it was told of is let go; the next session does not mention it.
  *
- * `step(event) → effects`. It reads the replicas it is given and never changes them.
+ * `step(event) → effects`. It reads the replicas it is given and never changes them. Letting peers in is in admission.ts.
  */
-import type { Entry } from "../entry.ts";
 import { type Failure, type Result, unreachable } from "../errors.ts";
-import { differenceTo, type Frontier, type Head } from "../frontier.ts";
+import { cutFrontier, differenceTo, digestFrontier, type Frontier, type Head } from "../frontier.ts";
 import type { Node } from "../graph.ts";
-import { type DatabaseId, decodeHex, type EntryId, type PublicKey, type Sha256 } from "../ids.ts";
+import type { DatabaseId, EntryId, PublicKey, Sha256 } from "../ids.ts";
 import { batchesInFlightMax, databasesPerDigestMax, wantsMax } from "../limits.ts";
 import type { Replica } from "../replica.ts";
-import type { Power } from "../store/power.ts";
-import { encodeUtf8 } from "../utf8.ts";
+import { joinMessage, offeredPower } from "./admission.ts";
 import { decodeBatch } from "./batch.ts";
-import { Lane } from "./lane.ts";
+import type { Lane } from "./lane.ts";
+import { Lanes } from "./lanes.ts";
 import {
   type DatabaseDigest,
   decodeMessage,
   type EntriesMessage,
   encodeMessage,
+  type FrontierMessage,
   type JoinMessage,
   type Message,
+  prefixOf,
+  shortDigest,
 } from "./message.ts";
+import type { BatchStored, SessionEffect, SessionEvent } from "./session-event.ts";
 import { aboveSamples, sampleChain } from "./skeleton.ts";
 
-export type SessionEvent =
-  | { readonly type: "started" }
-  | { readonly type: "received"; readonly bytes: Uint8Array }
-  /** Entries of a database became durable here, from whatever source. */
-  | { readonly type: "announced"; readonly database: DatabaseId; readonly nodes: readonly Node[] }
-  /** The peer's batch `number` was judged, and what was accepted of it is durable. `missing`: what its entries wait for. */
-  | {
-      readonly type: "batchStored";
-      readonly database: DatabaseId;
-      readonly number: number;
-      readonly ids: readonly EntryId[];
-      readonly missing: readonly EntryId[];
-    }
-  /** A database was opened, or who may read it changed, or the app wants it compared again. */
-  | { readonly type: "offered"; readonly database: DatabaseId }
-  /** We want in: a ticket's secret signed `joinMessage`. */
-  | {
-      readonly type: "joining";
-      readonly database: DatabaseId;
-      readonly invite: PublicKey;
-      readonly signature: Uint8Array;
-    }
-  | {
-      readonly type: "joinChecked";
-      readonly database: DatabaseId;
-      readonly invite: PublicKey;
-      readonly valid: boolean;
-    };
-
-export type SessionEffect =
-  | { readonly type: "send"; readonly bytes: Uint8Array }
-  /** Read the entries and send them as one `entries` message. */
-  | {
-      readonly type: "serve";
-      readonly database: DatabaseId;
-      readonly number: number;
-      readonly left: number;
-      readonly nodes: readonly Node[];
-    }
-  /** Check and judge these; answer with `batchStored`. */
-  | {
-      readonly type: "check";
-      readonly database: DatabaseId;
-      readonly number: number;
-      readonly entries: readonly Entry[];
-    }
-  | {
-      readonly type: "checkJoin";
-      readonly database: DatabaseId;
-      readonly invite: PublicKey;
-      readonly message: Uint8Array;
-      readonly signature: Uint8Array;
-    }
-  | { readonly type: "grant"; readonly database: DatabaseId; readonly key: PublicKey; readonly power: Power }
-  | { readonly type: "refusedJoin"; readonly database: DatabaseId }
-  /** Entries that came in since the comparison, and how many it is in all. */
-  | { readonly type: "progress"; readonly database: DatabaseId; readonly received: number; readonly total: number }
-  /** Everything the peer had when we compared is durable here. */
-  | { readonly type: "caughtUp"; readonly database: DatabaseId }
-  /** `unconfirmed` or `phase` of a lane changed. */
-  | { readonly type: "lanesChanged"; readonly database: DatabaseId }
-  | { readonly type: "allowLargeMessages" }
-  | { readonly type: "fail"; readonly failure: Failure };
+export type { SessionEffect, SessionEvent } from "./session-event.ts";
 
 export interface SessionOptions {
   readonly self: PublicKey;
@@ -109,22 +53,17 @@ export interface SessionOptions {
   readonly sha256: Sha256;
 }
 
-/** What a ticket's secret signs: good in one session, for one key and one database. */
-export function joinMessage(transcript: Uint8Array, joiner: PublicKey, database: DatabaseId): Uint8Array {
-  const tag = encodeUtf8("tidemark/join/1\0");
-  const message = new Uint8Array(tag.length + 64 + transcript.length);
-  message.set(tag);
-  message.set(decodeHex(joiner), tag.length);
-  message.set(decodeHex(database), tag.length + 32);
-  message.set(transcript, tag.length + 64);
-  return message;
-}
-
 export class Session {
   readonly #options: SessionOptions;
-  readonly #lanes = new Map<DatabaseId, Lane>();
+  readonly #lanes = new Lanes();
+  /** The peer's digest of each database that is open here, as it last said: perhaps before we knew that it may read it. */
+  readonly #heard = new Map<DatabaseId, string>();
+  /** What we asked this peer to let us join: until that is settled we do not know that it may read it. */
+  readonly #joining = new Set<DatabaseId>();
+  /** Batches of the peer that are not confirmed yet. */
+  #unstored = 0;
   #effects: SessionEffect[] = [];
-  #failed = false;
+  #ended = false;
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -134,13 +73,18 @@ export class Session {
     return this.#options.peer;
   }
 
+  /** Whether the peer shares a database with us, as far as was said in this session. */
+  get isShared(): boolean {
+    return this.#lanes.size > 0;
+  }
+
   /** Undefined while nothing was said about the database in this session. */
   lane(database: DatabaseId): Readonly<Pick<Lane, "phase" | "unconfirmed">> | undefined {
     return this.#lanes.get(database);
   }
 
   step(event: SessionEvent): readonly SessionEffect[] {
-    if (this.#failed) return [];
+    if (this.#ended) return [];
     this.#effects = [];
     this.#react(event);
     return this.#effects;
@@ -155,11 +99,12 @@ export class Session {
       case "announced":
         return this.#push(event.database, event.nodes);
       case "batchStored":
-        return this.#confirmBatch(event.database, event.number, event.ids, event.missing);
+        return this.#confirmBatch(event);
       case "offered":
         return this.#offer(event.database);
       case "joining": {
         const { database, invite, signature } = event;
+        this.#joining.add(database);
         this.#emit({ type: "allowLargeMessages" });
         return this.#send({ type: "join", database, invite, signature });
       }
@@ -179,19 +124,34 @@ export class Session {
   }
 
   #offer(database: DatabaseId): void {
-    if (this.#readable(database)) this.#sendDigests([database]);
-    else this.#lanes.delete(database);
+    const lane = this.#lanes.get(database);
+    if (!this.#readable(database)) {
+      if (lane?.isShared === true) this.#end({ type: "end" });
+      return;
+    }
+    if (lane !== undefined && lane.phase !== "idle") return;
+    this.#sendDigests([database]);
+    this.#compare(database);
   }
 
   #sendDigests(databases: readonly DatabaseId[]): void {
     const digests = databases.map((database): DatabaseDigest => {
-      const replica = this.#replica(database);
-      const digest = replica.digest();
-      this.#lane(database).lastDigestSent = digest;
-      return { database, count: replica.stored, digest };
+      const lane = this.#lanes.open(database);
+      lane.isShared = true;
+      lane.digestSent = this.#digest(database);
+      return { prefix: prefixOf(database), digest: lane.digestSent };
     });
     this.#emit({ type: "allowLargeMessages" });
     this.#send({ type: "digest", digests });
+  }
+
+  /** Somebody whom we asked to let us in, and of whom we do not know yet that it may read, is told that we hold nothing. */
+  #sendFrontier(lane: Lane, asks: boolean): void {
+    const { database } = lane;
+    lane.isShared ||= this.#readable(database);
+    lane.digestSent = lane.isShared ? this.#digest(database) : "";
+    const frontier = lane.isShared ? cutFrontier(this.#replica(database).frontier()) : nothing;
+    this.#send({ type: "frontier", database, asks, frontier });
   }
 
   // --- Hearing what the peer holds
@@ -201,10 +161,9 @@ export class Session {
     const message = decoded.value;
     switch (message.type) {
       case "digest":
-        for (const digest of message.digests) this.#compare(digest);
-        return;
+        return this.#hear(message.digests);
       case "frontier":
-        return this.#answerFrontier(message.database, message.frontier);
+        return this.#takeFrontier(message);
       case "skeleton":
         return this.#answerSkeleton(message.database, message.author, message.samples);
       case "entries":
@@ -222,62 +181,85 @@ export class Session {
     }
   }
 
-  #compare({ database, digest }: DatabaseDigest): void {
-    if (!this.#takes(database)) return;
-    const replica = this.#replica(database);
-    const lane = this.#lane(database);
-    const ours = replica.digest();
-    if (digest === ours) return this.#agree(lane, ours);
-    const pair = `${ours} ${digest}`;
-    // While entries are under way the digests differ for that reason alone; the comparison that ends the sending tells.
-    if (lane.unconfirmed > 0 || lane.phase === "comparing" || lane.lastCompared === pair) return;
-    lane.lastCompared = pair;
+  #hear(digests: readonly DatabaseDigest[]): void {
+    const digestOf = new Map(digests.map(({ prefix, digest }) => [prefix, digest]));
+    for (const database of this.#options.replicas.keys()) {
+      const digest = digestOf.get(prefixOf(database));
+      if (digest === undefined) continue;
+      this.#heard.set(database, digest);
+      if (this.#takes(database)) this.#compare(database);
+    }
+  }
+
+  #compare(database: DatabaseId): void {
+    const theirs = this.#heard.get(database);
+    if (theirs === undefined) return;
+    const lane = this.#lanes.open(database);
+    const ours = this.#digest(database);
+    if (theirs === ours) return this.#agree(lane, ours);
+    if (lane.phase === "comparing") return; // The peer's frontier will say more than its digest.
+    if (lane.unconfirmed > 0) {
+      // They differ at least by what is under way. When that is confirmed our digest says so, and the peer compares.
+      lane.phase = "sending";
+      return;
+    }
+    if (lane.lastCompared === ours + theirs) return;
+    lane.lastCompared = ours + theirs;
     lane.phase = "comparing";
-    this.#send({ type: "frontier", database, frontier: replica.frontier() });
-    // The peer compares too; if it has not heard our digest since we changed, it does not know that it should.
-    if (lane.lastDigestSent !== ours && this.#readable(database)) this.#sendDigests([database]);
+    this.#sendFrontier(lane, true);
     this.#emit({ type: "lanesChanged", database });
   }
 
   #agree(lane: Lane, digest: string): void {
     lane.phase = "live";
-    if (lane.lastDigestSent !== digest) this.#sendDigests([lane.database]);
+    if (lane.digestSent !== digest && this.#readable(lane.database)) this.#sendDigests([lane.database]);
     this.#emit({ type: "lanesChanged", database: lane.database });
     this.#emit({ type: "caughtUp", database: lane.database });
   }
 
-  #answerFrontier(database: DatabaseId, theirs: Frontier): void {
+  #takeFrontier({ database, asks, frontier }: FrontierMessage): void {
     if (!this.#takes(database)) return;
-    const replica = this.#replica(database);
-    const lane = this.#lane(database);
-    if (lane.phase !== "comparing") this.#send({ type: "frontier", database, frontier: replica.frontier() });
-    const { extra, forked } = differenceTo(replica.graph, theirs, replica.stored);
-    // What is under way is missing in their frontier too; the comparison that ends the sending finds what else is.
-    if (lane.unconfirmed === 0 && this.#readable(database)) {
-      lane.startRound();
-      lane.enqueue(extra);
+    const lane = this.#lanes.open(database);
+    // Both may ask at once; then each has its answer. An answer that nobody waits for is no news.
+    if (lane.phase !== "comparing") {
+      if (!asks) return;
+      this.#sendFrontier(lane, false);
     }
-    for (const author of forked) this.#sendSkeleton(replica, lane, author);
-    lane.phase = "sending";
-    this.#flush(lane);
+    const theirs = shortDigest(digestFrontier(frontier, this.#options.sha256));
+    this.#heard.set(database, theirs);
+    lane.lastCompared = this.#digest(database) + theirs;
+    // What is under way is missing in their frontier too; the comparison that ends the sending finds what else is.
+    if (lane.unconfirmed === 0 && this.#readable(database)) this.#startRound(lane, frontier);
+    lane.phase = lane.unconfirmed === 0 ? "live" : "sending";
+    this.#serveAll();
     this.#emit({ type: "lanesChanged", database });
   }
 
-  #sendSkeleton(replica: Replica, lane: Lane, author: PublicKey): void {
-    if (!this.#readable(replica.database) || !lane.markSkeletonSent(author)) return;
-    const samples = sampleChain(replica.graph, author, replica.stored);
-    this.#send({ type: "skeleton", database: replica.database, author, samples });
+  #startRound(lane: Lane, theirs: Frontier): void {
+    const { graph, stored } = this.#replica(lane.database);
+    const { extra, forked } = differenceTo(graph, theirs, stored);
+    lane.startRound();
+    lane.enqueue(extra);
+    for (const author of forked) this.#sendSkeleton(lane, author);
+  }
+
+  #sendSkeleton(lane: Lane, author: PublicKey): void {
+    if (!lane.markSkeletonSent(author)) return;
+    const { database, graph, stored } = this.#replica(lane.database);
+    this.#send({ type: "skeleton", database, author, samples: sampleChain(graph, author, stored) });
   }
 
   /** The peer found a fork: send our part of that author's chain from where the two agree, and learn the peer's part likewise. */
   #answerSkeleton(database: DatabaseId, author: PublicKey, samples: readonly Head[]): void {
     if (!this.#readable(database)) return;
-    const replica = this.#replica(database);
-    const lane = this.#lane(database);
-    this.#sendSkeleton(replica, lane, author);
+    const lane = this.#lanes.open(database);
+    this.#sendSkeleton(lane, author);
     if (!lane.markSkeletonAnswered(author)) return;
-    lane.enqueue(aboveSamples(replica.graph, author, samples, replica.stored));
+    const { graph, stored } = this.#replica(database);
+    lane.enqueue(aboveSamples(graph, author, samples, stored));
+    lane.phase = "sending";
     this.#flush(lane);
+    this.#emit({ type: "lanesChanged", database });
   }
 
   // --- Sending entries
@@ -292,16 +274,17 @@ export class Session {
   }
 
   #flush(lane: Lane): void {
-    for (let batch = lane.nextBatch(); batch !== undefined; batch = lane.nextBatch()) {
-      this.#emit({
-        type: "serve",
-        database: lane.database,
-        number: batch.number,
-        left: lane.queued,
-        nodes: batch.nodes,
-      });
-    }
+    this.#serveAll();
     if (lane.phase === "sending" && lane.unconfirmed === 0) this.#verify(lane);
+  }
+
+  /** As many batches as the window has room for, of whichever databases. */
+  #serveAll(): void {
+    const next = () => this.#lanes.nextBatch((database) => this.#readable(database));
+    for (let batch = next(); batch !== undefined; batch = next()) {
+      const { lane, number, nodes } = batch;
+      this.#emit({ type: "serve", database: lane.database, number, left: lane.queued, nodes });
+    }
   }
 
   /** Every rung ends with the digest check of the one below. */
@@ -313,18 +296,19 @@ export class Session {
   #confirm(database: DatabaseId, number: number): void {
     const lane = this.#lanes.get(database);
     if (lane === undefined) return;
-    if (!lane.confirm(number)) return this.#fail(unexpected(`stored ${number}`, "the number of a batch that was sent"));
+    if (!this.#lanes.confirm(lane, number))
+      return this.#fail(unexpected(`stored ${number}`, "the number of a batch that was sent"));
     this.#flush(lane);
     this.#emit({ type: "lanesChanged", database });
   }
 
   #serveByIds(database: DatabaseId, ids: readonly EntryId[]): void {
     if (!this.#readable(database)) return;
-    const replica = this.#replica(database);
-    const lane = this.#lane(database);
+    const { graph, stored } = this.#replica(database);
+    const lane = this.#lanes.open(database);
     if (lane.queued >= wantsMax) return; // Asked for more than was fetched: what is still missing is asked for again.
-    const nodes = ids.map((id) => replica.graph.get(id)).filter((node) => node !== undefined);
-    lane.enqueue(nodes.filter((node) => node.position < replica.stored));
+    const nodes = ids.map((id) => graph.get(id)).filter((node) => node !== undefined);
+    lane.enqueue(nodes.filter((node) => node.position < stored));
     this.#flush(lane);
   }
 
@@ -332,13 +316,13 @@ export class Session {
 
   #takeBatch({ database, number, left, batch }: EntriesMessage): void {
     if (!this.#takes(database)) return;
-    const lane = this.#lane(database);
-    lane.received += 1;
-    if (number !== lane.received) return this.#fail(unexpected(`batch ${number}`, `batch ${lane.received}`));
-    if (lane.received - lane.stored > batchesInFlightMax)
-      return this.#fail(unexpected("a batch too many", "to wait for stored"));
+    const lane = this.#lanes.open(database);
+    if (number !== lane.received + 1) return this.#fail(unexpected(`batch ${number}`, `batch ${lane.received + 1}`));
+    if (this.#unstored >= batchesInFlightMax) return this.#fail(unexpected("a batch too many", "to wait for stored"));
     const entries = decodeBatch(batch, database, this.#options.sha256);
     if (!entries.ok) return this.#fail(entries.failure);
+    lane.received = number;
+    this.#unstored += 1;
     lane.remember(entries.value.map((entry) => entry.id));
     lane.arrived += entries.value.length;
     this.#emit({ type: "check", database, number, entries: entries.value });
@@ -346,10 +330,10 @@ export class Session {
     if (left === 0) lane.arrived = 0;
   }
 
-  #confirmBatch(database: DatabaseId, number: number, ids: readonly EntryId[], missing: readonly EntryId[]): void {
-    const lane = this.#lanes.get(database);
-    if (lane === undefined) return;
+  #confirmBatch({ database, number, ids, missing }: BatchStored): void {
+    const lane = this.#lanes.open(database);
     lane.stored = number;
+    this.#unstored -= 1;
     lane.forget(ids);
     this.#send({ type: "stored", database, number });
     if (missing.length > 0) this.#send({ type: "want", database, ids: missing });
@@ -359,29 +343,19 @@ export class Session {
   // --- Letting somebody in
 
   #checkJoin({ database, invite, signature }: JoinMessage): void {
-    const { self, replicas } = this.#options;
-    const replica = replicas.get(database);
-    const power = this.#invitedPower(database, invite);
-    const isOffered = power !== undefined && replica?.authority.maySet(self, this.peer, power) === true;
-    const hasLess = power !== undefined && (replica?.authority.power(this.peer) ?? 0) > power;
-    if (!(isOffered && hasLess)) {
-      return this.#readable(database) ? this.#sendDigests([database]) : this.#send({ type: "unavailable", database });
+    const { self, replicas, transcript } = this.#options;
+    if (offeredPower(replicas.get(database), self, this.peer, invite) !== undefined) {
+      const message = joinMessage(transcript, this.peer, database);
+      return this.#emit({ type: "checkJoin", database, invite, message, signature });
     }
-    const message = joinMessage(this.#options.transcript, this.peer, database);
-    this.#emit({ type: "checkJoin", database, invite, message, signature });
-  }
-
-  #answerJoin(database: DatabaseId, invite: PublicKey, valid: boolean): void {
-    const power = this.#invitedPower(database, invite);
-    if (valid && power !== undefined) this.#emit({ type: "grant", database, key: this.peer, power });
+    if (this.#readable(database)) this.#sendDigests([database]);
     else this.#send({ type: "unavailable", database });
   }
 
-  #invitedPower(database: DatabaseId, invite: PublicKey): Power | undefined {
-    return this.#options.replicas
-      .get(database)
-      ?.state.settings.invites()
-      .find(({ key }) => key === invite)?.power;
+  #answerJoin(database: DatabaseId, invite: PublicKey, valid: boolean): void {
+    const power = offeredPower(this.#options.replicas.get(database), this.#options.self, this.peer, invite);
+    if (valid && power !== undefined) this.#emit({ type: "grant", database, key: this.peer, power });
+    else if (!this.#readable(database)) this.#send({ type: "unavailable", database });
   }
 
   // --- Small questions
@@ -393,7 +367,14 @@ export class Session {
 
   /** Whether what the peer says about the database is listened to. */
   #takes(database: DatabaseId): boolean {
-    return this.#readable(database) || this.#options.replicas.get(database)?.graph.size === 0;
+    const replica = this.#options.replicas.get(database);
+    if (replica === undefined) return false;
+    return replica.graph.size === 0 || this.#joining.has(database) || this.#readable(database);
+  }
+
+  /** Of what is durable here. */
+  #digest(database: DatabaseId): string {
+    return shortDigest(this.#replica(database).digest());
   }
 
   #replica(database: DatabaseId): Replica {
@@ -402,25 +383,26 @@ export class Session {
     return replica;
   }
 
-  #lane(database: DatabaseId): Lane {
-    const lane = this.#lanes.get(database) ?? new Lane(database);
-    this.#lanes.set(database, lane);
-    return lane;
-  }
-
   #send(message: Message): void {
     this.#emit({ type: "send", bytes: encodeMessage(message) });
   }
 
   #emit(effect: SessionEffect): void {
-    this.#effects.push(effect);
+    if (!this.#ended) this.#effects.push(effect);
   }
 
   #fail(failure: Failure): void {
-    this.#failed = true;
-    this.#effects = [{ type: "fail", failure }];
+    this.#end({ type: "fail", failure });
+  }
+
+  /** The last effect of this session, and the only one of its step. */
+  #end(effect: Extract<SessionEffect, { readonly type: "end" | "fail" }>): void {
+    this.#effects = [effect];
+    this.#ended = true;
   }
 }
+
+const nothing: Frontier = new Map();
 
 function unexpected(got: string, expected: string): Failure {
   return { code: "MESSAGE_UNEXPECTED", details: { got, expected } };

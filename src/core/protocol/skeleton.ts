@@ -1,30 +1,33 @@
 /**
- * The skeleton of one author's chain: few samples, dense near the head, from which the other side finds where a fork left.
+ * The skeleton of one author's chain: few samples, dense near the heads, from which the other side finds where a fork left.
  *
- * [SKELETON-1] The samples are at distances 0, 1, 2, 4, 8 … from the head, so what is sent again below the fork is at most as
- *              much as what is new above it, and a chain of a million entries needs 21 samples.
+ * [SKELETON-1] Of every branch the samples are at distances 0, 1, 2, 4, 8 … from its head: a chain of a million entries
+ *              needs 21 of them. There are at most `samplesMax`, newest branches first.
+ * [SKELETON-2] What is sent again below a fork is at most as much as is new above it, and never too little is sent.
  *
  * After the block locator of Bitcoin's `getheaders`.
  */
-import { chainsAbove, type Head, inOrder } from "../frontier.ts";
+import { chainsAbove, type Head, inOrder, nodesOf } from "../frontier.ts";
 import type { Graph, Node } from "../graph.ts";
 import type { PublicKey } from "../ids.ts";
-import { samplesMax } from "./message.ts";
+import { headsPerAuthorMax, samplesMax } from "../limits.ts";
 
-/** Samples of the author's chain at positions below `through`, of all branches, at most `samplesMax`. */
+/** Samples of the author's chain at positions below `through`. */
 export function sampleChain(graph: Graph, author: PublicKey, through: number): readonly Head[] {
-  const heads = graph.frontier(through).get(author) ?? [];
-  return heads.flatMap((head) => samplesBelow(graph.get(head.id))).slice(0, samplesMax);
+  const samples = new Set<Node>();
+  const newest = [...graph.heads(author, through)].sort((a, b) => b.seq - a.seq).slice(0, headsPerAuthorMax);
+  for (const head of newest) for (const sample of samplesBelow(head)) samples.add(sample);
+  return [...samples].slice(0, samplesMax).map(({ seq, id }) => ({ seq, id }));
 }
 
-function samplesBelow(head: Node | undefined): readonly Head[] {
-  const samples: Head[] = [];
+function samplesBelow(head: Node): readonly Node[] {
+  const samples: Node[] = [];
   let next = 0;
   let distance = 0;
-  for (let node = head; node !== undefined; node = node.prev, distance += 1) {
-    if (distance !== next) continue;
-    samples.push({ seq: node.seq, id: node.id });
-    next = next === 0 ? 1 : next * 2;
+  for (let node: Node | undefined = head; node !== undefined; node = node.prev, distance += 1) {
+    if (distance < next) continue;
+    samples.push(node);
+    next = Math.max(1, 2 * next);
   }
   return samples;
 }
@@ -36,25 +39,6 @@ export function aboveSamples(
   samples: readonly Head[],
   through: number,
 ): readonly Node[] {
-  const known = samples
-    .map((sample) => graph.get(sample.id))
-    .filter((node) => node !== undefined && node.author === author);
-  const heads = (graph.frontier(through).get(author) ?? []).map((head) => graph.get(head.id));
-  return inOrder(
-    walkable(heads).length === 1
-      ? aboveOne(walkable(heads), walkable(known))
-      : chainsAbove(walkable(heads), walkable(known)),
-  );
-}
-
-/** Our single branch forks off the peer's: only samples that lie on it are below it, whatever their `seq`. */
-function aboveOne(heads: readonly Node[], known: readonly Node[]): readonly Node[] {
-  const samples = new Set(known);
-  const above: Node[] = [];
-  for (let node = heads[0]; node !== undefined && !samples.has(node); node = node.prev) above.push(node);
-  return above;
-}
-
-function walkable(nodes: readonly (Node | undefined)[]): readonly Node[] {
-  return nodes.filter((node) => node !== undefined);
+  const known = nodesOf(graph, samples).filter((node) => node.author === author);
+  return inOrder(chainsAbove(graph.heads(author, through), known));
 }

@@ -1,0 +1,157 @@
+import { sha256 } from "@noble/hashes/sha2.js";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { arbitraryWorld } from "../testing/world.ts";
+import type { Entry } from "./entry.ts";
+import { type EntryIndex, Graph, type Node } from "./graph.ts";
+import type { EntryId } from "./ids.ts";
+import { settingsStoreName } from "./store/settings.ts";
+
+function indexOf(entry: Entry): EntryIndex {
+  const { id, author, seq, prev, parents, height, time, bytes, stores } = entry;
+  const settings = stores.some(({ name }) => name === settingsStoreName);
+  return { id, author, seq, prev, parents, height, time, size: bytes.length, settings };
+}
+
+function graphOf(entries: readonly Entry[]): Graph {
+  const graph = new Graph();
+  for (const entry of entries) graph.add(indexOf(entry));
+  return graph;
+}
+
+/** The same entries in another order in which everything comes after what it follows; `picks` chooses among what may come next. */
+function reorder(entries: readonly Entry[], picks: readonly number[]): readonly Entry[] {
+  const left = [...entries];
+  const done = new Set<EntryId>();
+  const order: Entry[] = [];
+  while (left.length > 0) {
+    const ready = left.filter(({ prev, parents }) =>
+      [prev, ...parents].every((id) => id === undefined || done.has(id)),
+    );
+    const next = ready[(picks[order.length % picks.length] ?? 0) % ready.length] as Entry;
+    left.splice(left.indexOf(next), 1);
+    done.add(next.id);
+    order.push(next);
+  }
+  return order;
+}
+
+const world = arbitraryWorld(sha256, { sets: true });
+const picks = fc.array(fc.nat(100), { minLength: 1 });
+
+function pastOf(id: EntryId, entries: readonly Entry[]): ReadonlySet<EntryId> {
+  const byId = new Map(entries.map((entry) => [entry.id, entry]));
+  const past = new Set<EntryId>();
+  const waiting: (EntryId | undefined)[] = [id];
+  for (let next = waiting.pop(); next !== undefined || waiting.length > 0; next = waiting.pop()) {
+    const entry = next === undefined ? undefined : byId.get(next);
+    for (const before of [entry?.prev, ...(entry?.parents ?? [])]) {
+      if (before === undefined || past.has(before)) continue;
+      past.add(before);
+      waiting.push(before);
+    }
+  }
+  return past;
+}
+
+test("[GRAPH-1] an entry cannot be added before what it follows, nor twice", () => {
+  fc.assert(
+    fc.property(world, fc.nat(40), ({ entries }, held) => {
+      const graph = graphOf(entries.slice(0, 1 + held));
+      const last = entries.at(-1) as Entry;
+      const isReady = [last.prev, ...last.parents].every((id) => id === undefined || graph.has(id));
+      const isNew = !graph.has(last.id);
+      if (isReady && isNew) expect(graph.add(indexOf(last)).id).toBe(last.id);
+      else expect(() => graph.add(indexOf(last))).toThrow("bug");
+    }),
+  );
+});
+
+test("[GRAPH-2] tips are exactly the entries that nothing follows, in the order of their ids", () => {
+  fc.assert(
+    fc.property(world, ({ entries }) => {
+      const followed = new Set(entries.flatMap(({ prev, parents }) => [prev, ...parents]));
+      const expected = entries.map(({ id }) => id).filter((id) => !followed.has(id));
+      expect(
+        graphOf(entries)
+          .tips()
+          .map(({ id }) => id),
+      ).toEqual(expected.sort());
+    }),
+  );
+});
+
+test("[GRAPH-3] heads of an author are its entries that none of its own entries continues", () => {
+  let forks = 0;
+  fc.assert(
+    fc.property(world, ({ entries, keys }) => {
+      const graph = graphOf(entries);
+      const continued = new Set(entries.map(({ prev }) => prev));
+      for (const key of keys) {
+        const heads = entries.filter(({ id, author }) => author === key && !continued.has(id)).map(({ id }) => id);
+        expect(new Set(graph.heads(key).map(({ id }) => id))).toEqual(new Set(heads));
+        expect(graph.countHeads(key)).toBe(heads.length);
+        forks += heads.length > 1 ? 1 : 0;
+      }
+    }),
+  );
+  expect(forks).toBeGreaterThan(0);
+});
+
+test("[GRAPH-4] the order of adding makes no difference to tips, frontier and settings", () => {
+  fc.assert(
+    fc.property(world, picks, ({ entries }, order) => {
+      const [one, other] = [graphOf(entries), graphOf(reorder(entries, order))];
+      const seen = (graph: Graph): unknown => [
+        graph.tips().map(({ id }) => id),
+        new Map([...graph.frontier()].sort(([a], [b]) => (a < b ? -1 : 1))),
+        graph
+          .settings()
+          .map(({ id }) => id)
+          .sort(),
+      ];
+      expect(seen(other)).toEqual(seen(one));
+    }),
+  );
+});
+
+test("[GRAPH-4] the frontier of the first positions is that of a graph of these entries alone", () => {
+  fc.assert(
+    fc.property(world, fc.nat(40), ({ entries }, number) => {
+      const through = Math.min(number, entries.length);
+      const whole = graphOf(entries).frontier(through);
+      expect(whole).toEqual(graphOf(entries.slice(0, through)).frontier());
+    }),
+  );
+});
+
+test("[GRAPH-5] the latest settings of every entry are those of its past that no other of its past follows", () => {
+  let several = 0;
+  fc.assert(
+    fc.property(world, ({ entries }) => {
+      const graph = graphOf(entries);
+      const settings = new Set(entries.filter((entry) => indexOf(entry).settings).map(({ id }) => id));
+      const pasts = new Map(entries.map(({ id }) => [id, pastOf(id, entries)]));
+      const ids = (nodes: readonly Node[]): unknown => nodes.map(({ id }) => id).sort();
+      for (const { id } of entries) {
+        const node = graph.get(id) as Node;
+        const known = [...(pasts.get(id) ?? [])].filter((each) => settings.has(each));
+        const latest = known.filter((each) => !known.some((other) => pasts.get(other)?.has(each)));
+        expect(ids(node.settingsBefore)).toEqual(latest.sort());
+        expect(ids(node.settings)).toEqual(settings.has(id) ? [id] : latest.sort());
+        several += latest.length > 1 ? 1 : 0;
+      }
+    }),
+  );
+  expect(several).toBeGreaterThan(0);
+});
+
+test("[GRAPH-5] entries that know the same settings share one list of them", () => {
+  const entries = fc
+    .sample(arbitraryWorld(sha256, { forks: false }), { numRuns: 20, seed: 7 })
+    .flatMap((one) => [one.entries]);
+  for (const each of entries) {
+    const graph = graphOf(each);
+    expect(new Set(each.map(({ id }) => graph.get(id)?.settings)).size).toBe(1);
+  }
+});

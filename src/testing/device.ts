@@ -1,0 +1,99 @@
+/** One device of a cluster: an instance, and what is needed to see inside it. */
+import type { StorePart } from "../core/entry.ts";
+import type { TidemarkError } from "../core/errors.ts";
+import { type DatabaseId, encodeHex, type PublicKey, type Sha256 } from "../core/ids.ts";
+import { KvChanges } from "../core/store/kv-changes.ts";
+import { TableChanges } from "../core/store/table-changes.ts";
+import type { Instance } from "../engine/instance.ts";
+import type { MemoryDisk } from "../storage/memory.ts";
+import type { SimulatedIdentity, SimulatedVerifier } from "./simulated-keys.ts";
+import type { SlowStorage } from "./slow-storage.ts";
+
+export interface DeviceParts {
+  readonly instance: Instance;
+  readonly identity: SimulatedIdentity;
+  readonly secret: Uint8Array;
+  readonly disk: MemoryDisk;
+  readonly storage: SlowStorage;
+  readonly verifier: SimulatedVerifier;
+  readonly sha256: Sha256;
+  readonly problems: readonly TidemarkError[];
+  readonly skewMs: number;
+  readonly cutPower: () => void;
+}
+
+export class Device {
+  readonly instance: Instance;
+  readonly identity: SimulatedIdentity;
+  readonly secret: Uint8Array;
+  /** What outlives a restart. */
+  readonly disk: MemoryDisk;
+  readonly storage: SlowStorage;
+  readonly sha256: Sha256;
+  /** What was reported and no call waited for, in order. */
+  readonly problems: readonly TidemarkError[];
+  /** By how much this device's clock is ahead. */
+  readonly skewMs: number;
+  readonly #verifier: SimulatedVerifier;
+  readonly #cutPower: () => void;
+
+  constructor(parts: DeviceParts) {
+    this.instance = parts.instance;
+    this.identity = parts.identity;
+    this.secret = parts.secret;
+    this.disk = parts.disk;
+    this.storage = parts.storage;
+    this.sha256 = parts.sha256;
+    this.problems = parts.problems;
+    this.skewMs = parts.skewMs;
+    this.#verifier = parts.verifier;
+    this.#cutPower = parts.cutPower;
+  }
+
+  get key(): PublicKey {
+    return this.identity.publicKey;
+  }
+
+  /** Signature checks made so far. */
+  get checks(): number {
+    return this.#verifier.checks;
+  }
+
+  /** Puts one row in one transaction; resolves when it is durable. Rejects as `Instance.commit` does. */
+  write(database: DatabaseId, row: string, columns: object, table = "rows"): Promise<void> {
+    return this.instance.commit(database, (): readonly StorePart[] => {
+      const changes = new TableChanges(table);
+      changes.put(row, columns);
+      return [{ name: table, type: "table", payload: changes.encode() }];
+    });
+  }
+
+  /** Sets one key of a kv store in one transaction. */
+  set(database: DatabaseId, key: string, value: string, store = "keys"): Promise<void> {
+    return this.instance.commit(database, (): readonly StorePart[] => {
+      const changes = new KvChanges(store);
+      changes.set(key, value);
+      return [{ name: store, type: "kv", payload: changes.encode() }];
+    });
+  }
+
+  /** Empty while the database is not here. */
+  rows(database: DatabaseId, table = "rows"): ReadonlyMap<string, unknown> {
+    return new Map(this.instance.find(database)?.replica.state.table(table)?.all() ?? []);
+  }
+
+  value(database: DatabaseId, key: string, store = "keys"): unknown {
+    return this.instance.find(database)?.replica.state.kv(store)?.get(key);
+  }
+
+  /** Equal on devices that hold the same entries: their number, the digest of the frontier, and the hash of the state's bytes. */
+  stateDigest(database: DatabaseId): string {
+    const { replica } = this.instance.database(database);
+    return `${replica.graph.size} ${replica.digest()} ${encodeHex(this.sha256(replica.state.encode()))}`;
+  }
+
+  /** The device dies: what is not durable is lost, and so is what is under way. Go on with `Cluster.restart`. */
+  crash(): void {
+    this.#cutPower();
+  }
+}

@@ -1,0 +1,150 @@
+/** What storage on IndexedDB does with records that are damaged, missing or not its own: rule STORAGE-15. */
+import { equalBytes } from "../core/bytes.ts";
+import { TidemarkError } from "../core/errors.ts";
+import type { StoredEntry } from "../ports/storage.ts";
+import { openIdbStorage } from "../storage/idb.ts";
+import { type IdbCheck, Written } from "./idb-subject.ts";
+import { listRaw, putRaw, type RawRecord, type StoreName } from "./raw-idb.ts";
+import { expect, expectCode } from "./storage-subject.ts";
+
+/** What a stored value may have turned into. */
+function damage(value: unknown): readonly unknown[] {
+  const others = [
+    undefined,
+    null,
+    7,
+    "text",
+    {},
+    [],
+    new Uint8Array(),
+    new Uint8Array(8),
+    new Uint8Array(4_000).fill(255),
+  ];
+  if (!(value instanceof Uint8Array)) return others;
+  const flipped = [0, 4, 8, 12, 17, 40, value.length >> 1, value.length - 1].map((at) => {
+    const copy = value.slice();
+    copy[at] = (copy[at] ?? 0) ^ 0x10;
+    return copy;
+  });
+  return [...others, ...flipped, value.slice(0, -4), value.slice(4), value.slice(0, 31), value.buffer];
+}
+
+interface Answers {
+  /** How many calls rejected with STORAGE_CORRUPT. */
+  readonly corrupt: number;
+  /** How many answered with something else than what was written. */
+  readonly wrong: number;
+}
+
+/** Asks for everything that can be read. No call may reject with another code. */
+async function readAll(name: string, { id, entries }: Written): Promise<Answers> {
+  const storage = await openIdbStorage(name);
+  const last = entries.at(-1) as StoredEntry;
+  const calls: readonly (() => Promise<boolean>)[] = [
+    async () => (await storage.load(id))?.index.map((entry) => entry.id).join() === entries.map((e) => e.id).join(),
+    async () =>
+      (await storage.read(id, 0, entries.length)).every((bytes, i) => equalBytes(bytes, entries[i]?.bytes ?? bytes)),
+    async () => equalBytes((await storage.readById(id, last.id)) ?? new Uint8Array(), last.bytes),
+    async () => (await storage.databases())[0]?.id === id,
+    async () => (await storage.cursors(id))[0]?.frontier.join() === "1,2,3",
+  ];
+  const answers = { corrupt: 0, wrong: 0 };
+  for (const call of calls) {
+    const outcome = await call().catch((error: unknown) => (error instanceof TidemarkError ? error.code : error));
+    if (outcome === "STORAGE_CORRUPT") answers.corrupt += 1;
+    else if (outcome === false) answers.wrong += 1;
+    else expect(outcome === true, `it answers or is STORAGE_CORRUPT, got ${String(outcome)}`);
+  }
+  await storage.close();
+  return answers;
+}
+
+async function expectUndamaged(name: string, written: Written): Promise<void> {
+  const { corrupt, wrong } = await readAll(name, written);
+  expect(corrupt + wrong === 0, "everything is read");
+}
+
+export const damageChecks: readonly IdbCheck[] = [
+  {
+    title: "[STORAGE-15] damaged, missing and foreign records are STORAGE_CORRUPT, and what is not damaged is read",
+    async check(name) {
+      const written = await Written.create(name);
+      await written.commit(30, 1_200, 40);
+      const stores = [{ name: "notes", type: "table", bytes: Uint8Array.of(1) }];
+      await written.storage.putCheckpoint(written.id, { number: 1, through: 1, stores }, 1);
+      const peer = (written.entries[0] as StoredEntry).author;
+      await written.storage.putCursor({ database: written.id, peer, frontier: Uint8Array.of(1, 2, 3) });
+      await written.storage.close();
+      await expectUndamaged(name, written);
+      for (const store of ["indexes", "segments", "databases", "checkpoints", "cursors"] as const) {
+        await expectNoticed(name, written, store);
+      }
+      await expectUndamaged(name, written);
+    },
+  },
+  {
+    title: "[STORAGE-15] loading notices entries whose bytes are not there, and bytes of which nothing is known",
+    async check(name) {
+      const written = await Written.create(name);
+      await written.commit(1_000, 1_000);
+      await written.storage.close();
+      const [segments, indexes] = [await listRaw(name, "segments"), await listRaw(name, "indexes")];
+      const [firstSegment, lastSegment, lastIndex] = [segments[0], segments[1], indexes[1]] as [
+        RawRecord,
+        RawRecord,
+        RawRecord,
+      ];
+      for (const [store, record] of [
+        ["segments", firstSegment],
+        ["segments", lastSegment],
+        ["indexes", lastIndex],
+      ] as const) {
+        await putRaw(name, store, { key: record.key, value: undefined });
+        const storage = await openIdbStorage(name);
+        await expectCode("STORAGE_CORRUPT", () => storage.load(written.id));
+        await storage.close();
+        await putRaw(name, store, record);
+      }
+      await putRaw(name, "segments", { key: firstSegment.key, value: undefined });
+      await putRaw(name, "segments", { key: [written.id, 999], value: firstSegment.value });
+      const storage = await openIdbStorage(name);
+      await expectCode("STORAGE_CORRUPT", () => storage.load(written.id));
+      await storage.close();
+    },
+  },
+  {
+    title: "[STORAGE-15] records in each other's place are STORAGE_CORRUPT",
+    async check(name) {
+      const written = await Written.create(name);
+      await written.commit(1_000, 1_000);
+      await written.storage.close();
+      for (const store of ["indexes", "segments"] as const) {
+        const [one, other] = (await listRaw(name, store)) as [RawRecord, RawRecord];
+        await putRaw(name, store, { key: one.key, value: other.value });
+        await putRaw(name, store, { key: other.key, value: one.value });
+        const storage = await openIdbStorage(name);
+        const load = (): Promise<unknown> => storage.load(written.id);
+        const read = (): Promise<unknown> => storage.read(written.id, 0, 2_000);
+        await expectCode("STORAGE_CORRUPT", store === "indexes" ? load : read);
+        await storage.close();
+        for (const record of [one, other]) await putRaw(name, store, record);
+      }
+    },
+  },
+];
+
+async function expectNoticed(name: string, written: Written, store: StoreName): Promise<void> {
+  // Both only save work, and nothing says that they should be there.
+  const isDispensable = store === "checkpoints" || store === "cursors";
+  for (const record of await listRaw(name, store)) {
+    for (const value of damage(record.value)) {
+      await putRaw(name, store, { key: record.key, value });
+      const { corrupt, wrong } = await readAll(name, written);
+      // A frontier is bytes to storage, whatever they say.
+      if (store === "cursors" && value instanceof Uint8Array) continue;
+      const isNoticed = value === undefined ? corrupt + wrong > 0 || isDispensable : corrupt > 0 && wrong === 0;
+      expect(isNoticed, `${store} with ${String(value).slice(0, 20)} is noticed, got ${corrupt} and ${wrong}`);
+    }
+    await putRaw(name, store, record);
+  }
+}
