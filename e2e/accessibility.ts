@@ -1,4 +1,4 @@
-/** Quick checks of a page as it is shown: names of controls, contrast of text, and nothing wider than the window. */
+/** Quick checks of a page as it is shown: names of controls, contrast of text, and nothing wider than its place. */
 import type { Page } from "@playwright/test";
 
 /** Controls in view without a name that a screen reader could say, by their HTML. */
@@ -77,4 +77,14 @@ export function findFaint(page: Page): Promise<readonly string[]> {
 /** How far the page can be scrolled sideways, in pixels. */
 export function sidewaysScroll(page: Page): Promise<number> {
   return page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+}
+
+/** Blocks in view that are too narrow for what they hold, so that some of it is cut off or stands out. */
+export function findCut(page: Page): Promise<readonly string[]> {
+  return page.evaluate(() =>
+    [...document.body.querySelectorAll("*")]
+      .filter((block) => block.checkVisibility() && block.closest(".unseen, input") === null)
+      .filter(({ clientWidth, scrollWidth }) => clientWidth > 0 && scrollWidth > clientWidth)
+      .map((block) => `${block.className} ${block.textContent?.trim().slice(0, 40)}`),
+  );
 }

@@ -97,6 +97,7 @@ const hints: Partial<Record<ErrorCode, string>> = {
   JOIN_REFUSED: "Ask for a new ticket: this one is used up, withdrawn, or not for this database.",
   TICKET_MALFORMED: "Check that the whole link was copied.",
   STORAGE_QUOTA: "Free some space on this device, or ask for persistent storage.",
+  STORAGE_CONFLICT: "Nothing of it was written. Load the database again, and repeat the change.",
   STORAGE_UNAVAILABLE: "IndexedDB is blocked here; private windows and site settings can do that.",
   WORKER_BOOT: "The worker script did not start. If your bundler does not emit it, pass workerUrl or worker to open().",
   WORKER_DEAD: "The background worker ended; call open() again.",

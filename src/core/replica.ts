@@ -62,6 +62,8 @@ interface Outcome {
   readonly changes: StoreChange[];
   readonly refusals: Refusal[];
   readonly missing: Set<EntryId>;
+  /** Why entries were refused: what stands on them and comes later in the same batch need not wait for them. */
+  readonly refused: Map<EntryId, Failure>;
 }
 
 export class Replica {
@@ -172,7 +174,14 @@ export class Replica {
   }
 
   #take(entries: readonly VouchedEntry[], nowMs: number): readonly ReplicaEffect[] {
-    const outcome: Outcome = { accepted: [], nodes: [], changes: [], refusals: [], missing: new Set() };
+    const outcome: Outcome = {
+      accepted: [],
+      nodes: [],
+      changes: [],
+      refusals: [],
+      missing: new Set(),
+      refused: new Map(),
+    };
     for (const entry of entries) this.#takeOne(entry, nowMs, outcome);
     for (const id of outcome.missing) if (this.graph.has(id) || this.pending.has(id)) outcome.missing.delete(id);
     return effectsOf(outcome, this.#wakeMs(nowMs));
@@ -205,12 +214,8 @@ export class Replica {
         return this.#accept(entry, verdict.parts, outcome);
       case "refuse":
         return this.#refuse(entry, verdict.failure, outcome);
-      case "wait": {
-        if (!this.pending.wait(entry, verdict.missing, this.authority.mayWrite(entry.author)))
-          return this.#refuse(entry, pendingFull, outcome);
-        for (const id of verdict.missing) outcome.missing.add(id);
-        return;
-      }
+      case "wait":
+        return this.#wait(entry, verdict.missing, outcome);
       case "hold": {
         if (!this.pending.holdBack(entry)) return this.#refuse(entry, pendingFull, outcome);
         const details = { aheadMs: verdict.aheadMs, maxMs: clockAheadMsMax };
@@ -220,6 +225,15 @@ export class Replica {
       default:
         unreachable(verdict);
     }
+  }
+
+  #wait(entry: VouchedEntry, missing: readonly EntryId[], outcome: Outcome): void {
+    const lost = missing.find((id) => outcome.refused.has(id));
+    const why = lost === undefined ? undefined : outcome.refused.get(lost);
+    if (why !== undefined) return this.#refuse(entry, why, outcome);
+    if (!this.pending.wait(entry, missing, this.authority.mayWrite(entry.author)))
+      return this.#refuse(entry, pendingFull, outcome);
+    for (const id of missing) outcome.missing.add(id);
   }
 
   #accept(entry: VouchedEntry, parts: readonly DecodedPart[], outcome: Outcome): void {
@@ -238,8 +252,10 @@ export class Replica {
 
   /** What stands on an entry that is not here now cannot stay: it comes again with it, or never. */
   #refuse(entry: Entry, why: Failure, outcome: Outcome): void {
-    outcome.refusals.push(refusal(entry, why));
-    for (const dependent of this.pending.takeDependents(entry.id)) outcome.refusals.push(refusal(dependent, why));
+    for (const each of [entry, ...this.pending.takeDependents(entry.id)]) {
+      outcome.refusals.push(refusal(each, why));
+      outcome.refused.set(each.id, why);
+    }
   }
 
   #partsOf(entry: Entry): Result<readonly DecodedPart[]> {

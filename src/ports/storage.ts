@@ -2,10 +2,16 @@
  * Where entries, checkpoints and what we know of peers are kept.
  *
  * [STORAGE-1] `commit` is atomic and durable: when its promise resolves all of it survives a crash, when it rejects none of it is there.
- * [STORAGE-2] Entries are numbered from 0 in the order of acceptance, per database, without gaps; the number is the entry's *position*.
+ * [STORAGE-2] Entries are numbered from 0 in the order of acceptance, per database, without gaps; the number is the entry's
+ *   *position*. A commit at another position than the next one is STORAGE_CONFLICT: somebody else wrote here, load again.
  * [STORAGE-3] Commits of one database happen in the order of the calls; `read` sees every commit that has resolved.
  * [STORAGE-4] Bytes handed in are copied or fully written before the promise resolves; the caller may not alter them until then.
- * [STORAGE-5] Failures are `TidemarkError`s with STORAGE_UNAVAILABLE, STORAGE_QUOTA, STORAGE_CORRUPT or STORAGE_CLOSED.
+ *   Bytes handed out are the caller's own.
+ * [STORAGE-5] Failures are `TidemarkError`s with STORAGE_UNAVAILABLE, STORAGE_QUOTA, STORAGE_CORRUPT, STORAGE_CLOSED,
+ *   STORAGE_CONFLICT or DATABASE_UNKNOWN.
+ * [STORAGE-7] Nothing is kept for a database without a record: what would be is DATABASE_UNKNOWN.
+ *
+ * Deliberately not here: whether entries are true. What is stored was checked before; what is loaded is checked again where it is used.
  */
 import type { EntryIndex } from "../core/graph.ts";
 import type { DatabaseId, EntryId, PublicKey } from "../core/ids.ts";
@@ -60,28 +66,37 @@ export interface Cursor {
 }
 
 export interface Storage {
-  /** All records, in the order of their ids. */
+  /** All records, in the order of their ids. Fails with STORAGE_CORRUPT when one cannot be read. */
   databases(): Promise<readonly DatabaseRecord[]>;
   putDatabase(record: DatabaseRecord): Promise<void>;
   /** Removes the database with everything kept for it. Absent: no error. */
   deleteDatabase(database: DatabaseId): Promise<void>;
-  /** Undefined when there is no record. Does not read the entries' bytes. */
+  /**
+   * Undefined when there is no record. Does not read the entries' bytes, but notices when they are missing: STORAGE_CORRUPT.
+   * Takes in what others wrote meanwhile.
+   */
   load(database: DatabaseId): Promise<LoadedDatabase | undefined>;
+  /** Rejects with STORAGE_CONFLICT, DATABASE_UNKNOWN (without a record, now or before), STORAGE_QUOTA; then nothing was written. */
   commit(commit: Commit): Promise<void>;
   /** The bytes of entries `from` ≤ position < `to`, in order. Fails with STORAGE_CORRUPT when one is missing. */
   read(database: DatabaseId, from: number, to: number): Promise<readonly Uint8Array[]>;
   /** The bytes of one entry by id, or undefined. */
   readById(database: DatabaseId, id: EntryId): Promise<Uint8Array | undefined>;
-  /** Atomically writes a part and removes those numbered `replaces` and above (below `part.number`). */
+  /**
+   * Atomically writes a part and removes those numbered `replaces` and above (below `part.number`). A crash of the whole machine
+   * may take back the last such calls, never the entries they came after. Rejects with DATABASE_UNKNOWN.
+   */
   putCheckpoint(database: DatabaseId, part: CheckpointPart, replaces: number): Promise<void>;
   /** Removes all parts: the state will be folded anew. */
   deleteCheckpoints(database: DatabaseId): Promise<void>;
+  /** In place of the pair's cursor before. A crash of the whole machine may bring that one back. Rejects with DATABASE_UNKNOWN. */
   putCursor(cursor: Cursor): Promise<void>;
+  /** In the order of the peers' keys. */
   cursors(database: DatabaseId): Promise<readonly Cursor[]>;
   /** Small values by name, such as the key pair; any value that survives a structured clone, CryptoKeys included. */
   getValue(name: string): Promise<unknown>;
   /** Stores a value only if the name is free and returns what is stored afterwards: two openers agree on one. */
   putValueOnce(name: string, value: unknown): Promise<unknown>;
-  /** Idempotent. Calls after it reject with STORAGE_CLOSED. */
+  /** Idempotent; resolves when what was begun is finished. Calls after it reject with STORAGE_CLOSED. */
   close(): Promise<void>;
 }

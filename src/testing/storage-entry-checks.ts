@@ -209,7 +209,7 @@ export const readChecks: readonly StorageCheck[] = [
       const [storage, other] = [await disk.open(), await disk.open()];
       const before = await Subject.create(storage);
       await before.commit(before.source.take(10));
-      await before.expectAll();
+      await storage.read(before.id, 0, 10);
       await other.deleteDatabase(before.id);
       const subject = await Subject.create(other);
       await subject.commit(subject.source.take(20, 30));

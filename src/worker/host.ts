@@ -171,7 +171,8 @@ async function openInstance(options: BootOptions, post: Post): Promise<Omit<Boot
 }
 
 async function openPorts(options: BootOptions, post: Post): Promise<EnginePorts> {
-  const storage = await openIdbStorage(options.name);
+  const onLost = (error: unknown): void => post({ type: "problem", database: undefined, error: toErrorData(error) });
+  const storage = await openIdbStorage(options.name, { onLost });
   const [identity, verifier, sha256] = await Promise.all([loadIdentity(storage), createVerifier(), loadSha256()]);
   const base = { storage, identity, verifier, sha256, clock: systemClock, random: platformRandom };
   return {
