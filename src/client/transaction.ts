@@ -100,9 +100,5 @@ function withoutId(store: string, id: string, row: object): object {
   if (typeof row !== "object" || row === null || !Object.hasOwn(row, "id")) return row;
   const { id: given, ...columns } = row as { id: unknown };
   if (given === id) return columns;
-  throw invalid(
-    `${store} ${id}: id`,
-    given,
-    `${JSON.stringify(id)}, or no id: the first argument is the row's id`,
-  );
+  throw invalid(`${store} ${id}: id`, given, `${JSON.stringify(id)}, or no id: the first argument is the row's id`);
 }

@@ -1,0 +1,77 @@
+/** Arbitrary session messages that are valid by themselves. Everything shrinks. */
+import fc from "fast-check";
+import type { Entry } from "../core/entry.ts";
+import type { Frontier, Head } from "../core/frontier.ts";
+import type { DatabaseId, EntryId, PublicKey } from "../core/ids.ts";
+import { encodeBatch } from "../core/protocol/batch.ts";
+import { type Message, prefixOf } from "../core/protocol/message.ts";
+import { arbitraryEntryId, arbitraryPublicKey } from "./arbitrary.ts";
+
+/** What messages are about, beside things that nobody has heard of. */
+export interface Subjects {
+  readonly databases: readonly DatabaseId[];
+  readonly keys: readonly PublicKey[];
+  readonly entries: readonly Entry[];
+}
+
+function among<T>(known: readonly T[], other: fc.Arbitrary<T>): fc.Arbitrary<T> {
+  return known.length === 0 ? other : fc.oneof({ weight: 4, arbitrary: fc.constantFrom(...known) }, other);
+}
+
+function hexOf(length: number): fc.Arbitrary<string> {
+  return fc.uint8Array({ minLength: length, maxLength: length }).map((bytes) => Buffer.from(bytes).toString("hex"));
+}
+
+export function arbitraryMessage(subjects: Partial<Subjects> = {}): fc.Arbitrary<Message> {
+  const { databases = [], keys = [], entries = [] } = subjects;
+  const database = among(databases, arbitraryEntryId());
+  const id = among(
+    entries.map((entry) => entry.id),
+    arbitraryEntryId(),
+  );
+  const key = among(keys, arbitraryPublicKey());
+  const number = fc.oneof(fc.nat(12), fc.maxSafeNat());
+  const known = entries.map(({ seq, id: known }): Head => ({ seq, id: known }));
+  const head = among(known, fc.record({ seq: number, id }));
+  const heads = fc.uniqueArray(head, { minLength: 1, maxLength: 4, selector: (each) => each.id }).map(sortById);
+  const type = <T extends string>(name: T): fc.Arbitrary<T> => fc.constant(name);
+  const prefix = among(databases.map(prefixOf), hexOf(6));
+  return fc.oneof(
+    fc.record({
+      type: type("digest"),
+      digests: fc.array(fc.record({ prefix, digest: hexOf(12) }), { minLength: 1, maxLength: 4 }),
+    }),
+    fc.record({ type: type("frontier"), database, asks: fc.boolean(), frontier: arbitraryFrontier(key, heads) }),
+    fc.record({ type: type("skeleton"), database, author: key, samples: fc.array(head, { maxLength: 6 }) }),
+    fc.record({ type: type("entries"), database, number, left: number, batch: arbitraryBatch(entries) }),
+    fc.record({ type: type("stored"), database, number }),
+    fc.record({ type: type("want"), database, ids: fc.array(id, { maxLength: 6 }) }),
+    fc.record({
+      type: type("join"),
+      database,
+      invite: key,
+      signature: fc.uint8Array({ minLength: 64, maxLength: 64 }),
+    }),
+    fc.record({ type: type("unavailable"), database }),
+  );
+}
+
+export function arbitraryFrontier(
+  key: fc.Arbitrary<PublicKey>,
+  heads: fc.Arbitrary<readonly Head[]>,
+): fc.Arbitrary<Frontier> {
+  return fc
+    .uniqueArray(fc.tuple(key, heads), { maxLength: 4, selector: ([author]) => author })
+    .map((authors) => new Map([...authors].sort(([a], [b]) => (a < b ? -1 : 1))));
+}
+
+function arbitraryBatch(entries: readonly Entry[]): fc.Arbitrary<Uint8Array> {
+  const garbage = fc.uint8Array({ maxLength: 20 });
+  return entries.length === 0
+    ? garbage
+    : fc.oneof({ weight: 6, arbitrary: fc.subarray([...entries]).map(encodeBatch) }, garbage);
+}
+
+function sortById<T extends { readonly id: EntryId }>(items: readonly T[]): readonly T[] {
+  return [...items].sort((a, b) => (a.id < b.id ? -1 : 1));
+}

@@ -1,0 +1,252 @@
+/**
+ * Sessions without an engine: sites hold replicas and talk, but nothing arrives and nothing becomes durable until a test says so.
+ * What has to hold at every moment is checked at every moment.
+ */
+import { vouchOwn } from "../core/chain.ts";
+import type { Entry, StorePart, VouchedEntry } from "../core/entry.ts";
+import { assert, type Failure, unwrap } from "../core/errors.ts";
+import type { DatabaseId, EntryId, PublicKey, Sha256 } from "../core/ids.ts";
+import { batchesInFlightMax } from "../core/limits.ts";
+import { decodeBatch, encodeBatch } from "../core/protocol/batch.ts";
+import { decodeMessage, encodeMessage, type Message } from "../core/protocol/message.ts";
+import { Session, type SessionEffect, type SessionEvent } from "../core/protocol/session.ts";
+import type { Replica, ReplicaEffect } from "../core/replica.ts";
+import { keyOf, rowParts, setPower, settingsParts, startMs, Writer } from "./writers.ts";
+
+/** One side of a conversation. */
+export class Line {
+  readonly from: Site;
+  readonly to: Site;
+  readonly session: Session;
+  /** Sent and not delivered yet. */
+  readonly out: Uint8Array[] = [];
+  /** Everything that was ever sent. */
+  readonly sent: Message[] = [];
+  readonly sentEntries: EntryId[] = [];
+  /** What came the other way. */
+  readonly receivedEntries: Set<EntryId> = new Set();
+  bytes = 0;
+  failure: Failure | undefined;
+  isOver = false;
+  readonly happened: SessionEffect["type"][] = [];
+  #inFlight = 0;
+
+  constructor(from: Site, to: Site) {
+    this.from = from;
+    this.to = to;
+    const { key: self, replicas, sha256 } = from;
+    this.session = new Session({ self, peer: to.key, transcript: new Uint8Array(32), replicas, sha256 });
+  }
+
+  get back(): Line {
+    const back = this.to.lines.find((line) => line.to === this.from);
+    assert(back, "lines come in pairs");
+    return back;
+  }
+
+  step(event: SessionEvent): void {
+    if (this.isOver) return;
+    for (const effect of this.session.step(event)) this.#perform(effect);
+  }
+
+  send(bytes: Uint8Array): void {
+    const message = unwrap(decodeMessage(bytes));
+    this.bytes += bytes.length;
+    this.sent.push(message);
+    this.out.push(bytes);
+    if (message.type === "stored")
+      this.back.#inFlight = Math.min(this.back.#inFlight, this.back.#number - message.number);
+    if (message.type !== "entries") return;
+    this.#number = message.number;
+    this.#inFlight += 1;
+    assert(this.#inFlight <= batchesInFlightMax, "the window is respected");
+    const entries = unwrap(decodeBatch(message.batch, message.database, this.from.sha256));
+    for (const { id } of entries) {
+      assert(!this.receivedEntries.has(id), "nothing goes back to where it came from");
+      this.sentEntries.push(id);
+    }
+  }
+
+  /** Of the latest batch. Databases are counted together: enough for tests with one. */
+  #number = 0;
+
+  deliver(): void {
+    const bytes = this.out.shift();
+    if (bytes !== undefined) this.back.step({ type: "received", bytes });
+  }
+
+  #perform(effect: SessionEffect): void {
+    this.happened.push(effect.type);
+    switch (effect.type) {
+      case "send":
+        return this.send(effect.bytes);
+      case "serve": {
+        const { database, number, left, nodes } = effect;
+        const replica = this.from.replica(database);
+        assert(
+          nodes.every((node) => node.position < replica.stored),
+          "only durable entries are sent",
+        );
+        const batch = encodeBatch(nodes.map((node) => this.from.entry(node.id)));
+        return this.send(encodeMessage({ type: "entries", database, number, left, batch }));
+      }
+      case "check":
+        for (const { id } of effect.entries) this.receivedEntries.add(id);
+        return this.from.take(this, effect.database, effect.number, effect.entries);
+      case "fail":
+        this.failure = effect.failure;
+        return this.close();
+      case "end":
+        return this.close();
+      case "grant":
+        this.from.write(effect.database, settingsParts(setPower(effect.key, effect.power)));
+        return;
+      case "checkJoin":
+        return this.step({
+          type: "joinChecked",
+          database: effect.database,
+          invite: effect.invite,
+          valid: effect.signature[0] === 1,
+        });
+      default:
+        return;
+    }
+  }
+
+  close(): void {
+    this.isOver = true;
+    this.back.isOver = true;
+  }
+}
+
+interface Unconfirmed {
+  readonly line: Line;
+  readonly database: DatabaseId;
+  readonly number: number;
+  readonly ids: readonly EntryId[];
+  readonly missing: readonly EntryId[];
+  readonly through: number;
+}
+
+export class Site {
+  readonly key: PublicKey;
+  readonly sha256: Sha256;
+  readonly replicas: Map<DatabaseId, Replica> = new Map();
+  readonly lines: Line[] = [];
+  readonly #writers = new Map<DatabaseId, Writer>();
+  #unconfirmed: Unconfirmed[] = [];
+
+  constructor(number: number, sha256: Sha256) {
+    this.key = keyOf(number);
+    this.sha256 = sha256;
+  }
+
+  /** Opens a database with what is durable in it. */
+  open(database: DatabaseId, entries: readonly VouchedEntry[] = []): Replica {
+    const writer = new Writer(this.key, database, this.sha256);
+    this.#writers.set(database, writer);
+    writer.receive(entries, 2 * startMs);
+    writer.store();
+    this.replicas.set(database, writer.replica);
+    for (const line of this.lines) line.step({ type: "offered", database });
+    return writer.replica;
+  }
+
+  replica(database: DatabaseId): Replica {
+    return this.#writer(database).replica;
+  }
+
+  entry(id: EntryId): VouchedEntry {
+    const all = [...this.#writers.values()].flatMap((writer) => writer.entries);
+    const entry = all.find((each) => each.id === id);
+    assert(entry, "an entry that is held");
+    return entry;
+  }
+
+  holds(database: DatabaseId): ReadonlySet<EntryId> {
+    return new Set(this.#writer(database).entries.map(({ id }) => id));
+  }
+
+  /** Accepts an own entry; it is not durable yet. */
+  write(database: DatabaseId, stores: readonly StorePart[] = rowParts("r")): void {
+    const written = this.#writer(database).write(stores, 2 * startMs);
+    assert(!("code" in written), "the site may write");
+  }
+
+  take(line: Line, database: DatabaseId, number: number, entries: readonly Entry[]): void {
+    const writer = this.#writer(database);
+    const effects = writer.receive(entries.map(vouchOwn), 2 * startMs);
+    const missing = effects.flatMap((effect) => (effect.type === "fetch" ? effect.ids : []));
+    const ids = entries.map(({ id }) => id);
+    this.#unconfirmed.push({ line, database, number, ids, missing, through: writer.replica.graph.size });
+    if (writer.replica.stored === writer.replica.graph.size) this.#confirm();
+  }
+
+  /** Whether something is accepted and not durable. */
+  get isDirty(): boolean {
+    return [...this.replicas.values()].some((replica) => replica.stored < replica.graph.size);
+  }
+
+  /** Makes everything durable. */
+  store(): void {
+    for (const [database, writer] of this.#writers) this.#announce(database, writer.store());
+    this.#confirm();
+  }
+
+  #announce(database: DatabaseId, effects: readonly ReplicaEffect[]): void {
+    for (const effect of effects) {
+      if (effect.type !== "announce") continue;
+      for (const line of this.lines) line.step({ type: "announced", database, nodes: effect.nodes });
+      if (effect.permissionsChanged) for (const line of this.lines) line.step({ type: "offered", database });
+    }
+  }
+
+  #confirm(): void {
+    const ready = this.#unconfirmed.filter(({ database, through }) => through <= this.replica(database).stored);
+    this.#unconfirmed = this.#unconfirmed.filter((each) => !ready.includes(each));
+    for (const { line, database, number, ids, missing } of ready) {
+      const { pending } = this.replica(database);
+      line.step({ type: "batchStored", database, number, ids: ids.filter((id) => !pending.has(id)), missing });
+    }
+  }
+
+  #writer(database: DatabaseId): Writer {
+    const writer = this.#writers.get(database);
+    assert(writer, "a database that is open");
+    return writer;
+  }
+}
+
+export class Conversation {
+  readonly sites: readonly Site[];
+
+  constructor(...sites: readonly Site[]) {
+    this.sites = sites;
+  }
+
+  /** Two sites meet; both start. */
+  connect(one: Site, other: Site): readonly [Line, Line] {
+    const lines = [new Line(one, other), new Line(other, one)] as const;
+    one.lines.push(lines[0]);
+    other.lines.push(lines[1]);
+    for (const line of lines) line.step({ type: "started" });
+    return lines;
+  }
+
+  /** What can happen next. */
+  actions(): readonly (() => void)[] {
+    const lines = this.sites.flatMap((site) => site.lines).filter((line) => line.out.length > 0 && !line.isOver);
+    const dirty = this.sites.filter((site) => site.isDirty);
+    return [...lines.map((line) => () => line.deliver()), ...dirty.map((site) => () => site.store())];
+  }
+
+  /** Lets things happen until nothing is left to happen; `pick` chooses among them. Throws when there is no end to it. */
+  run(pick: (count: number) => number = () => 0, stepsMax = 20_000): void {
+    for (let steps = 0; ; steps++) {
+      const actions = this.actions();
+      if (actions.length === 0) return;
+      assert(steps < stepsMax, "a conversation comes to an end");
+      actions[pick(actions.length)]?.();
+    }
+  }
+}
