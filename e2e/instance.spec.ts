@@ -54,15 +54,21 @@ test("[CLIENT-3] a dead worker rejects calls under way and later ones with WORKE
           .catch(({ code }) => code),
       ),
     );
+    const heard = new Promise((resolve) => tide.on("problem", ({ code }) => resolve(code)));
     worker?.terminate();
     const first = (await underWay).filter((code) => code !== undefined);
     const later = await db
       .table("rows")
       .all()
       .catch(({ code }) => code);
-    return { closed: await waiting, first: [...new Set(first)], later };
+    return { closed: await waiting, first: [...new Set(first)], later, heard: await heard };
   });
-  expect(codes).toEqual({ closed: "INSTANCE_CLOSED", first: ["WORKER_DEAD"], later: "WORKER_DEAD" });
+  expect(codes).toEqual({
+    closed: "INSTANCE_CLOSED",
+    first: ["WORKER_DEAD"],
+    later: "WORKER_DEAD",
+    heard: "WORKER_DEAD",
+  });
 });
 
 test("[CLIENT-4] errors cross the worker boundary with their code, details and hint", async ({

@@ -23,7 +23,10 @@ export interface InstanceOptions {
 export interface InstanceEvents {
   /** The relay came up, went away, or refused us. Work goes on either way. */
   relay: RelayStatus;
-  /** Something went wrong that no call is waiting for: an entry of a peer that was refused, a peer that broke the protocol. */
+  /**
+   * Something went wrong that no call is waiting for: an entry of a peer that was refused, a peer that broke the protocol, a
+   * storage that was taken away, a worker that died.
+   */
   problem: TidemarkError;
 }
 

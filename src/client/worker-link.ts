@@ -10,7 +10,7 @@ import { transfer, wrap } from "comlink";
 import { TidemarkError } from "../core/errors.ts";
 import { PeerConnections } from "../transport/simple-peer.ts";
 import type { BootInfo, BootOptions, WorkerApi, WorkerEvent } from "../worker/api.ts";
-import { carryErrors } from "../worker/error-data.ts";
+import { carryErrors, toErrorData } from "../worker/error-data.ts";
 
 export interface WorkerLinkOptions {
   readonly startWorker: () => Worker;
@@ -108,7 +108,9 @@ export class WorkerLink {
   #watchLife(lifeLock: string): void {
     navigator.locks
       ?.request(lifeLock, { signal: this.#waitForDeath.signal }, () => {
-        this.#end(new TidemarkError("WORKER_DEAD", { reason: "it ended unexpectedly" }));
+        const error = new TidemarkError("WORKER_DEAD", { reason: "it ended unexpectedly" });
+        this.#end(error);
+        this.#onEvent({ type: "problem", database: undefined, error: toErrorData(error) });
       })
       .catch(() => {}); // Aborted when the link ends for another reason.
   }

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import type { Entry } from "../core/entry.ts";
 import type { Frontier, Head } from "../core/frontier.ts";
-import type { DatabaseId, EntryId, PublicKey } from "../core/ids.ts";
+import { type DatabaseId, type EntryId, encodeHex, type PublicKey } from "../core/ids.ts";
 import { encodeBatch } from "../core/protocol/batch.ts";
 import { type Message, prefixOf } from "../core/protocol/message.ts";
 import { arbitraryEntryId, arbitraryPublicKey } from "./arbitrary.ts";
@@ -19,7 +19,7 @@ function among<T>(known: readonly T[], other: fc.Arbitrary<T>): fc.Arbitrary<T> 
 }
 
 function hexOf(length: number): fc.Arbitrary<string> {
-  return fc.uint8Array({ minLength: length, maxLength: length }).map((bytes) => Buffer.from(bytes).toString("hex"));
+  return fc.uint8Array({ minLength: length, maxLength: length }).map(encodeHex);
 }
 
 export function arbitraryMessage(subjects: Partial<Subjects> = {}): fc.Arbitrary<Message> {

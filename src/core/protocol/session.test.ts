@@ -1,6 +1,6 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { SeededRandom } from "../../testing/random.ts";
 import { Conversation, type Line, Site } from "../../testing/sites.ts";
 import { arbitraryWorld, growWorld, type World } from "../../testing/world.ts";
