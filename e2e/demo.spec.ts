@@ -445,3 +445,15 @@ for (const { name, options } of looks) {
     await ada.close();
   });
 }
+
+test("names as long as they may be leave everything in its place on a phone", async ({ browser, site, relay }) => {
+  const options = { site: site.url, relay: relay.url };
+  const ada = await Person.open(browser, options);
+  await ada.makeBoard("Garden party", "W".repeat(40));
+  const ben = await Person.open(browser, { ...options, ...phone }, await ada.link("write"));
+  await ben.onBoard("Garden party");
+  await expect(ben.page.getByRole("button", { name: /W{40} has everything/ })).toBeVisible();
+  expect(await sidewaysScroll(ben.page)).toBeLessThanOrEqual(0);
+  expect(await findCut(ben.page)).toEqual([]);
+  for (const person of [ada, ben]) await person.close();
+});
