@@ -53,11 +53,6 @@ const explanations: Partial<Record<ErrorCode, Explanation>> = {
   },
   DATABASE_NOT_READY: { title: "The board has not arrived yet", hint: "Wait until the owner's device is online." },
   ENTRY_TOO_LARGE: { title: "That is too much at once", hint: "Try it in smaller pieces." },
-  RELAY_UNREACHABLE: { title: "The relay cannot be reached", hint: "Your work goes on; it is tried again by itself." },
-  RELAY_REFUSED: {
-    title: "The relay turned this device away",
-    hint: "Your work goes on, but nobody new can be found through it.",
-  },
   CHANNEL_CLOSED: { title: "A connection broke off", hint: "It is made again by itself." },
   HANDSHAKE_TIMEOUT: { title: "A device did not answer in time", hint: "It is tried again by itself." },
   ENTRY_TIME_AHEAD: {

@@ -138,3 +138,33 @@ test("[CLIENT-7] an aborted call rejects with ABORTED at once", async ({ browser
   expect(code).toBe("ABORTED");
   for (const device of [a, b]) await device.close();
 });
+
+test("[CLIENT-11] a database that cannot be read is reported, and the others open", async ({ browser, app, relay }) => {
+  const device = await Device.open(browser, { site: app.url, relay: relay.url });
+  await device.createAndShare();
+  const ids = await device.run(async () => {
+    const other = await tide.createDatabase({ name: "Whole" });
+    await other.table("notes").put("n1", { title: "kept" });
+    return [db.id, other.id] as const;
+  });
+  await device.run(async () => {
+    await tide.close();
+    const opening = indexedDB.open("tidemark/e2e");
+    await new Promise((resolve) => (opening.onsuccess = resolve));
+    const tx = opening.result.transaction("indexes", "readwrite");
+    const cursor = tx.objectStore("indexes").openCursor();
+    await new Promise((resolve) => (cursor.onsuccess = resolve));
+    cursor.result?.update(new Uint8Array(8));
+    await new Promise((resolve) => (tx.oncomplete = resolve));
+    opening.result.close();
+  });
+  const after = await device.run(async () => {
+    globalThis.tide = await tidemark.open({ name: "e2e" });
+    const code = await new Promise((resolve) => tide.on("problem", (error) => resolve(error.code)));
+    return { code, ids: (await tide.databases()).map(({ id }) => id) };
+  });
+  expect(after.code).toBe("STORAGE_CORRUPT");
+  expect(after.ids.length).toBe(1);
+  expect(ids).toContain(after.ids[0]);
+  await device.close();
+});

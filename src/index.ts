@@ -1,5 +1,5 @@
 /** Tidemark: local-first databases in the browser that sync peer to peer. */
-export { Database } from "./client/database.ts";
+export { Database, type SharedPermission } from "./client/database.ts";
 export { Instance, type InstanceEvents } from "./client/instance.ts";
 export { Kv } from "./client/kv.ts";
 export type { Stop } from "./client/listeners.ts";

@@ -1,8 +1,10 @@
 /** A database, as the app holds it. */
 import { transfer } from "comlink";
 import { type DatabaseId, formatCid } from "../core/ids.ts";
-import { type Permission, parsePermission } from "../core/store/power.ts";
+import type { Permission } from "../core/store/power.ts";
+import { invalid } from "../core/store/values.ts";
 import type { DatabaseInfo, StateDigest, WatchedType, WorkerApi } from "../worker/api.ts";
+import { assertFunction, assertObject } from "./input.ts";
 import { Kv } from "./kv.ts";
 import type { Stop } from "./listeners.ts";
 import { Sync } from "./sync.ts";
@@ -10,6 +12,10 @@ import { Table } from "./table.ts";
 import { type RowLike, Transaction, validateStoreName } from "./transaction.ts";
 import type { OrderedItems, Watched } from "./watched.ts";
 import type { WorkerLink } from "./worker-link.ts";
+
+/** What a ticket can give. */
+export type SharedPermission = Extract<Permission, "admin" | "write" | "read">;
+const sharedPermissions: readonly SharedPermission[] = ["admin", "write", "read"];
 
 /** All entries that descend from one root entry, and the stores they make. */
 export class Database {
@@ -44,6 +50,7 @@ export class Database {
    * });
    */
   async transact(write: (tx: Transaction) => void | Promise<void>): Promise<void> {
+    assertFunction(write, "transaction");
     const tx = new Transaction();
     try {
       await write(tx);
@@ -71,8 +78,10 @@ export class Database {
    * A ticket: whoever holds it gets in with that permission, so treat it like a key. The device that made it lets them in,
    * and has to be reachable for that. Resolves when the invite is durable. Rejects with PERMISSION_DENIED or INPUT_INVALID.
    */
-  async share({ permission }: { readonly permission: Permission }): Promise<string> {
-    parsePermission(permission);
+  async share(options: { readonly permission: SharedPermission }): Promise<string> {
+    assertObject(options, "options of share", "{ permission }");
+    const { permission } = options;
+    if (!sharedPermissions.includes(permission)) throw invalid("permission", permission, sharedPermissions.join(", "));
     return this.call("share", (api, database) => api.share(database, permission));
   }
 

@@ -2,12 +2,13 @@
 
 import { TidemarkError } from "../core/errors.ts";
 import { type PublicKey, parseCid } from "../core/ids.ts";
-import { storeNameBytesMax } from "../core/limits.ts";
+import { labelBytesMax } from "../core/limits.ts";
 import { validateName } from "../core/store/values.ts";
 import type { RelayStatus } from "../ports/transport.ts";
 import type { DatabaseInfo, WorkerEvent } from "../worker/api.ts";
 import { fromErrorData } from "../worker/error-data.ts";
 import { Database } from "./database.ts";
+import { assertObject, assertText } from "./input.ts";
 import { Listeners, type Stop } from "./listeners.ts";
 import { Watched } from "./watched.ts";
 import { WorkerLink, type WorkerLinkOptions } from "./worker-link.ts";
@@ -18,6 +19,7 @@ export interface InstanceOptions {
   readonly iceServers: readonly RTCIceServer[];
   readonly startWorker: () => Worker;
   readonly bootTimeoutMs: number;
+  readonly signal: AbortSignal | undefined;
 }
 
 export interface InstanceEvents {
@@ -38,7 +40,8 @@ export class Instance {
   readonly #link: WorkerLink;
   readonly #watched: Watched;
   readonly #databases = new Map<string, Database>();
-  readonly #listeners = new Listeners<InstanceEvents>();
+  readonly #listeners = new Listeners<InstanceEvents>(["relay", "problem"]);
+  readonly #unheard: TidemarkError[] = [];
   readonly #cameBack: () => void;
 
   private constructor(name: string, publicKey: PublicKey, link: WorkerLink, watched: Watched) {
@@ -51,27 +54,33 @@ export class Instance {
   }
 
   /** For `open`, which checks the options. */
-  static async open({ name, relays, iceServers, startWorker, bootTimeoutMs }: InstanceOptions): Promise<Instance> {
+  static async open(settings: InstanceOptions): Promise<Instance> {
+    const { name, relays, iceServers, startWorker, bootTimeoutMs, signal } = settings;
     const watched = new Watched();
-    let take: (event: WorkerEvent) => void = () => {};
+    const early: WorkerEvent[] = [];
+    let take = (event: WorkerEvent): void => void early.push(event);
     const options: WorkerLinkOptions = {
       startWorker,
       bootTimeoutMs,
+      signal,
       boot: { name, relays, iceServers },
       onEvent: (event) => take(event),
     };
     const { link, info } = await WorkerLink.boot(options);
     const instance = new Instance(name, info.publicKey, link, watched);
     take = (event) => instance.#take(event);
+    early.forEach(take);
     return instance;
   }
 
   /**
-   * Makes a database that this device owns. Resolves when its root is durable. The name is 1 to 128 bytes and shown to
+   * Makes a database that this device owns. Resolves when its root is durable. The name is 1 to 256 bytes and shown to
    * everyone who joins. Rejects with INPUT_INVALID or a STORAGE_ code.
    */
-  async createDatabase({ name }: { readonly name: string }): Promise<Database> {
-    validateName(name, "database name", storeNameBytesMax);
+  async createDatabase(options: { readonly name: string }): Promise<Database> {
+    assertObject(options, "options of createDatabase", "{ name }");
+    const { name } = options;
+    validateName(name, "database name", labelBytesMax);
     return this.#database(await this.#link.call("createDatabase", (api) => api.createDatabase(name)));
   }
 
@@ -83,6 +92,7 @@ export class Instance {
 
   /** One of `databases()`. Rejects with INPUT_INVALID for what is no id and DATABASE_UNKNOWN for one that is not here. */
   async database(id: string): Promise<Database> {
+    assertText(id, "database id", "a CID such as bafyrei…");
     const key = parseCid(id);
     const found = (await this.#link.call("databases", (api) => api.databases())).find((info) => info.id === key);
     if (found === undefined) throw new TidemarkError("DATABASE_UNKNOWN", { database: id });
@@ -94,6 +104,7 @@ export class Instance {
    * come, which takes a peer. Rejects with TICKET_MALFORMED or a STORAGE_ code.
    */
   async join(ticket: string, options: { readonly signal?: AbortSignal } = {}): Promise<Database> {
+    assertText(ticket, "ticket", "tidemark:?db=…");
     return this.#database(await this.#link.call("join", (api) => api.join(ticket), options.signal));
   }
 
@@ -107,8 +118,16 @@ export class Instance {
     await this.#link.call("goOnline", (api) => api.setOnline(true));
   }
 
+  /** Returns the way to stop. Problems met before anybody listened, such as a database that cannot be read, are told to the first who does. */
   on<E extends keyof InstanceEvents>(event: E, listener: (data: InstanceEvents[E]) => void): Stop {
-    return this.#listeners.on(event, listener);
+    const stop = this.#listeners.on(event, listener);
+    if (event === "problem") {
+      const unheard = this.#unheard.splice(0);
+      queueMicrotask(() => {
+        for (const problem of unheard) this.#listeners.emit("problem", problem);
+      });
+    }
+    return stop;
   }
 
   /** Resolves when everything is durable and the worker has ended. Later calls reject with INSTANCE_CLOSED. Idempotent. */
@@ -136,9 +155,17 @@ export class Instance {
       case "relay":
         return this.#listeners.emit("relay", event.status);
       case "problem":
-        return this.#listeners.emit("problem", fromErrorData(event.error));
+        return this.#tell(fromErrorData(event.error));
       case "connections":
         return; // Taken by the link.
     }
   }
+
+  #tell(problem: TidemarkError): void {
+    if (this.#listeners.has("problem")) this.#listeners.emit("problem", problem);
+    else if (this.#unheard.length < unheardMax) this.#unheard.push(problem);
+  }
 }
+
+/** An app that never listens must not gather problems for ever. */
+const unheardMax = 20;

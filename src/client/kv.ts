@@ -1,6 +1,7 @@
 /** A kv store, as the app holds it. */
 import type { JsonValue } from "../core/store/values.ts";
 import type { Database } from "./database.ts";
+import { assertFunction } from "./input.ts";
 import { callSafely, type Stop } from "./listeners.ts";
 import { OrderedItems } from "./watched.ts";
 
@@ -36,6 +37,7 @@ export class Kv {
 
   /** Calls `listener` with all values by key, in the order of the keys: first as they are, then after every change. */
   subscribe(listener: (values: ReadonlyMap<string, JsonValue>) => void): Stop {
+    assertFunction(listener, "listener");
     const values = new OrderedItems((key, value) => [key, value as JsonValue] as const);
     return this.#database.watch("kv", this.name, values, (all) => callSafely(listener, new Map(all)));
   }

@@ -1,6 +1,7 @@
 /** Where an app starts. */
 import { TidemarkError } from "../core/errors.ts";
 import { invalid, validateName } from "../core/store/values.ts";
+import { assertObject } from "./input.ts";
 import { Instance } from "./instance.ts";
 
 export interface OpenOptions {
@@ -25,7 +26,7 @@ const bootTimeoutDefaultMs = 15_000;
 /**
  * Opens the instance of that name in this browser, and with it everything that was saved.
  *
- * Rejects with INPUT_INVALID; ENVIRONMENT_UNSUPPORTED outside a browser page; INSTANCE_IN_USE when another tab has it open;
+ * Rejects with INPUT_INVALID; ENVIRONMENT_UNSUPPORTED outside a secure browser page; INSTANCE_IN_USE when another tab has it open;
  * WORKER_BOOT when the worker's script does not start; STORAGE_UNAVAILABLE and other STORAGE_ codes; ABORTED.
  *
  * @example
@@ -34,6 +35,7 @@ const bootTimeoutDefaultMs = 15_000;
  * await db.table("notes").put("n1", { title: "Hello", done: false });
  */
 export async function open(options: OpenOptions): Promise<Instance> {
+  assertObject(options, "options of open", "{ name, … }");
   validateName(options.name, "name", instanceNameBytesMax);
   const relays = options.relay === undefined ? [] : [options.relay].flat();
   for (const relay of relays) validateRelay(relay);
@@ -45,6 +47,7 @@ export async function open(options: OpenOptions): Promise<Instance> {
     iceServers: options.iceServers ?? [],
     startWorker: workerStarter(options),
     bootTimeoutMs: options.bootTimeoutMs ?? bootTimeoutDefaultMs,
+    signal: options.signal,
   });
 }
 
@@ -63,5 +66,8 @@ function validateRelay(relay: string): void {
 function assertBrowserPage(): void {
   for (const missing of ["Worker", "MessageChannel", "indexedDB"]) {
     if (!(missing in globalThis)) throw new TidemarkError("ENVIRONMENT_UNSUPPORTED", { missing });
+  }
+  if (!globalThis.isSecureContext) {
+    throw new TidemarkError("ENVIRONMENT_UNSUPPORTED", { missing: "a secure context: https, or localhost" });
   }
 }

@@ -1,5 +1,6 @@
 /** How a database is doing: what is saved here, what has reached others, who is connected. */
 import type { DatabaseStatus } from "../engine/status.ts";
+import { assertFunction } from "./input.ts";
 import { Listeners, type Stop } from "./listeners.ts";
 
 export interface Progress {
@@ -17,7 +18,7 @@ export interface SyncEvents {
 
 export class Sync {
   readonly #readStatus: () => Promise<DatabaseStatus>;
-  readonly #listeners = new Listeners<SyncEvents>();
+  readonly #listeners = new Listeners<SyncEvents>(["status", "progress"]);
 
   /** For `Database`. */
   constructor(readStatus: () => Promise<DatabaseStatus>) {
@@ -35,6 +36,7 @@ export class Sync {
 
   /** Calls `listener` with the status: first as it is, then after every change. */
   subscribe(listener: (status: DatabaseStatus) => void): Stop {
+    assertFunction(listener, "listener");
     const stop = this.on("status", listener);
     let stopped = false;
     this.#readStatus().then(

@@ -1,6 +1,7 @@
 /** A table, as the app holds it. */
 import type { Row as Columns } from "../core/store/values.ts";
 import type { Database } from "./database.ts";
+import { assertFunction } from "./input.ts";
 import { callSafely, type Stop } from "./listeners.ts";
 import type { Row, RowChanges, RowLike } from "./transaction.ts";
 import { OrderedItems } from "./watched.ts";
@@ -50,6 +51,7 @@ export class Table<T extends RowLike> {
    * Changes that come together are shown together. Rows that did not change keep their identity. Stop it with what is returned.
    */
   subscribe(listener: (rows: readonly Row<T>[]) => void): Stop {
+    assertFunction(listener, "listener");
     const rows = new OrderedItems((id, columns) => toRow<T>(id, columns as Columns));
     return this.#database.watch("table", this.name, rows, (all) => callSafely(listener, all));
   }

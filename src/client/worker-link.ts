@@ -15,6 +15,7 @@ import { carryErrors, toErrorData } from "../worker/error-data.ts";
 export interface WorkerLinkOptions {
   readonly startWorker: () => Worker;
   readonly bootTimeoutMs: number;
+  readonly signal: AbortSignal | undefined;
   readonly boot: Omit<BootOptions, "lifeLock">;
   readonly onEvent: (event: WorkerEvent) => void;
 }
@@ -80,10 +81,10 @@ export class WorkerLink {
     await closed.finally(() => this.#end(new TidemarkError("INSTANCE_CLOSED", { name })));
   }
 
-  async #boot({ boot, bootTimeoutMs }: WorkerLinkOptions): Promise<BootInfo> {
+  async #boot({ boot, bootTimeoutMs, signal }: WorkerLinkOptions): Promise<BootInfo> {
     const lifeLock = `tidemark/${boot.name}/worker/${crypto.randomUUID()}`;
     const { port2 } = this.#events;
-    const booted = this.call("open", (api) => api.boot({ ...boot, lifeLock }, transfer(port2, [port2])));
+    const booted = this.call("open", (api) => api.boot({ ...boot, lifeLock }, transfer(port2, [port2])), signal);
     const info = await Promise.race([booted, this.#failedToStart(bootTimeoutMs)]);
     this.#worker.onerror = null;
     this.#watchLife(lifeLock);

@@ -33,7 +33,7 @@ export class Authority {
 
   /** A key's power as the whole graph has it now. */
   power(key: PublicKey): Power {
-    return this.#powerAt(key, this.#graph.settings());
+    return this.#powerAt(key, this.#graph.settings(), this.#graph.root?.author);
   }
 
   mayRead(key: PublicKey): boolean {
@@ -47,36 +47,53 @@ export class Authority {
   /** Whether our key may set `key` to `power` now. */
   maySet(author: PublicKey, key: PublicKey, power: Power): boolean {
     const latest = this.#graph.settings();
-    return this.#setFailure(author, this.#powerAt(author, latest), { type: "set", key, power }, latest) === undefined;
+    const owner = this.#graph.root?.author;
+    const mine = this.#powerAt(author, latest, owner);
+    return this.#setFailure(author, mine, { type: "set", key, power }, latest, owner) === undefined;
   }
 
-  /** Undefined when the author was entitled to everything the entry does, given the nodes it follows. */
-  judge(author: PublicKey, ops: readonly SettingsOp[], followed: readonly Node[]): Failure | undefined {
+  /**
+   * Undefined when the author was entitled to everything the entry does, given the nodes it follows. `owner` is the author of
+   * the root, which may be on trial itself.
+   */
+  judge(
+    author: PublicKey,
+    ops: readonly SettingsOp[],
+    followed: readonly Node[],
+    owner: PublicKey | undefined,
+  ): Failure | undefined {
     if (followed.length === 0) return undefined; // The root: whoever wrote it owns the database.
     const latest = latestSettings(followed);
-    const power = this.#powerAt(author, latest);
+    const power = this.#powerAt(author, latest, owner);
     if (power > WRITE) return denied(author, "write");
     for (const op of ops) {
-      const refused = this.#setFailure(author, power, op, latest);
+      const refused = this.#setFailure(author, power, op, latest, owner);
       if (refused !== undefined) return refused;
     }
     return undefined;
   }
 
-  #setFailure(author: PublicKey, power: Power, op: SettingsOp, latest: readonly Node[]): Failure | undefined {
+  #setFailure(
+    author: PublicKey,
+    power: Power,
+    op: SettingsOp,
+    latest: readonly Node[],
+    owner: PublicKey | undefined,
+  ): Failure | undefined {
     if (power >= WRITE) return denied(author, "admin");
     if (op.type === "name" || op.type === "nonce") return undefined;
     if (op.power <= power) return denied(author, `stronger than ${permissionName(op.power)}`);
     if (op.type === "invite" || op.key === author) return undefined;
-    return this.#powerAt(op.key, latest) > power ? undefined : denied(author, "stronger than the key it sets");
+    return this.#powerAt(op.key, latest, owner) > power ? undefined : denied(author, "stronger than the key it sets");
   }
 
-  #powerAt(key: PublicKey, latest: readonly Node[]): Power {
-    if (key === this.#graph.root?.author) return OWNER;
+  #powerAt(key: PublicKey, latest: readonly Node[], owner: PublicKey | undefined): Power {
+    if (key === owner) return OWNER;
     const known = this.#powers.get(latest) ?? new Map<PublicKey, Power>();
     this.#powers.set(latest, known);
     const power = known.get(key) ?? this.#findPower(key, latest);
-    known.set(key, power);
+    // Keys without any power are anybody's to make up: remembering them would let a stranger fill the memory.
+    if (power !== NONE) known.set(key, power);
     return power;
   }
 

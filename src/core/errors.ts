@@ -61,8 +61,6 @@ export interface ErrorDetails {
   STORAGE_CONFLICT: { readonly database: string; readonly got: number; readonly expected: number };
   WORKER_BOOT: { readonly reason: string; readonly afterMs: number };
   WORKER_DEAD: { readonly reason: string };
-  RELAY_UNREACHABLE: { readonly url: string; readonly reason: string };
-  RELAY_REFUSED: { readonly url: string; readonly reason: string };
   RELAY_LISTEN: { readonly host: string; readonly port: number; readonly reason: string };
   RELAY_MESSAGE: { readonly got: string; readonly expected: string };
   INTERNAL: { readonly reason: string };
@@ -94,7 +92,7 @@ const hints: Partial<Record<ErrorCode, string>> = {
   INSTANCE_CLOSED: "Call open() again.",
   ROW_MISSING: "Use put() to create a row; update() changes an existing one.",
   DATABASE_NOT_READY: "Await ready() before writing: the database has not arrived from a peer yet.",
-  JOIN_REFUSED: "Ask for a new ticket: this one is used up, withdrawn, or not for this database.",
+  JOIN_REFUSED: "Ask for a new ticket: its invite is withdrawn, or not of this database.",
   TICKET_MALFORMED: "Check that the whole link was copied.",
   STORAGE_QUOTA: "Free some space on this device, or ask for persistent storage.",
   STORAGE_CONFLICT: "Nothing of it was written. Load the database again, and repeat the change.",
@@ -102,7 +100,6 @@ const hints: Partial<Record<ErrorCode, string>> = {
   WORKER_BOOT: "The worker script did not start. If your bundler does not emit it, pass workerUrl or worker to open().",
   WORKER_DEAD: "The background worker ended; call open() again.",
   RELAY_LISTEN: "Choose another port or host, or stop the program that uses this one.",
-  RELAY_UNREACHABLE: "Work goes on offline; the relay is tried again by itself.",
 };
 
 /**

@@ -9,11 +9,12 @@
 import type { Authority } from "./authority.ts";
 import { aheadMs } from "./clock.ts";
 import { type Entry, follows } from "./entry.ts";
-import { type Failure, type Result, success } from "./errors.ts";
+import { type Failure, failure, type Result, success } from "./errors.ts";
 import type { Node } from "./graph.ts";
 import type { DatabaseId, EntryId } from "./ids.ts";
-import { clockAheadMsMax } from "./limits.ts";
-import { type DecodedPart, decodePart } from "./store/kinds.ts";
+import { clockAheadMsMax, entryItemsMax } from "./limits.ts";
+import { countItems } from "./store/item-count.ts";
+import { type DecodedPart, decodePart, kindOf } from "./store/kinds.ts";
 import { type SettingsOp, settingsStoreName } from "./store/settings.ts";
 
 export type Verdict =
@@ -28,6 +29,8 @@ export interface Surroundings {
   readonly authority: Authority;
   /** The node of an entry that is accepted. */
   find(id: EntryId): Node | undefined;
+  /** The root, when it is accepted. */
+  root(): Node | undefined;
   partsOf(entry: Entry): Result<readonly DecodedPart[]>;
 }
 
@@ -40,9 +43,13 @@ export function judge(entry: Entry, surroundings: Surroundings, nowMs: number): 
   if (followed.length < ids.length) return { type: "wait", missing: ids.filter((id) => find(id) === undefined) };
   const misplaced = misplacedIn(entry, followed) ?? chainFailure(entry, followed);
   if (misplaced !== undefined) return refuse(misplaced);
+  const owner = surroundings.root()?.author;
+  // Before anything is decoded: what a stranger sends must not cost more than its bytes.
+  const stranger = authority.judge(entry.author, [], followed, owner);
+  if (stranger !== undefined) return refuse(stranger);
   const parts = surroundings.partsOf(entry);
   if (!parts.ok) return refuse(parts.failure);
-  const denied = authority.judge(entry.author, settingsIn(parts.value), followed);
+  const denied = authority.judge(entry.author, settingsIn(parts.value), followed, owner);
   if (denied !== undefined) return refuse(denied);
   const ahead = aheadMs(entry.time, nowMs);
   if (ahead > clockAheadMsMax && entry.time > 1 + latestTime(followed)) return { type: "hold", aheadMs: ahead };
@@ -51,6 +58,11 @@ export function judge(entry: Entry, surroundings: Surroundings, nowMs: number): 
 
 /** Fails with what the first bad payload is refused for. */
 export function decodeParts(entry: Entry): Result<readonly DecodedPart[]> {
+  let items = 0;
+  for (const { type, payload } of entry.stores) {
+    if (kindOf(type) !== undefined) items += countItems(payload, entryItemsMax);
+    if (items > entryItemsMax) return failure("CBOR_TOO_LARGE", { got: items, max: entryItemsMax });
+  }
   const parts: DecodedPart[] = [];
   for (const part of entry.stores) {
     const decoded = decodePart(part);

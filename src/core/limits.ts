@@ -27,6 +27,11 @@ export const labelBytesMax = 256;
 export const depthMax: number = 128;
 /** Values inside one JSON value: an empty object is one byte encoded and some 60 decoded, so 60 MB at worst. */
 export const valueItemsMax = 1_000_000;
+/**
+ * Values, names and ops in all payloads of one entry, a byte string counting four: some 60 bytes each in memory, so 250 MB at
+ * worst. 100,000 rows of ten columns are 2.3 million.
+ */
+export const entryItemsMax = 4_000_000;
 /** Branches of one author's chain beyond which each further one is reported. None is refused: replicas would differ in which. */
 export const forksMax = 16;
 /** How far ahead of our clock an entry may be before it is held back. */

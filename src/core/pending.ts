@@ -144,6 +144,17 @@ export class Pending {
     return taken;
   }
 
+  /** Up to `max` of the ids that are waited for and not here, leaving out the first `from`. */
+  missing(from: number, max: number): readonly EntryId[] {
+    const ids: EntryId[] = [];
+    let at = 0;
+    for (const id of this.#dependents.keys()) {
+      if (ids.length >= max) break;
+      if (!this.has(id) && at++ >= from) ids.push(id);
+    }
+    return ids;
+  }
+
   #remove({ entry, missing, isKnown }: Waiting): VouchedEntry {
     this.#waiting.delete(entry.id);
     this.#load.remove(entry);

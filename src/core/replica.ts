@@ -86,6 +86,7 @@ export class Replica {
       database,
       authority: this.authority,
       find: (id) => this.graph.get(id),
+      root: () => this.graph.root,
       partsOf: (entry) => this.#partsOf(entry),
     };
   }
@@ -253,6 +254,7 @@ export class Replica {
   /** What stands on an entry that is not here now cannot stay: it comes again with it, or never. */
   #refuse(entry: Entry, why: Failure, outcome: Outcome): void {
     for (const each of [entry, ...this.pending.takeDependents(entry.id)]) {
+      this.#parts.delete(each);
       outcome.refusals.push(refusal(each, why));
       outcome.refused.set(each.id, why);
     }

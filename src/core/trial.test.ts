@@ -50,6 +50,13 @@ describe("[REPLICA-8] entries whose own signature was not checked may be taken",
     expect(isProved(reader(first), [second, third], [third])).toBe(true);
   });
 
+  test("together with the root, when nothing is here yet", () => {
+    const empty = new Writer(keyOf(9), root.id, sha256);
+    expect(isProved(empty, [root, first, second, third], [root, third])).toBe(true);
+    const own = seal({ ...next(undefined), author: owner, seq: 1, prev: root.id, parents: [] }, sha256);
+    expect(isProved(empty, [root, own], [own])).toBe(true);
+  });
+
   test("when everything was checked, whatever becomes of it", () => {
     const wrong = next(second, { height: 99 });
     expect(isProved(reader(), [first, second, wrong], [first, second, wrong])).toBe(true);

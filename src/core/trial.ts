@@ -46,7 +46,8 @@ function tryAll(entries: readonly VouchedEntry[], surroundings: Surroundings, pe
   const nodes = new Map<EntryId, Node>();
   const verdicts = new Map<EntryId, Verdict["type"]>();
   const find = (id: EntryId): Node | undefined => surroundings.find(id) ?? nodes.get(id);
-  const overlay: Surroundings = { ...surroundings, find };
+  const root = (): Node | undefined => surroundings.root() ?? nodes.values().next().value;
+  const overlay: Surroundings = { ...surroundings, find, root };
   for (const first of entries) {
     const queue = [first];
     for (let entry = queue.shift(); entry !== undefined; entry = queue.shift()) {

@@ -18,6 +18,7 @@ import { Journal } from "./journal.ts";
 import type { EnginePorts } from "./ports.ts";
 import { readEntries } from "./reading.ts";
 import { RecentEntries } from "./recent.ts";
+import { Repair } from "./repair.ts";
 import { checkByChains, checkEach } from "./signatures.ts";
 
 export interface DatabaseListener {
@@ -26,6 +27,8 @@ export interface DatabaseListener {
   /** Durable now: to be pushed. */
   announced(nodes: readonly Node[], permissionsChanged: boolean): void;
   refused(refusals: readonly Refusal[]): void;
+  /** Still missing: to be asked for from every peer. */
+  missed(ids: readonly EntryId[]): void;
   /** Storage failed; this object does no more. */
   failed(error: unknown): void;
 }
@@ -44,6 +47,7 @@ export class OpenDatabase {
   readonly #listener: DatabaseListener;
   readonly #journal: Journal;
   readonly #recent = new RecentEntries();
+  readonly #repair: Repair;
   #commits: Promise<unknown> = Promise.resolve();
   #cancelWake: () => void = () => {};
   #failure: { readonly error: unknown } | undefined;
@@ -59,6 +63,11 @@ export class OpenDatabase {
     this.record = record;
     this.replica = replica;
     this.#listener = listener;
+    this.#repair = new Repair({
+      clock: ports.clock,
+      missing: (from, max) => replica.pending.missing(from, max),
+      want: (ids) => listener.missed(ids),
+    });
     this.#journal = new Journal({
       database: record.id,
       storage: ports.storage,
@@ -67,7 +76,7 @@ export class OpenDatabase {
       checkpoint: (through) => checkpoints.take(replica.state, through),
       failed: (error) => {
         this.#failure = { error };
-        this.#cancelWake();
+        this.#stopTimers();
         listener.failed(error);
       },
     });
@@ -161,15 +170,21 @@ export class OpenDatabase {
 
   /** Resolves when nothing is on its way to storage. */
   async settled(): Promise<void> {
-    this.#cancelWake();
+    this.#stopTimers();
     await this.#commits;
     await this.#journal.settled();
+  }
+
+  #stopTimers(): void {
+    this.#cancelWake();
+    this.#repair.stop();
   }
 
   #run(event: ReplicaEvent): readonly ReplicaEffect[] {
     if (this.#failure !== undefined) return [];
     const effects = this.replica.step(event);
     for (const effect of effects) this.#perform(effect);
+    if (event.type !== "stored") this.#repair.check();
     return effects;
   }
 

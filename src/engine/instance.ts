@@ -67,10 +67,10 @@ export class Instance {
     });
   }
 
-  /** Opens every database that storage holds, offline: `setOnline` starts to look for peers. Rejects with STORAGE_ codes. */
+  /** Opens every database that storage holds, offline: `setOnline` starts to look for peers. One that cannot be read is reported. */
   static async open(ports: EnginePorts, listener: InstanceListener): Promise<Instance> {
     const instance = new Instance(ports, listener);
-    for (const record of await ports.storage.databases()) await instance.#load(record.id);
+    for (const { id } of await ports.storage.databases()) await instance.#loadOrReport(id);
     return instance;
   }
 
@@ -177,6 +177,11 @@ export class Instance {
     await this.#ports.storage.close();
   }
 
+  /** One database that cannot be read must not keep the others from opening. */
+  async #loadOrReport(id: DatabaseId): Promise<void> {
+    await this.#load(id).catch((error: unknown) => this.#report(error, id));
+  }
+
   async #load(id: DatabaseId): Promise<void> {
     const loaded = await this.#ports.storage.load(id);
     if (loaded === undefined) return;
@@ -197,6 +202,7 @@ export class Instance {
       changed: (changes) => this.#changed(database, changes),
       announced: (nodes, permissionsChanged) => this.#announced(database, nodes, permissionsChanged),
       refused: (refusals) => this.#refused(record.id, refusals),
+      missed: (ids) => this.#peers.stepAll({ type: "missed", database: record.id, ids }),
       failed: (error) => void this.#reload(record.id, error),
     });
     this.#databases.set(record.id, database);
@@ -216,6 +222,7 @@ export class Instance {
   #announced(database: OpenDatabase, nodes: readonly Node[], permissionsChanged: boolean): void {
     this.#peers.stepAll({ type: "announced", database: database.id, nodes });
     if (permissionsChanged) this.#peers.stepAll({ type: "offered", database: database.id });
+    this.#joins.announced(database);
     this.#listener.statusChanged(database.id);
   }
 
@@ -243,7 +250,7 @@ export class Instance {
     this.#peers.dropAll();
     this.#databases.delete(id);
     this.#replicas.delete(id);
-    await this.#load(id).catch((again: unknown) => this.#report(again, id));
+    await this.#loadOrReport(id);
     this.#listener.reloaded(id);
   }
 

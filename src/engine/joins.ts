@@ -31,6 +31,8 @@ export class Joins {
   readonly #waiters = new Map<DatabaseId, Waiter[]>();
   /** Tickets that were refused since they were last shown to anybody. */
   readonly #refused = new Set<DatabaseId>();
+  /** Everything came, but some of it waits here: entries whose time has not come, by a clock that is behind. */
+  readonly #arrived = new Set<DatabaseId>();
 
   constructor(
     ports: EnginePorts,
@@ -91,8 +93,16 @@ export class Joins {
     for (const { reject } of this.#takeWaiters(database.id)) reject(refusal(database.id));
   }
 
+  /** Something became durable: perhaps what was waited for. */
+  announced(database: OpenDatabase): void {
+    if (this.#arrived.has(database.id)) this.catchUp(database);
+  }
+
   catchUp(database: OpenDatabase | undefined): void {
-    if (database?.record.ticket === undefined || !this.#mayRead(database)) return;
+    if (database?.record.ticket === undefined) return;
+    this.#arrived.add(database.id);
+    if (!this.#mayRead(database)) return;
+    this.#arrived.delete(database.id);
     const { ticket: _used, ...record } = database.record;
     void this.#putRecord(record);
     for (const { resolve } of this.#takeWaiters(database.id)) resolve();

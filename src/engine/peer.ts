@@ -48,7 +48,7 @@ export class Peer {
   readonly #handshake: Handshake;
   #session: Session | undefined;
   #transcript: Uint8Array = new Uint8Array();
-  #cancelTimeout: () => void;
+  #cancelTimeout: () => void = () => {};
   #ended = false;
   /** One after the other: taking messages, confirming batches, sending. */
   #inbound: Promise<unknown> = Promise.resolve();
@@ -75,16 +75,21 @@ export class Peer {
       features: [],
       sha256: ports.sha256,
     });
-    this.#cancelTimeout = ports.clock.after(handshakeTimeoutMs, () => {
+  }
+
+  /** To be called once, when the owner knows this peer: it can end at once. */
+  start(): void {
+    this.#cancelTimeout = this.#ports.clock.after(handshakeTimeoutMs, () => {
       this.#enqueue(() => this.#stepHandshake({ type: "timedOut", afterMs: handshakeTimeoutMs }));
     });
-    channel.listen({
+    // Before anything is heard: what came early is delivered within `listen`.
+    this.#enqueue(() => this.#stepHandshake({ type: "started" }));
+    this.channel.listen({
       message: (bytes) => this.#arrive(bytes),
       drained: () => this.#onDrained(),
       closed: (code) =>
         this.#end(code === undefined ? undefined : new TidemarkError("CHANNEL_CLOSED", { reason: code })),
     });
-    this.#enqueue(() => this.#stepHandshake({ type: "started" }));
   }
 
   /** Proved by the handshake; undefined before. */
@@ -107,18 +112,15 @@ export class Peer {
   }
 
   close(code?: string): void {
-    this.channel.close(code);
     this.#end(undefined);
+    this.channel.close(code);
   }
 
   #arrive(bytes: Uint8Array): void {
     this.#waiting += 1;
     this.#waitingBytes += bytes.length;
-    if (this.#waitingBytes > this.#waitingBytesMax || this.#waiting > inboundMessagesMax)
-      return this.#fail({
-        code: "MESSAGE_TOO_LARGE",
-        details: { got: this.#waitingBytes, max: this.#waitingBytesMax },
-      });
+    if (this.#waitingBytes > this.#waitingBytesMax) return this.#overrun(this.#waitingBytes, this.#waitingBytesMax);
+    if (this.#waiting > inboundMessagesMax) return this.#overrun(this.#waiting, inboundMessagesMax);
     this.#enqueue(async () => {
       this.#waiting -= 1;
       this.#waitingBytes -= bytes.length;
@@ -126,6 +128,10 @@ export class Peer {
       if (this.#unsent > outboundMessagesMax) await this.#outbound;
       await this.#take(bytes);
     });
+  }
+
+  #overrun(got: number, max: number): void {
+    this.#fail({ code: "MESSAGE_TOO_LARGE", details: { got, max } });
   }
 
   #enqueue(task: () => void | Promise<void>): void {
@@ -272,8 +278,9 @@ export class Peer {
       error instanceof TidemarkError
         ? error
         : new TidemarkError("INTERNAL", { reason: String(error) }, { cause: error });
-    this.channel.close(known.code);
+    // In this order: closing tells us that it is closed, which is not why.
     this.#end(known);
+    this.channel.close(known.code);
   }
 
   #end(error: TidemarkError | undefined): void {

@@ -2,7 +2,7 @@
  * The peers of an instance, keyed by identity, and the networks that find them.
  *
  * [ENGINE-13] One session per peer: a newer authenticated channel takes the place of an older one.
- * [ENGINE-14] At most `peersMax` channels; one more is turned away.
+ * [ENGINE-14] At most `peersMax` channels; one more takes the place of a peer that shares no database, or is turned away.
  */
 import type { TidemarkError } from "../core/errors.ts";
 import { type DatabaseId, decodeHex, type PublicKey } from "../core/ids.ts";
@@ -110,6 +110,7 @@ export class Peers {
     network.listen({
       connected: (channel, expected) => this.#connect(channel, expected),
       relayChanged: (status) => {
+        if (this.#networks.get(url) !== network) return; // The last words of one that was closed.
         this.#relays.set(url, status);
         this.#owner.relayChanged(status);
       },
@@ -118,8 +119,18 @@ export class Peers {
   }
 
   #connect(channel: Channel, expected: PublicKey): void {
-    if (!this.#online || this.#channels.size >= peersMax) return channel.close();
-    this.#channels.add(new Peer(this.#ports, this.#peerOwner, channel, expected));
+    if (!this.#online || !this.#hasRoom()) return channel.close();
+    const peer = new Peer(this.#ports, this.#peerOwner, channel, expected);
+    this.#channels.add(peer);
+    peer.start();
+  }
+
+  /** Whoever knows a database's id may connect; a peer that shares nothing with us makes room for another. */
+  #hasRoom(): boolean {
+    if (this.#channels.size < peersMax) return true;
+    const stranger = [...this.#channels].find((peer) => peer.session?.isShared === false);
+    stranger?.close();
+    return stranger !== undefined;
   }
 
   #admit(peer: Peer): void {

@@ -34,6 +34,8 @@ export interface DeviceOptions {
   readonly skewMs?: number;
   /** How long a write to storage takes, in milliseconds, drawn anew for each. Default 0: at once. */
   readonly writeMs?: () => number;
+  /** Default: the cluster's own. Called with the URL of a relay. */
+  readonly openNetwork?: (relayUrl: string) => Network;
 }
 
 export class Cluster {
@@ -67,8 +69,8 @@ export class Cluster {
       random: this.random,
       relays: [relayUrl],
       deriveIdentity: async (seed) => simulatedIdentity(seed, sha256),
-      openNetwork: () => {
-        const network = this.join(identity.publicKey);
+      openNetwork: (url) => {
+        const network = options.openNetwork?.(url) ?? this.join(identity.publicKey);
         networks.push(network);
         return network;
       },

@@ -61,9 +61,18 @@ export class Device {
 
   /** Puts one row in one transaction; resolves when it is durable. Rejects as `Instance.commit` does. */
   write(database: DatabaseId, row: string, columns: object, table = "rows"): Promise<void> {
+    return this.#change(database, table, (changes) => changes.put(row, columns));
+  }
+
+  /** Deletes one row in one transaction. */
+  remove(database: DatabaseId, row: string, table = "rows"): Promise<void> {
+    return this.#change(database, table, (changes) => changes.delete(row));
+  }
+
+  #change(database: DatabaseId, table: string, change: (changes: TableChanges) => void): Promise<void> {
     return this.instance.commit(database, (): readonly StorePart[] => {
       const changes = new TableChanges(table);
-      changes.put(row, columns);
+      change(changes);
       return [{ name: table, type: "table", payload: changes.encode() }];
     });
   }

@@ -16,7 +16,9 @@ export class SlowStorage implements Storage {
   readonly #options: SlowStorageOptions;
   #writes: Promise<unknown> = Promise.resolve();
   #waiting = 0;
+  #reads = 0;
   #crashed = false;
+  #nextFailure: TidemarkError | undefined;
   #tellCrash: () => void = () => {};
   readonly #crash: Promise<void> = new Promise((resolve) => {
     this.#tellCrash = resolve;
@@ -30,6 +32,16 @@ export class SlowStorage implements Storage {
   /** Writes that were asked for and are not durable. */
   get waiting(): number {
     return this.#waiting;
+  }
+
+  /** How often entries were read. */
+  get reads(): number {
+    return this.#reads;
+  }
+
+  /** The next commit rejects with this, and work goes on. */
+  failNext(error: TidemarkError): void {
+    this.#nextFailure = error;
   }
 
   /** From now on nothing reaches `inner` any more, and every call rejects with STORAGE_CLOSED. */
@@ -55,10 +67,15 @@ export class SlowStorage implements Storage {
   }
 
   commit(commit: Commit): Promise<void> {
-    return this.#write(() => this.#inner.commit(commit));
+    return this.#write(() => {
+      const failure = this.#nextFailure;
+      this.#nextFailure = undefined;
+      return failure === undefined ? this.#inner.commit(commit) : Promise.reject(failure);
+    });
   }
 
   read(database: DatabaseId, from: number, to: number): Promise<readonly Uint8Array[]> {
+    this.#reads += 1;
     return this.#read(() => this.#inner.read(database, from, to));
   }
 

@@ -54,11 +54,8 @@ export function arbitraryWorld(sha256: Sha256, options: WorldOptions = {}): fc.A
 export function growWorld(steps: readonly WorldStep[], count: number, sha256: Sha256, withAdmins: boolean): World {
   const keys = Array.from({ length: count }, (_, i) => keyOf(i));
   const [owner, ...others] = keys as [PublicKey, ...PublicKey[]];
-  const root = sealRoot(
-    owner,
-    sha256,
-    settingsParts(...others.map((key, i) => setPower(key, withAdmins && i < 2 ? i + 1 : WRITE))),
-  );
+  const sets = others.map((key, i) => setPower(key, withAdmins && i < 2 ? i + 1 : WRITE));
+  const root = sealRoot(owner, sha256, settingsParts({ type: "name", name: "world" }, ...sets));
   const fresh = (key: PublicKey, entries: readonly VouchedEntry[]): Writer => {
     const writer = new Writer(key, root.id, sha256);
     writer.receive(entries, Number.MAX_SAFE_INTEGER / 2_048);

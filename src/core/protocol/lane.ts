@@ -21,6 +21,9 @@ export type LanePhase = "idle" | "comparing" | "sending" | "live";
 /** Entries of the peer that are remembered at once: all that wait here, and all that are under way. */
 const fromPeerMax = pendingEntriesMax + batchesInFlightMax * batchEntriesMax;
 
+/** One exchange leads to two: what the peer said that it holds, and what its frontier said, which may be cut. */
+const comparedMax = 16;
+
 interface Batch {
   readonly nodes: readonly Node[];
   readonly bytes: number;
@@ -31,8 +34,8 @@ export class Lane {
   phase: LanePhase = "idle";
   /** True once the peer was told of the database. */
   isShared = false;
-  /** Our and their digest when frontiers were last exchanged: the same pair again means that comparing leads nowhere. */
-  lastCompared = "";
+  /** The peer's frontier came while entries were under way: what it misses beside them is still to be found. */
+  isRoundDue = false;
   /** The digest of what the peer was last told we hold. */
   digestSent = "";
   /** Numbers of the peer's batches: received, and confirmed as stored. */
@@ -45,6 +48,8 @@ export class Lane {
   #inFlight: { readonly number: number; readonly count: number; readonly bytes: number }[] = [];
   #inFlightCount = 0;
   #sent = 0;
+  /** Our and their digests when frontiers were exchanged. */
+  readonly #compared = new Set<string>();
   readonly #fromPeer = new Set<EntryId>();
   /** Authors whose skeleton was sent, and answered, since the last exchange of frontiers: once each, or a peer could fill our queue. */
   readonly #skeletonsSent = new Set<PublicKey>();
@@ -64,6 +69,12 @@ export class Lane {
 
   enqueue(nodes: readonly Node[]): void {
     for (const node of nodes) if (!this.#fromPeer.delete(node.id)) this.#queue.push(node);
+  }
+
+  /** True the first time: the same pair of digests again means that comparing leads nowhere. */
+  markCompared(ours: string, theirs: string): boolean {
+    if (this.#compared.size >= comparedMax) this.#compared.clear();
+    return addTo(this.#compared, ours + theirs);
   }
 
   /** Frontiers were exchanged anew. */

@@ -13,6 +13,8 @@ export type SessionEvent =
   | BatchStored
   /** A database was opened, or who may read it changed. */
   | { readonly type: "offered"; readonly database: DatabaseId }
+  /** Entries here still wait for these, which may have been asked for before. */
+  | { readonly type: "missed"; readonly database: DatabaseId; readonly ids: readonly EntryId[] }
   /** We want in: a ticket's secret signed `joinMessage`. */
   | {
       readonly type: "joining";

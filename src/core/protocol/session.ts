@@ -73,9 +73,9 @@ export class Session {
     return this.#options.peer;
   }
 
-  /** Whether the peer shares a database with us, as far as was said in this session. */
+  /** Whether anything was said about a database in this session, or may be once we have joined it. */
   get isShared(): boolean {
-    return this.#lanes.size > 0;
+    return this.#lanes.size > 0 || this.#joining.size > 0;
   }
 
   /** Undefined while nothing was said about the database in this session. */
@@ -102,6 +102,9 @@ export class Session {
         return this.#confirmBatch(event);
       case "offered":
         return this.#offer(event.database);
+      case "missed":
+        if (this.#readable(event.database)) this.#send({ ...event, type: "want" });
+        return;
       case "joining": {
         const { database, invite, signature } = event;
         this.#joining.add(database);
@@ -203,8 +206,7 @@ export class Session {
       lane.phase = "sending";
       return;
     }
-    if (lane.lastCompared === ours + theirs) return;
-    lane.lastCompared = ours + theirs;
+    if (!lane.markCompared(ours, theirs)) return;
     lane.phase = "comparing";
     this.#sendFrontier(lane, true);
     this.#emit({ type: "lanesChanged", database });
@@ -227,9 +229,12 @@ export class Session {
     }
     const theirs = shortDigest(digestFrontier(frontier, this.#options.sha256));
     this.#heard.set(database, theirs);
-    lane.lastCompared = this.#digest(database) + theirs;
-    // What is under way is missing in their frontier too; the comparison that ends the sending finds what else is.
-    if (lane.unconfirmed === 0 && this.#readable(database)) this.#startRound(lane, frontier);
+    // What is under way is missing in their frontier too; when it is confirmed we ask for another.
+    lane.isRoundDue = lane.unconfirmed > 0;
+    if (!lane.isRoundDue) {
+      lane.markCompared(this.#digest(database), theirs);
+      if (this.#readable(database)) this.#startRound(lane, frontier);
+    }
     lane.phase = lane.unconfirmed === 0 ? "live" : "sending";
     this.#serveAll();
     this.#emit({ type: "lanesChanged", database });
@@ -291,6 +296,8 @@ export class Session {
   #verify(lane: Lane): void {
     lane.phase = "live";
     if (this.#readable(lane.database)) this.#sendDigests([lane.database]);
+    if (lane.isRoundDue) this.#compare(lane.database);
+    lane.isRoundDue = false;
   }
 
   #confirm(database: DatabaseId, number: number): void {

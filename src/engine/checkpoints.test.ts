@@ -1,0 +1,76 @@
+import { sha256 } from "@noble/hashes/sha2.js";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { unwrap } from "../core/errors.ts";
+import type { EntryId } from "../core/ids.ts";
+import { type DecodedPart, decodePart } from "../core/store/kinds.ts";
+import { DatabaseState } from "../core/store/state.ts";
+import type { CheckpointPart } from "../ports/storage.ts";
+import { rowParts } from "../testing/writers.ts";
+import { Checkpoints, tailMax } from "./checkpoints.ts";
+
+function write(state: DatabaseState, time: number, row: number): void {
+  const parts = rowParts(`r${row}`, { time }).map((part): DecodedPart => unwrap(decodePart(part)));
+  state.merge(parts, { time, id: time.toString(16).padStart(64, "0") as EntryId });
+}
+
+/** What storage keeps, and how many rows were written to it in all. */
+class Disk {
+  parts: readonly CheckpointPart[] = [];
+  written = 0;
+  most = 0;
+
+  take(checkpoints: Checkpoints, state: DatabaseState, through: number): void {
+    const due = checkpoints.take(state, through);
+    if (due === undefined) return;
+    this.parts = [...this.parts.filter(({ number }) => number < due.replaces), due.part];
+    this.written += state.sizeSince(due.replaces - 1) - state.sizeSince(due.part.number);
+    this.most = Math.max(this.most, this.parts.length);
+  }
+
+  load(): { readonly state: DatabaseState; readonly checkpoints: Checkpoints } {
+    const state = new DatabaseState();
+    for (const part of this.parts) unwrap(state.restore(part));
+    return { state, checkpoints: new Checkpoints(this.parts, state) };
+  }
+}
+
+test("[ENGINE-4] a part is due exactly when tailMax entries came since the last one", () => {
+  const state = new DatabaseState();
+  const checkpoints = new Checkpoints([], state);
+  write(state, 1, 1);
+  expect(checkpoints.take(state, tailMax - 1)).toBeUndefined();
+  expect(checkpoints.take(state, tailMax)?.part.through).toBe(tailMax);
+  expect(checkpoints.take(state, 2 * tailMax - 1)).toBeUndefined();
+  expect(checkpoints.take(state, 2 * tailMax)?.part.number).toBe(2);
+});
+
+test("[ENGINE-5] parts stay few, and no row is written again more than a few times, with restarts in between", () => {
+  const disk = new Disk();
+  let { state, checkpoints } = disk.load();
+  const rounds = 32;
+  for (let i = 1; i <= rounds; i++) {
+    for (let j = 0; j < 200; j++) write(state, i * 1_000 + j, i * 1_000 + j);
+    disk.take(checkpoints, state, i * tailMax);
+    if (i % 5 === 0) ({ state, checkpoints } = disk.load());
+  }
+  expect(disk.most).toBeLessThanOrEqual(1 + Math.log2(rounds));
+  expect(disk.written).toBeLessThanOrEqual(rounds * 200 * (1 + Math.log2(rounds)));
+});
+
+test("[ENGINE-5] what is loaded from the parts is what was there, whatever was written in whatever order", () => {
+  const rows = fc.array(fc.array(fc.nat(30), { maxLength: 12 }), { maxLength: 12 });
+  fc.assert(
+    fc.property(rows, (batches) => {
+      const disk = new Disk();
+      let { state, checkpoints } = disk.load();
+      const whole = new DatabaseState();
+      for (const [i, batch] of batches.entries()) {
+        for (const [j, row] of batch.entries()) for (const each of [state, whole]) write(each, i * 100 + j, row);
+        disk.take(checkpoints, state, (i + 1) * tailMax);
+        ({ state, checkpoints } = disk.load());
+      }
+      expect(sha256(state.encode())).toEqual(sha256(whole.encode()));
+    }),
+  );
+});

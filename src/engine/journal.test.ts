@@ -1,0 +1,127 @@
+import { sha256 } from "@noble/hashes/sha2.js";
+import { describe, expect, test } from "vitest";
+import type { VouchedEntry } from "../core/entry.ts";
+import { TidemarkError } from "../core/errors.ts";
+import type { Node } from "../core/graph.ts";
+import type { CheckpointPart, Commit } from "../ports/storage.ts";
+import { createMemoryStorage } from "../storage/memory.ts";
+import { SimulatedClock } from "../testing/clock.ts";
+import { SlowStorage } from "../testing/slow-storage.ts";
+import { turn } from "../testing/turn.ts";
+import { keyOf, rowParts, sealRoot, Writer } from "../testing/writers.ts";
+import { Journal, type JournalOptions } from "./journal.ts";
+
+const root = sealRoot(keyOf(0), sha256, rowParts("r"));
+
+/** A storage whose commits are seen and take 10 ms, and a journal on it. */
+async function setUp(checkpoint: JournalOptions["checkpoint"] = () => undefined): Promise<{
+  readonly clock: SimulatedClock;
+  readonly storage: SlowStorage;
+  readonly journal: Journal;
+  readonly log: string[];
+  readonly commits: Commit[];
+}> {
+  const clock = new SimulatedClock();
+  const inner = createMemoryStorage();
+  await inner.putDatabase({ id: root.id, name: "", relays: [] });
+  const commits: Commit[] = [];
+  const log: string[] = [];
+  const commit = inner.commit.bind(inner);
+  inner.commit = (one) => {
+    commits.push(one);
+    return commit(one);
+  };
+  const putCheckpoint = inner.putCheckpoint.bind(inner);
+  inner.putCheckpoint = (database, part, replaces) => {
+    log.push(`checkpoint ${part.through}`);
+    return putCheckpoint(database, part, replaces);
+  };
+  const storage = new SlowStorage(inner, { clock, writeMs: () => 10 });
+  const journal = new Journal({
+    database: root.id,
+    storage,
+    position: 0,
+    stored: (through) => log.push(`stored ${through}`),
+    checkpoint,
+    failed: (error) => log.push(`failed ${error instanceof TidemarkError ? error.code : error}`),
+  });
+  return { clock, storage, journal, log, commits };
+}
+
+function entries(count: number): { readonly all: readonly VouchedEntry[]; readonly nodes: readonly Node[] } {
+  const writer = new Writer(keyOf(0), root.id, sha256);
+  writer.receive([root]);
+  while (writer.entries.length < count) writer.write(rowParts(`r${writer.entries.length}`));
+  return { all: writer.entries, nodes: writer.entries.map((_entry, i) => writer.replica.graph.at(i)) };
+}
+
+async function pass(clock: SimulatedClock, ms: number): Promise<void> {
+  await turn();
+  clock.advance(ms);
+  await turn();
+}
+
+test("[ENGINE-1] a promise resolves when its entry is durable, and not before; then it is announced already", async () => {
+  const { clock, journal, log } = await setUp();
+  const { all, nodes } = entries(2);
+  journal.append(all, nodes);
+  for (const through of [1, 2]) journal.durable(through).then(() => log.push(`resolved ${through}`));
+  await pass(clock, 9);
+  expect(log).toEqual([]);
+  await pass(clock, 1);
+  expect(log).toEqual(["stored 2", "resolved 1", "resolved 2"]);
+  await journal.durable(2);
+});
+
+test("[ENGINE-2] what is accepted while a commit is under way goes out together in the next one", async () => {
+  const { clock, journal, commits } = await setUp();
+  const { all, nodes } = entries(10);
+  for (let i = 0; i < 10; i++) {
+    journal.append(all.slice(i, i + 1), nodes.slice(i, i + 1));
+    await pass(clock, 1);
+  }
+  await pass(clock, 100);
+  await pass(clock, 100);
+  await journal.settled();
+  const sizes = commits.map((commit) => commit.entries.length);
+  expect([sizes.length, sizes.reduce((a, b) => a + b)]).toEqual([2, 10]);
+  expect(commits.map(({ position }) => position)).toEqual([0, sizes[0]]);
+});
+
+test("[ENGINE-3] a checkpoint is taken with everything accepted, and written after it is durable", async () => {
+  const part: CheckpointPart = { number: 1, through: 3, stores: [] };
+  const asked: number[] = [];
+  const { clock, journal, log } = await setUp((through) => {
+    asked.push(through);
+    return { part: { ...part, through }, replaces: 1 };
+  });
+  const { all, nodes } = entries(3);
+  journal.append(all, nodes);
+  await pass(clock, 10);
+  expect([asked, log]).toEqual([[3], ["stored 3"]]);
+  await pass(clock, 10);
+  expect(log).toEqual(["stored 3", "checkpoint 3"]);
+});
+
+describe("[ENGINE-21] when storage fails", () => {
+  const quota = new TidemarkError("STORAGE_QUOTA", { reason: "full" });
+
+  test("everybody who waits is told, and nothing more is written", async () => {
+    const { clock, storage, journal, log, commits } = await setUp();
+    const { all, nodes } = entries(3);
+    journal.append(all.slice(0, 1), nodes.slice(0, 1));
+    await pass(clock, 10);
+    storage.failNext(quota);
+    journal.append(all.slice(1, 2), nodes.slice(1, 2));
+    const waiting = [journal.durable(2), journal.durable(3)].map((promise) => promise.catch((error: unknown) => error));
+    await pass(clock, 10);
+    expect(await Promise.all(waiting)).toEqual([quota, quota]);
+    expect(log).toEqual(["stored 1", "failed STORAGE_QUOTA"]);
+    journal.append(all.slice(2), nodes.slice(2));
+    await pass(clock, 100);
+    expect(commits).toHaveLength(1);
+    await expect(journal.durable(3)).rejects.toBe(quota);
+    await expect(journal.durable(1)).resolves.toBeUndefined();
+    await journal.settled();
+  });
+});
