@@ -3,6 +3,7 @@
  *
  * [CLOCK-1] The time of an entry is greater than the time of every entry it follows, whatever the device's clock says.
  * [CLOCK-2] It is otherwise the device's clock. A counter that overflows runs into the milliseconds, which keeps the order.
+ * [CLOCK-3] A time is ahead of a clock by the whole milliseconds between them, behind it by a negative number.
  * As in Kulkarni et al., "Logical Physical Clocks" (2014), folded into one 53-bit integer, good until the year 2248.
  */
 

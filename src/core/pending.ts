@@ -6,8 +6,9 @@
  * [PENDING-2] An entry leaves when the last entry it waits for is accepted, or with every dependent when that one is refused.
  * [PENDING-3] Authors who may not write, as far as is known here, fill at most a quarter of it.
  * [PENDING-4] An entry whose time has not come leaves when it has, earliest first.
+ * [PENDING-5] What waits vouches for its own `prev`, for nothing else, and not for another author's.
  *
- * Only vouched entries wait, and what waits vouches for its own `prev`. Any key can sign, hence PENDING-3.
+ * Only vouched entries wait. Any key can sign, hence PENDING-3.
  */
 import type { HybridTime } from "./clock.ts";
 import type { Entry, VouchedEntry } from "./entry.ts";

@@ -9,6 +9,7 @@
  * [REPLICA-5] Replicas that accepted the same entries have byte-equal state.
  * [REPLICA-9] A draft follows everything known and its author's newest entry, and is accepted by whoever holds the same.
  * [REPLICA-10] A branch of a chain beyond `forksMax` is accepted and reported with ENTRY_FORKS.
+ * [REPLICA-11] A replica restored from storage is as it was, or restoring fails.
  *
  * Signatures are checked before (`chain.ts`): only a `VouchedEntry` gets in. Storing and sending are effects for the engine.
  */

@@ -8,8 +8,8 @@
 import type { DatabaseState } from "../core/store/state.ts";
 import type { CheckpointPart } from "../ports/storage.ts";
 
-/** Entries folded again at the next opening, at the most. 4,000 take about 30 ms. */
-export const tailMax = 4_000;
+/** Entries folded again at the next opening, at the most: 10,000 take about a tenth of a second. */
+export const tailMax = 10_000;
 
 interface Part {
   readonly number: number;

@@ -141,7 +141,8 @@ export class Instance {
     const known = this.find(record.id);
     if (known?.replica.authority.power(this.publicKey) === OWNER) return known.record;
     await this.#ports.storage.putDatabase({ ...known?.record, ...record, name: known?.record.name ?? "" });
-    const database = known ?? this.#adoptEmpty(record);
+    // Somebody else may have joined it meanwhile.
+    const database = this.find(record.id) ?? this.#adoptEmpty(record);
     database.record = { ...database.record, ...record, name: database.record.name };
     this.#peers.seek(database.record);
     for (const peer of this.#peers.all()) this.#joins.introduce(peer, [database]);
@@ -168,10 +169,11 @@ export class Instance {
     this.#peers.retry();
   }
 
-  /** Resolves when everything accepted is durable and storage is closed. Idempotent. */
+  /** Resolves when everything accepted is durable and storage is closed; whoever waits for `ready` gets ABORTED. Idempotent. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#joins.close();
     this.#peers.close();
     for (const database of this.#databases.values()) await database.settled();
     await this.#ports.storage.close();

@@ -3,7 +3,7 @@
  *
  * [ENGINE-15] A ticket is shown to every peer met in the database's room until the database is ready.
  * [ENGINE-16] `ready` resolves when a peer's entries have arrived and this key may read; it rejects when a peer that the
- *             ticket names refuses it.
+ *             ticket names refuses it, or when the instance closes.
  */
 
 import { TidemarkError, unwrap } from "../core/errors.ts";
@@ -106,6 +106,12 @@ export class Joins {
     const { ticket: _used, ...record } = database.record;
     void this.#putRecord(record);
     for (const { resolve } of this.#takeWaiters(database.id)) resolve();
+  }
+
+  /** Nothing more will arrive. */
+  close(): void {
+    for (const database of [...this.#waiters.keys()])
+      for (const { reject } of this.#takeWaiters(database)) reject(new TidemarkError("ABORTED", { call: "ready" }));
   }
 
   ready({ id, record }: OpenDatabase): Promise<void> {

@@ -65,12 +65,12 @@ test("[ENGINE-1] a promise resolves when its entry is durable, and not before; t
   const { clock, journal, log } = await setUp();
   const { all, nodes } = entries(2);
   journal.append(all, nodes);
-  for (const through of [1, 2]) journal.durable(through).then(() => log.push(`resolved ${through}`));
+  const resolved = [1, 2].map((through) => journal.durable(through).then(() => log.push(`resolved ${through}`)));
   await pass(clock, 9);
   expect(log).toEqual([]);
   await pass(clock, 1);
   expect(log).toEqual(["stored 2", "resolved 1", "resolved 2"]);
-  await journal.durable(2);
+  await Promise.all([...resolved, journal.durable(2)]);
 });
 
 test("[ENGINE-2] what is accepted while a commit is under way goes out together in the next one", async () => {
@@ -86,6 +86,27 @@ test("[ENGINE-2] what is accepted while a commit is under way goes out together 
   const sizes = commits.map((commit) => commit.entries.length);
   expect([sizes.length, sizes.reduce((a, b) => a + b)]).toEqual([2, 10]);
   expect(commits.map(({ position }) => position)).toEqual([0, sizes[0]]);
+});
+
+test("[ENGINE-3] a checkpoint that cannot be written ends the journal, after the commit that is under way", async () => {
+  const { clock, storage, journal, log } = await setUp((through) => ({
+    part: { number: through, through, stores: [] },
+    replaces: 1,
+  }));
+  const { all, nodes } = entries(3);
+  const lost = new TidemarkError("STORAGE_QUOTA", { reason: "full" });
+  storage.putCheckpoint = () => new Promise((_resolve, reject) => clock.after(5, () => reject(lost)));
+  journal.append(all.slice(0, 1), nodes.slice(0, 1));
+  await pass(clock, 10);
+  journal.append(all.slice(1, 2), nodes.slice(1, 2));
+  const waiting = journal.durable(2);
+  await pass(clock, 6);
+  journal.append(all.slice(2), nodes.slice(2));
+  const last = journal.durable(3).catch((error: unknown) => error);
+  await pass(clock, 10);
+  await pass(clock, 10);
+  await waiting;
+  expect([log, await last]).toEqual([["stored 1", "stored 2", "failed STORAGE_QUOTA"], lost]);
 });
 
 test("[ENGINE-3] a checkpoint is taken with everything accepted, and written after it is durable", async () => {

@@ -35,7 +35,10 @@ export class Journal {
   #waiting: StoredEntry[] = [];
   #waiters: Waiter[] = [];
   #running: Promise<void> | undefined;
+  #checkpointed: Promise<void> = Promise.resolve();
   #failure: { readonly error: unknown } | undefined;
+  /** Why a checkpoint was not written. */
+  #lost: { readonly error: unknown } | undefined;
 
   constructor(options: JournalOptions) {
     this.#options = options;
@@ -58,13 +61,15 @@ export class Journal {
   /** Resolves when nothing waits any more, whether it was stored or failed. */
   async settled(): Promise<void> {
     await this.#running;
+    await this.#checkpointed.catch(() => {}); // Told to the owner where it failed.
   }
 
   async #run(): Promise<void> {
     // What is accepted in the same turn, such as a batch and what it released, belongs into one commit.
     await Promise.resolve();
     try {
-      while (this.#waiting.length > 0) await this.#storeAll();
+      while (this.#waiting.length > 0 && this.#lost === undefined) await this.#storeAll();
+      if (this.#lost !== undefined) throw this.#lost.error;
     } catch (error) {
       this.#fail(error);
     }
@@ -81,7 +86,17 @@ export class Journal {
     this.#position = through;
     this.#options.stored(through);
     this.#resolveWaiters();
-    if (due !== undefined) await storage.putCheckpoint(database, due.part, due.replaces);
+    if (due === undefined) return;
+    // The next commit need not wait for it: losing a part costs folding, nothing else. Parts themselves go one after the other.
+    const previous = this.#checkpointed;
+    this.#checkpointed = previous.then(() => storage.putCheckpoint(database, due.part, due.replaces));
+    this.#checkpointed.catch((error: unknown) => this.#loseCheckpoint(error));
+  }
+
+  /** The state counts on that part. A commit that is under way is carried through first: who waits for it is told the truth. */
+  #loseCheckpoint(error: unknown): void {
+    this.#lost ??= { error };
+    if (this.#running === undefined) this.#fail(error);
   }
 
   #resolveWaiters(): void {
@@ -92,6 +107,7 @@ export class Journal {
   }
 
   #fail(error: unknown): void {
+    if (this.#failure !== undefined) return;
     this.#failure = { error };
     this.#waiting = [];
     const waiters = this.#waiters;

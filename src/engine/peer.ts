@@ -27,6 +27,8 @@ import type { Channel } from "../ports/transport.ts";
 import type { OpenDatabase } from "./database.ts";
 import type { EnginePorts } from "./ports.ts";
 
+type Serve = Extract<SessionEffect, { readonly type: "serve" }>;
+
 export interface PeerOwner {
   readonly replicas: ReadonlyMap<DatabaseId, Replica>;
   database(id: DatabaseId): OpenDatabase | undefined;
@@ -190,7 +192,7 @@ export class Peer {
       case "send":
         return this.#send(() => effect.bytes);
       case "serve":
-        return this.#send(() => this.#encodeEntries(effect));
+        return this.#serve(effect);
       case "check":
         return this.#enqueue(() => this.#check(effect.database, effect.number, effect.entries));
       case "checkJoin":
@@ -230,12 +232,14 @@ export class Peer {
       .catch((error: unknown) => this.#failWith(error));
   }
 
-  async #encodeEntries({
-    database,
-    number,
-    left,
-    nodes,
-  }: Extract<SessionEffect, { readonly type: "serve" }>): Promise<Uint8Array | undefined> {
+  /** Read at once, while what goes before it is still being sent: the window bounds how much that can be. */
+  #serve(effect: Serve): void {
+    const bytes = this.#encodeEntries(effect);
+    bytes.catch(() => {}); // Told by `#send` in its turn.
+    this.#send(() => bytes);
+  }
+
+  async #encodeEntries({ database, number, left, nodes }: Serve): Promise<Uint8Array | undefined> {
     const open = this.#owner.database(database);
     if (open === undefined) return undefined;
     const batch = encodeBatch(await open.read(nodes));

@@ -4,7 +4,8 @@
  * [LANE-1] What waits is kept as references to the graph, and leaves in batches of at most `batchEntriesMax` entries and
  *          `batchBytesMax` bytes; a larger entry goes alone.
  * [LANE-2] An entry that this peer sent is not sent back to it, not even when it was accepted long after it came.
- * [LANE-3] `unconfirmed` counts the entries queued and under way: 0 after a comparison means that the peer holds them all durably.
+ * [LANE-3] `unconfirmed` counts the entries queued and under way: 0 means that the peer judged them all, and that what it
+ *          accepted is durable there. It may still hold some back: digests tell.
  * [LANE-4] A confirmation covers every batch up to its number; one of a batch that was never sent is noticed.
  */
 import type { Node } from "../graph.ts";
