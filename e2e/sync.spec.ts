@@ -105,6 +105,33 @@ test("5 MB of rows in one transaction arrive whole", async ({ browser, app, rela
   for (const device of [a, b]) await device.close();
 });
 
+test("where a data channel cannot be transferred to the worker, frames are handed over and everything works", async ({
+  browser,
+  app,
+  relay,
+}) => {
+  const options = { site: app.url, relay: relay.url };
+  const context = await browser.newContext();
+  await context.addInitScript(() => {
+    const { postMessage } = MessagePort.prototype;
+    MessagePort.prototype.postMessage = function (message: unknown, transfer?: unknown): void {
+      if (Array.isArray(transfer) && transfer.some((object) => object instanceof RTCDataChannel)) {
+        throw new DOMException("an RTCDataChannel could not be cloned", "DataCloneError");
+      }
+      postMessage.call(this, message, transfer as Transferable[]);
+    };
+  });
+  const [a, b] = await Promise.all([Device.openIn(context, options), Device.open(browser, options)]);
+  await b.join(await a.createAndShare());
+  await a.run(writeRows, 2_000);
+  await expectSame(a, b);
+  expect((await a.run(() => db.sync.status())).peers).toMatchObject([{ path: "webrtc by port" }]);
+  expect((await b.run(() => db.sync.status())).peers).toMatchObject([{ path: "webrtc" }]);
+  await b.run(() => db.table("rows").put("back", {}));
+  await a.page.waitForFunction(() => db.table("rows").get("back"));
+  for (const device of [a, b]) await device.close();
+});
+
 test("a third person gets everything from the owner, and edits reach everyone", async ({ browser, app, relay }) => {
   const options = { site: app.url, relay: relay.url };
   const [a, b] = await openPair(browser, options);

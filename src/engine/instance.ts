@@ -169,7 +169,7 @@ export class Instance {
     this.#peers.retry();
   }
 
-  /** Resolves when everything accepted is durable and storage is closed; whoever waits for `ready` gets ABORTED. Idempotent. */
+  /** Resolves when everything accepted is durable and storage is closed; whoever waits for `ready` gets INSTANCE_CLOSED. Idempotent. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;

@@ -129,6 +129,6 @@ describe("[ENGINE-16] ready", () => {
     const seen = watch(device.instance.ready(id));
     await cluster.settle(device.instance.close());
     await cluster.pass(1);
-    expect(seen.state).toBe("ABORTED");
+    expect(seen.state).toBe("INSTANCE_CLOSED");
   });
 });

@@ -111,7 +111,8 @@ export class Joins {
   /** Nothing more will arrive. */
   close(): void {
     for (const database of [...this.#waiters.keys()])
-      for (const { reject } of this.#takeWaiters(database)) reject(new TidemarkError("ABORTED", { call: "ready" }));
+      for (const { reject } of this.#takeWaiters(database))
+        reject(new TidemarkError("INSTANCE_CLOSED", { name: this.#ports.name }));
   }
 
   ready({ id, record }: OpenDatabase): Promise<void> {

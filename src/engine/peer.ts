@@ -2,7 +2,8 @@
  * One channel to one peer: the handshake, then the session, run on real channels, keys and databases.
  *
  * [ENGINE-8] A peer's messages are taken in their order, and its batches are judged and confirmed in their order.
- * [ENGINE-9] Messages go out in the order of the effects, and reading entries for the next waits while the channel is congested.
+ * [ENGINE-9] Messages go out in the order of the effects, and none while the channel is congested. Entries are read ahead as
+ *            far as the window goes, and no further.
  * [ENGINE-10] A handshake that takes longer than `handshakeTimeoutMs` ends the channel.
  * [ENGINE-19] A peer that sends faster than it is answered is let wait, and cut off when more than `inboundMessagesMax`
  *             messages or `inboundBytesMax` bytes of it wait; from a stranger 1/64 of these bytes.

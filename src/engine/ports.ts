@@ -7,6 +7,8 @@ import type { Storage } from "../ports/storage.ts";
 import type { Network } from "../ports/transport.ts";
 
 export interface EnginePorts {
+  /** The instance's name. */
+  readonly name: string;
   readonly storage: Storage;
   /** This device's key. */
   readonly identity: Identity;

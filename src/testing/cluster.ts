@@ -67,6 +67,7 @@ export class Cluster {
       sha256,
       clock: skewed(this.clock, skewMs),
       random: this.random,
+      name: "simulated",
       relays: [relayUrl],
       deriveIdentity: async (seed) => simulatedIdentity(seed, sha256),
       openNetwork: (url) => {

@@ -177,6 +177,7 @@ async function openPorts(options: BootOptions, post: Post): Promise<EnginePorts>
   const base = { storage, identity, verifier, sha256, clock: systemClock, random: platformRandom };
   return {
     ...base,
+    name: options.name,
     relays: options.relays,
     deriveIdentity: identityFromSeed,
     openNetwork: (url) => {

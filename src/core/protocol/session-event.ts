@@ -1,9 +1,20 @@
-/** What happens to a session, and what it asks for in return. */
+/** What a session is given, what happens to it, and what it asks for in return. */
 import type { Entry } from "../entry.ts";
 import type { Failure } from "../errors.ts";
 import type { Node } from "../graph.ts";
-import type { DatabaseId, EntryId, PublicKey } from "../ids.ts";
+import type { DatabaseId, EntryId, PublicKey, Sha256 } from "../ids.ts";
+import type { Replica } from "../replica.ts";
 import type { Power } from "../store/power.ts";
+
+export interface SessionOptions {
+  readonly self: PublicKey;
+  readonly peer: PublicKey;
+  /** What the handshake ended with: proofs of this session are worthless in any other. */
+  readonly transcript: Uint8Array;
+  /** The databases that are open here; an empty replica is one that is being joined. */
+  readonly replicas: ReadonlyMap<DatabaseId, Replica>;
+  readonly sha256: Sha256;
+}
 
 export type SessionEvent =
   | { readonly type: "started" }

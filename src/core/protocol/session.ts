@@ -20,7 +20,7 @@
 import { type Failure, type Result, unreachable } from "../errors.ts";
 import { cutFrontier, differenceTo, digestFrontier, type Frontier, type Head } from "../frontier.ts";
 import type { Node } from "../graph.ts";
-import type { DatabaseId, EntryId, PublicKey, Sha256 } from "../ids.ts";
+import type { DatabaseId, EntryId, PublicKey } from "../ids.ts";
 import { batchesInFlightMax, databasesPerDigestMax, wantsMax } from "../limits.ts";
 import type { Replica } from "../replica.ts";
 import { joinMessage, offeredPower } from "./admission.ts";
@@ -38,20 +38,10 @@ import {
   prefixOf,
   shortDigest,
 } from "./message.ts";
-import type { BatchStored, SessionEffect, SessionEvent } from "./session-event.ts";
+import type { BatchStored, SessionEffect, SessionEvent, SessionOptions } from "./session-event.ts";
 import { aboveSamples, sampleChain } from "./skeleton.ts";
 
-export type { SessionEffect, SessionEvent } from "./session-event.ts";
-
-export interface SessionOptions {
-  readonly self: PublicKey;
-  readonly peer: PublicKey;
-  /** What the handshake ended with: proofs of this session are worthless in any other. */
-  readonly transcript: Uint8Array;
-  /** The databases that are open here; an empty replica is one that is being joined. */
-  readonly replicas: ReadonlyMap<DatabaseId, Replica>;
-  readonly sha256: Sha256;
-}
+export type { SessionEffect, SessionEvent, SessionOptions } from "./session-event.ts";
 
 export class Session {
   readonly #options: SessionOptions;
