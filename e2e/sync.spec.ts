@@ -118,7 +118,7 @@ test("where a data channel cannot be transferred to the worker, frames are hande
       if (Array.isArray(transfer) && transfer.some((object) => object instanceof RTCDataChannel)) {
         throw new DOMException("an RTCDataChannel could not be cloned", "DataCloneError");
       }
-      postMessage.call(this, message, transfer as Transferable[]);
+      postMessage.call(this, message, transfer as StructuredSerializeOptions);
     };
   });
   const [a, b] = await Promise.all([Device.openIn(context, options), Device.open(browser, options)]);
