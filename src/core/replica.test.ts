@@ -140,6 +140,11 @@ describe("with an owner, a writer and a stranger", () => {
     ],
     ["ENTRY_PERMISSION", "settings of a writer", () => ({ stores: settingsParts({ type: "name", name: "mine" }) })],
     ["ENTRY_PERMISSION", "a stranger's", () => ({ author: keyOf(7), seq: 0, prev: undefined, parents: [root.id] })],
+    [
+      "ENTRY_PERMISSION",
+      "a stranger's, whose payload is not looked at,",
+      () => ({ author: keyOf(7), seq: 0, prev: undefined, parents: [root.id], stores: table(0x81) }),
+    ],
   ];
 
   test.each(faults)("[REPLICA-6] %s: %s is refused, and nothing of it stays", (code, _what, changesOf) => {

@@ -127,9 +127,33 @@ describe("[ENGINE-17] of a peer's batch", () => {
     await a.instance.database(id).receive([unsigned]);
     expect([graph.has(unsigned.id), graph.has(voucher.id)]).toEqual([true, true]);
   });
-
-  function signed(device: Device, body: Parameters<typeof encodeUnsigned>[0]): Entry {
-    const message = encodeUnsigned(body);
-    return sealEntry(body, message, device.identity.signNow(message), device.sha256);
-  }
 });
+
+test("[ENGINE-20] what could not be taken at first is asked for again: a vouched entry, and a clock that is behind", async () => {
+  const cluster = new Cluster(2);
+  const [a, b, late] = [
+    await cluster.addDevice(),
+    await cluster.addDevice(),
+    await cluster.addDevice({ skewMs: -180_000 }),
+  ];
+  const { id } = await a.instance.createDatabase("Board");
+  const ticket = await a.instance.share(id, WRITE);
+  for (const device of [b, late]) {
+    await device.instance.join(ticket);
+    await cluster.settle(device.instance.ready(id), 600_000);
+  }
+  await cluster.converge(id, [a, b, late]);
+  const draft = b.instance.database(id).replica.draft(b.key, rowParts("r"), cluster.clock.now());
+  const unsigned = sealEntry(draft, encodeUnsigned(draft), new Uint8Array(64).fill(7), b.sha256);
+  const { seq, height, time } = draft;
+  const next = { ...draft, seq: seq + 1, prev: unsigned.id, parents: [], height: height + 1, time: time + 1 };
+  await a.instance.database(id).receive([unsigned, signed(b, next)]);
+  await cluster.pass(10_000);
+  expect([a, b, late].map((device) => device.rows(id).size)).toEqual([1, 1, 0]);
+  await cluster.converge(id, [a, b, late], 600_000);
+});
+
+function signed(device: Device, body: Parameters<typeof encodeUnsigned>[0]): Entry {
+  const message = encodeUnsigned(body);
+  return sealEntry(body, message, device.identity.signNow(message), device.sha256);
+}

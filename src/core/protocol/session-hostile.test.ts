@@ -5,11 +5,14 @@ import { describe, expect, test } from "vitest";
 import { arbitraryMessage } from "../../testing/arbitrary-message.ts";
 import { Conversation, type Line, Site } from "../../testing/sites.ts";
 import { growWorld, type World } from "../../testing/world.ts";
-import { keyOf, rowParts } from "../../testing/writers.ts";
+import { keyOf, rowParts, type Writer } from "../../testing/writers.ts";
+import type { VouchedEntry } from "../entry.ts";
+import { unwrap } from "../errors.ts";
+import type { Frontier } from "../frontier.ts";
 import type { EntryId } from "../ids.ts";
 import { batchEntriesMax, batchesInFlightMax, wantsMax } from "../limits.ts";
 import { encodeBatch } from "./batch.ts";
-import { encodeMessage, type Message } from "./message.ts";
+import { decodeMessage, encodeMessage, type Message } from "./message.ts";
 import { Session, type SessionEffect } from "./session.ts";
 
 /** Three writers, forks among them, each with entries that the others miss. */
@@ -172,6 +175,41 @@ describe("[SESSION-8] asking again and again", () => {
 test("[SESSION-3] an answer that nobody asked for is not answered: two sites cannot go on for ever", () => {
   const { session } = sessionOf(world);
   expect(receive(session, { type: "frontier", database, asks: false, frontier: new Map() })).toEqual([]);
+});
+
+test("[SESSION-3] while two sites compare, another digest leads to nothing more", () => {
+  const { session } = sessionOf(world);
+  const digest = (byte: string): Message => ({
+    type: "digest",
+    digests: [{ prefix: database.slice(0, 12), digest: byte.repeat(12) }],
+  });
+  const counts = ["ab", "cd", "ef"].map((byte) => receive(session, digest(byte)).length);
+  expect([(counts[0] ?? 0) > 0, counts.slice(1)]).toEqual([true, [0, 0]]);
+});
+
+test("[SESSION-3] a frontier that comes while entries are under way leads to another comparison when they are confirmed", () => {
+  const { session } = sessionOf(world);
+  const ask = (frontier: Frontier): Message => ({ type: "frontier", database, asks: true, frontier });
+  const root = world.entries[0] as VouchedEntry;
+  receive(session, ask(new Map([[root.author, [{ seq: 0, id: root.id }]]])));
+  const missing = session.lane(database)?.unconfirmed ?? 0;
+  receive(session, ask(new Map()));
+  expect(session.lane(database)?.unconfirmed).toBe(missing);
+  const asked = receive(session, { type: "stored", database, number: 1 }).flatMap((effect) =>
+    effect.type === "send" ? [unwrap(decodeMessage(effect.bytes)).type] : [],
+  );
+  expect(asked).toEqual(["digest", "frontier"]);
+});
+
+test("[SESSION-4] entries that are not durable are not sent, though they are asked for by name", () => {
+  const { session } = sessionOf(world);
+  const writer = world.writers[0] as Writer;
+  const fresh = writer.write(rowParts("fresh")) as VouchedEntry;
+  const want = (): readonly string[] =>
+    receive(session, { type: "want", database, ids: [fresh.id] }).map(({ type }) => type);
+  expect(want()).toEqual([]);
+  writer.store();
+  expect(want()).toEqual(["serve"]);
 });
 
 test("[SESSION-3] what comparing cannot settle is compared once", () => {

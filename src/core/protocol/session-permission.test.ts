@@ -131,6 +131,18 @@ describe("[SESSION-9] somebody who wants in", () => {
     expect(joiner.replica(id).graph.size).toBe(1 + 2_500 + 2);
   });
 
+  test("and has everything already is told so", () => {
+    const { id, owner } = database([offer, setPower(keyOf(8), WRITE)], 3);
+    const [host, joiner] = [new Site(0, sha256), new Site(8, sha256)];
+    for (const site of [host, joiner]) site.open(id, owner.entries);
+    const talk = new Conversation(host, joiner);
+    const lines = talk.connect(host, joiner);
+    lines[1].step({ type: "joining", database: id, invite, signature: good });
+    talk.run();
+    expect(lines[1].happened).toContain("caughtUp");
+    expect(lines.flatMap((line) => line.sentEntries)).toEqual([]);
+  });
+
   test("with a bad proof, an unknown invite, or one that was withdrawn, is told that there is no such database", () => {
     expectRefused(join([offer], { signature: new Uint8Array(64) }));
     expectRefused(join([offer], { key: keyOf(41) }));
@@ -155,6 +167,24 @@ describe("[SESSION-9] somebody who wants in", () => {
 });
 
 describe("[SESSION-10] a peer that may no longer read", () => {
+  test("gets nothing more from the moment at which that is accepted, though much is queued for it", () => {
+    const { id, owner } = database([setPower(keyOf(1), WRITE)]);
+    const [host, reader] = sites(2) as [Site, Site];
+    reader.open(id, owner.entries);
+    host.open(id, owner.entries);
+    for (let i = 0; i < 40; i++) host.write(id, rowParts(`r${i}`, { text: "x".repeat(100_000) }));
+    host.store();
+    const talk = new Conversation(host, reader);
+    const [line] = talk.connect(host, reader);
+    for (let i = 0; i < 20; i++) for (const each of [line, line.back]) each.deliver();
+    const before = line.sentEntries.length;
+    reader.store();
+    // Accepted, and not durable yet: the session does not know of it.
+    host.write(id, settingsParts(setPower(keyOf(1), 999)));
+    for (let i = 0; i < 20; i++) for (const each of [line.back, line]) each.deliver();
+    expect([before > 0, before < 40, line.sentEntries.length]).toEqual([true, true, before]);
+  });
+
   test("is let go without a word, gets nothing of what follows, and is not told of the database again", () => {
     const { id, owner } = database([setPower(keyOf(1), WRITE)], 3);
     const [host, reader] = sites(2) as [Site, Site];

@@ -262,7 +262,7 @@ export class Session {
   #push(database: DatabaseId, nodes: readonly Node[]): void {
     const lane = this.#lanes.get(database);
     // Before the frontiers are exchanged, new entries are part of what the comparison will find.
-    if (lane === undefined || lane.phase === "idle" || lane.phase === "comparing" || !this.#readable(database)) return;
+    if (lane === undefined || lane.phase === "idle" || lane.phase === "comparing") return;
     lane.enqueue(nodes);
     this.#flush(lane);
     this.#emit({ type: "lanesChanged", database });
