@@ -23,7 +23,6 @@ test(`[SIMULATION-9] ${seeds} lives with cuts, drops, crashes, failing disks, wr
     else problems.push(...simulation.problems().map((problem) => `seed ${seed}: ${problem}`));
     if (typeof simulation !== "string") add(total, simulation.tally);
   }
-  if (process.env.SHOW) console.log(Object.fromEntries([...total].sort()));
   expect(problems).toEqual([]);
   expect(
     expectedEvents.filter((what) => (total.get(what) ?? 0) === 0),

@@ -72,9 +72,7 @@ describe("[SESSION-1] a stranger", () => {
     joiner.open(admin.id, admin.owner.entries.slice(0, 2));
     const stranger = new Site(5, sha256);
     stranger.open(admin.id, admin.owner.entries);
-    const line = new Line(joiner, stranger);
-    joiner.lines.push(line);
-    stranger.lines.push(new Line(stranger, joiner));
+    const [line] = Line.pair(joiner, stranger);
     line.step({ type: "joining", database: admin.id, invite: keyOf(7), signature: new Uint8Array(64) });
     line.back.send(encodeMessage({ type: "frontier", database: admin.id, asks: true, frontier: new Map() }));
     line.back.deliver();

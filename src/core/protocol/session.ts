@@ -6,8 +6,8 @@
  * [SESSION-2] Equal digests cost one message each way, and nothing more is sent.
  * [SESSION-3] Unequal digests lead to one exchange of frontiers, and then exactly the missing entries travel, both ways. At
  *             the end digests are compared again. What cannot be settled by comparing is compared once.
- * [SESSION-4] Only durable entries are sent, never back to the peer that sent them, and what became durable is sent at once
- *             or found by the comparison that is under way.
+ * [SESSION-4] Only durable entries are sent, never back to the peer that sent them (but for what a skeleton repeats), and
+ *             what became durable is sent at once or found by the comparison that is under way.
  * [SESSION-5] At most `batchesInFlightMax` batches and as many times `batchBytesMax` are unconfirmed, or one larger entry;
  *             databases take turns. A peer that sends more batches is cut off.
  * [SESSION-6] Entries are taken only for a database that we hold and the peer may read, or that we asked to join.
