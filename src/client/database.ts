@@ -1,6 +1,7 @@
 /** A database, as the app holds it. */
 import { transfer } from "comlink";
 import { type DatabaseId, formatCid } from "../core/ids.ts";
+import { validateStoreName } from "../core/store/kinds.ts";
 import type { Permission } from "../core/store/power.ts";
 import { invalid } from "../core/store/values.ts";
 import type { DatabaseInfo, StateDigest, WatchedType, WorkerApi } from "../worker/api.ts";
@@ -9,7 +10,7 @@ import { Kv } from "./kv.ts";
 import type { Stop } from "./listeners.ts";
 import { Sync } from "./sync.ts";
 import { Table } from "./table.ts";
-import { type RowLike, Transaction, validateStoreName } from "./transaction.ts";
+import { type RowLike, Transaction } from "./transaction.ts";
 import type { OrderedItems, Watched } from "./watched.ts";
 import type { WorkerLink } from "./worker-link.ts";
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { kvKind } from "../core/store/kv.ts";
 import { decodeTablePayload } from "../core/store/table-payload.ts";
-import { Transaction, validateStoreName } from "./transaction.ts";
+import { Transaction } from "./transaction.ts";
 
 test("[CLIENT-9] a name, an id or a value that will not do is refused at the call, with got and expected", () => {
   const tx = new Transaction();
@@ -14,7 +14,7 @@ test("[CLIENT-9] a name, an id or a value that will not do is refused at the cal
   expect(() => table.put("n1", { text: "\ud800" })).toThrow(expect.objectContaining(invalid));
   expect(() => tx.kv("prefs").set("k", undefined as never)).toThrow(expect.objectContaining(invalid));
   for (const name of ["", "_settings", "x".repeat(129), 5 as never]) {
-    expect(() => validateStoreName(name)).toThrow(expect.objectContaining(invalid));
+    expect(() => tx.table(name)).toThrow(expect.objectContaining(invalid));
   }
   try {
     table.put("n1", { n: Number.NaN });

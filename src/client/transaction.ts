@@ -1,9 +1,9 @@
 /** The only way to write: calls are collected on the page and committed as one entry. */
 import { TidemarkError } from "../core/errors.ts";
-import { storeNameBytesMax } from "../core/limits.ts";
+import { validateStoreName } from "../core/store/kinds.ts";
 import { KvChanges } from "../core/store/kv-changes.ts";
 import { TableChanges } from "../core/store/table-changes.ts";
-import { invalid, type JsonValue, validateName } from "../core/store/values.ts";
+import { invalid, type JsonValue } from "../core/store/values.ts";
 import type { StoreWrites } from "../worker/api.ts";
 
 /** Any object of JSON values and bytes; an interface without an index signature fits too. */
@@ -87,12 +87,6 @@ export class Transaction {
       throw invalid("transaction", "a call after its end", "calls while the function given to transact runs");
     };
   }
-}
-
-/** Throws INPUT_INVALID: empty, longer than 128 bytes, or one of ours. */
-export function validateStoreName(name: string): void {
-  validateName(name, "store name", storeNameBytesMax);
-  if (name.startsWith("_")) throw invalid("store name", name, "a name without a leading _");
 }
 
 /** A row that was read may be put back as it is: `id` is no column, but may repeat the row's id. */

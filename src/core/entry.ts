@@ -19,7 +19,7 @@
  * [ENTRY-5] Whatever breaks the form above is refused with ENTRY_MALFORMED (or a CBOR_ code), in both directions.
  * Not here: what needs other entries to be known (chain.ts, graph.ts), and what payloads mean (store/kind.ts).
  */
-import { asciiBytes, concatBytes } from "./bytes.ts";
+import { concatBytes } from "./bytes.ts";
 import { linkBytesLength } from "./cbor.ts";
 import { CborReader } from "./cbor-reader.ts";
 import { CborWriter } from "./cbor-writer.ts";
@@ -27,7 +27,7 @@ import type { HybridTime } from "./clock.ts";
 import { assert, attempt, type Result, show, TidemarkError } from "./errors.ts";
 import { type DatabaseId, type EntryId, entryIdFromDigest, type PublicKey, type Sha256 } from "./ids.ts";
 import { entryBytesMax, parentsMax, storeNameBytesMax, storesMax, storeTypeBytesMax } from "./limits.ts";
-import { compareUtf8, utf8Length } from "./utf8.ts";
+import { compareUtf8, encodeUtf8, utf8Length } from "./utf8.ts";
 
 export const entryVersion = 1;
 /** What the signature of an entry is a signature of; nothing else Tidemark signs starts with it. */
@@ -67,7 +67,7 @@ const items = 10;
 const signatureBytesLength = 64;
 /** The signature with its head. */
 const signatureItemBytesLength = 66;
-const domainTagBytes = asciiBytes(entryDomainTag);
+const domainTagBytes = encodeUtf8(entryDomainTag);
 
 /** The id of the entry's database; the root names none, because it is its own. */
 export function databaseOf(entry: Entry): DatabaseId {

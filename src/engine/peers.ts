@@ -4,6 +4,7 @@
  * [ENGINE-13] One session per peer: a newer authenticated channel takes the place of an older one.
  * [ENGINE-14] At most `peersMax` channels; one more takes the place of a peer that shares no database, or is turned away.
  */
+import { concatBytes } from "../core/bytes.ts";
 import type { TidemarkError } from "../core/errors.ts";
 import { type DatabaseId, decodeHex, type PublicKey } from "../core/ids.ts";
 import { peersMax } from "../core/limits.ts";
@@ -151,9 +152,5 @@ export class Peers {
 
 /** Where peers of a database meet: tells a relay nothing, because a database id cannot be guessed. */
 export function roomOf(database: DatabaseId, { sha256 }: Pick<EnginePorts, "sha256">): Uint8Array {
-  const tag = encodeUtf8("tidemark/room/1\0");
-  const bytes = new Uint8Array(tag.length + 32);
-  bytes.set(tag);
-  bytes.set(decodeHex(database), tag.length);
-  return sha256(bytes);
+  return sha256(concatBytes(encodeUtf8("tidemark/room/1\0"), decodeHex(database)));
 }

@@ -23,12 +23,13 @@
  * Deliberately not here: who may send what when (relay/connection.ts), and whether a card or a seal is genuine: a relay is
  * trusted with nothing, so only clients check those.
  */
-import { asciiBytes, concatBytes } from "../bytes.ts";
+import { concatBytes } from "../bytes.ts";
 import { CborReader } from "../cbor-reader.ts";
 import { CborWriter } from "../cbor-writer.ts";
 import { attempt, type Result, TidemarkError, unreachable } from "../errors.ts";
 import { decodeHex, encodeHex, type PublicKey, publicKeyFromBytes } from "../ids.ts";
 import { cardBytesMax, cardsPerMessageMax, relayMessageBytesMax, sealedNoteBytesMax } from "../limits.ts";
+import { encodeUtf8 } from "../utf8.ts";
 
 /** The version a `challenge` names. A client closes when it names another. */
 export const relayVersion = 1;
@@ -127,7 +128,7 @@ const fields: Readonly<Record<Kind, number>> = {
 
 /** What a client signs to prove its key. The host makes a proof worthless to a relay the client did not mean to dial. */
 export function proofBytes(nonce: Uint8Array, host: string): Uint8Array {
-  return concatBytes(asciiBytes(relayDomainTag), nonce, asciiBytes(host));
+  return concatBytes(encodeUtf8(relayDomainTag), nonce, encodeUtf8(host));
 }
 
 /** The key a card claims, unchecked, or undefined when the card is too short to hold one. */
