@@ -1,5 +1,6 @@
 /** What this machine can do at the same moment, in the same browsers: every figure of the workloads is a ratio to one of these. */
 import type { Page } from "@playwright/test";
+import { loadSha256 } from "../src/crypto/sha256.ts";
 
 export interface Hardware {
   /** WebCrypto Ed25519 over 300 B, in a page, per second. */
@@ -11,13 +12,24 @@ export interface Hardware {
   readonly channelMegabytesPerSecond: number;
   /** Raw data channel, 100 B there and back, median ms. */
   readonly channelRoundTripMs: number;
+  /** SHA-256 over 1 KiB as the engine computes it, in this process, per second. */
+  readonly hashesPerSecond: number;
 }
 
 export async function measureHardware(a: Page, b: Page): Promise<Hardware> {
   const crypto = await a.evaluate(measureCrypto);
   const storedPerSecond = await b.evaluate(measureStorage);
   const channel = await measureChannel(a, b);
-  return { ...crypto, storedPerSecond, ...channel };
+  return { ...crypto, storedPerSecond, ...channel, hashesPerSecond: await measureHashes() };
+}
+
+async function measureHashes(): Promise<number> {
+  const sha256 = await loadSha256();
+  const message = new Uint8Array(1_024);
+  const count = 50_000;
+  const start = performance.now();
+  for (let i = 0; i < count; i++) sha256(message);
+  return (count * 1_000) / (performance.now() - start);
 }
 
 async function measureCrypto(): Promise<Pick<Hardware, "verifiesPerSecond" | "signsPerSecond">> {

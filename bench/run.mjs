@@ -1,4 +1,4 @@
-// The workloads of docs/benchmarks.md in two real Chromium processes: `npm run bench -- [--json FILE] [--only W1,W3] [--size 0.1]`
+// The workloads of docs/benchmarks.md, most of them in real Chromium processes: `npm run bench -- [--json FILE] [--only W1,R1] [--size 0.1]`
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";

@@ -1,22 +1,45 @@
-/** The four workloads, on two devices that run the built package. Rows are 230 B as JSON. */
+/** The workloads of two devices that run the built package. Rows are 230 B as JSON. */
 import type { Device } from "../e2e/device.ts";
-
-export interface Workload {
-  readonly name: string;
-  readonly what: string;
-  /** Figures by name; times in ms, rates per second. */
-  readonly run: (a: Device, b: Device, size: number) => Promise<Readonly<Record<string, number>>>;
-}
+import type { Hardware } from "./hardware.ts";
+import { benchRow as makeRow } from "./row.ts";
+import { type Figures, scaled, type Workload } from "./workload.ts";
 
 export const workloads: readonly Workload[] = [
-  { name: "W1", what: "catch-up: A holds entries of one row each, B joins; until durable at B", run: catchUp },
-  { name: "W2", what: "live: separate commits at A while connected; until durable at B", run: live },
-  { name: "W3", what: "one small change, page A to visible on page B, idle", run: oneChange },
-  { name: "W4", what: "one transaction of many rows; until durable at A, and at B", run: oneLargeTransaction },
+  {
+    name: "W1",
+    what: "catch-up: A holds entries of one row each, B joins; until durable at B",
+    run: (bench) => bench.withDevices((a, b) => catchUp(a, b, scaled(100_000, bench))),
+    ratios: [
+      { figure: "entriesPerSecond", to: "its signature checks", limit: ({ verifiesPerSecond }) => verifiesPerSecond },
+      { figure: "entriesPerSecond", to: "packed stores", limit: ({ storedPerSecond }) => storedPerSecond },
+      { figure: "entriesPerSecond", to: "300 B on the channel", limit: entriesOnChannel },
+    ],
+  },
+  {
+    name: "W2",
+    what: "live: separate commits at A while connected; until durable at B",
+    run: (bench) => bench.withDevices((a, b) => live(a, b, scaled(10_000, bench))),
+    ratios: [{ figure: "entriesPerSecond", to: "its signatures", limit: ({ signsPerSecond }) => signsPerSecond }],
+  },
+  {
+    name: "W3",
+    what: "one small change, page A to visible on page B, idle",
+    run: (bench) => bench.withDevices((a, b) => oneChange(a, b, scaled(200, bench, 20))),
+    ratios: [{ figure: "medianMs", to: "channel round trips", limit: ({ channelRoundTripMs }) => channelRoundTripMs }],
+  },
+  {
+    name: "W4",
+    what: "one transaction of many rows; until durable at A, and at B",
+    run: (bench) => bench.withDevices((a, b) => oneLargeTransaction(a, b, scaled(100_000, bench))),
+    ratios: [{ figure: "rowsPerSecond", to: "300 B on the channel", limit: entriesOnChannel }],
+  },
 ];
 
-async function catchUp(a: Device, b: Device, size: number): Promise<Record<string, number>> {
-  const count = Math.round(100_000 * size);
+function entriesOnChannel({ channelMegabytesPerSecond }: Hardware): number {
+  return (channelMegabytesPerSecond * 1e6) / 300;
+}
+
+async function catchUp(a: Device, b: Device, count: number): Promise<Figures> {
   const ticket = await a.createAndShare();
   const writeMs = await a.run(writeRows, { count, from: 0 });
   const joinMs = await b.run(async (text) => {
@@ -37,8 +60,7 @@ async function catchUp(a: Device, b: Device, size: number): Promise<Record<strin
   };
 }
 
-async function live(a: Device, b: Device, size: number): Promise<Record<string, number>> {
-  const count = Math.round(10_000 * size);
+async function live(a: Device, b: Device, count: number): Promise<Figures> {
   await b.join(await a.createAndShare());
   const arrived = b.run(waitForRows, count);
   const start = performance.now();
@@ -49,8 +71,7 @@ async function live(a: Device, b: Device, size: number): Promise<Record<string, 
   return { entries: count, writeMs, durableMs, entriesPerSecond: (count * 1_000) / durableMs };
 }
 
-async function oneChange(a: Device, b: Device, size: number): Promise<Record<string, number>> {
-  const count = Math.max(20, Math.round(200 * size));
+async function oneChange(a: Device, b: Device, count: number): Promise<Figures> {
   await b.join(await a.createAndShare());
   await b.run(() => {
     globalThis.seenAt = new Map();
@@ -74,8 +95,7 @@ async function oneChange(a: Device, b: Device, size: number): Promise<Record<str
   return { changes: count, medianMs: delays[count >> 1] ?? 0, p99Ms: delays[Math.ceil(count * 0.99) - 1] ?? 0 };
 }
 
-async function oneLargeTransaction(a: Device, b: Device, size: number): Promise<Record<string, number>> {
-  const count = Math.round(100_000 * size);
+async function oneLargeTransaction(a: Device, b: Device, count: number): Promise<Figures> {
   await b.join(await a.createAndShare());
   const start = performance.now();
   const writeMs = await a.run(async (rows) => {
@@ -97,17 +117,9 @@ declare global {
   function benchRow(i: number): Record<string, unknown>;
 }
 
-/** Makes rows of 230 B as JSON on a page. */
+/** So that code on the page can make rows. */
 export async function addRowMaker({ page }: Device): Promise<void> {
-  await page.evaluate(() => {
-    globalThis.benchRow = (i) => {
-      // Text that does not compress to nothing, and costs nothing to make.
-      const text = Array.from({ length: 11 }, (_, k) =>
-        ((i * 2_654_435_761 + k * 40_503) >>> 0).toString(36).padStart(11, "0"),
-      ).join(" ");
-      return { title: `Note ${i}`, text, done: i % 3 === 0, order: i, by: "k7Qx2mVw", at: 1_790_000_000_000 + i };
-    };
-  });
+  await page.evaluate(`globalThis.benchRow = ${makeRow}`);
 }
 
 /** On the page: one commit per row, a thousand under way at a time. */
@@ -121,7 +133,8 @@ async function writeRows({ count, from }: { readonly count: number; readonly fro
   return performance.now() - start;
 }
 
-function waitForRows(count: number): Promise<void> {
+/** On the page: until so many rows are visible. */
+export function waitForRows(count: number): Promise<void> {
   return new Promise((resolve) => {
     const stop = db.table("rows").subscribe((rows) => {
       if (rows.length < count) return;

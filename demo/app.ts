@@ -8,6 +8,7 @@ import { Failure, type WayOut } from "./failure.ts";
 import { GivenUp } from "./given-up.ts";
 import { hasArrived, Joining } from "./joining.ts";
 import { OwnName } from "./own-name.ts";
+import { Pace } from "./pace.ts";
 import { Problems } from "./problems.ts";
 import { Start } from "./start.ts";
 import { Toasts } from "./toasts.ts";
@@ -35,7 +36,8 @@ export class App {
   async start(name: string = readInstanceName()): Promise<void> {
     const relay = readRelay();
     try {
-      const instance = await open(relay === undefined ? { name } : { name, relay });
+      const sync = new Pace(name).get();
+      const instance = await open(relay === undefined ? { name, sync } : { name, relay, sync });
       this.#surroundings = this.#surround(instance);
       this.#givenUp = new GivenUp(name);
     } catch (error) {

@@ -10,9 +10,11 @@ import { NoteList } from "./note-list.ts";
 import { Notes, type PlacedNote } from "./notes.ts";
 import { OfflineBanner } from "./offline-banner.ts";
 import { Panel } from "./panel.ts";
+import { Peers } from "./peers.ts";
 import { People } from "./people.ts";
 import { Presence } from "./presence.ts";
 import { ShareDialog } from "./share.ts";
+import { Transfers } from "./transfers.ts";
 import type { Surroundings, View } from "./view.ts";
 
 export class Board implements View {
@@ -21,7 +23,9 @@ export class Board implements View {
   readonly ready: Promise<void>;
   readonly #database: Database;
   readonly #around: Surroundings;
+  readonly #peers: Peers;
   readonly #people: People;
+  readonly #transfers: Transfers;
   readonly #notes: Notes;
   readonly #list: NoteList;
   readonly #filters: Filters;
@@ -43,7 +47,13 @@ export class Board implements View {
     this.#database = database;
     this.#status = status;
     this.#around = around;
-    this.#people = new People(database, around.instance.publicKey);
+    this.#peers = new Peers(around.instance, () => this.#showPeople());
+    this.#people = new People(database, around.instance.publicKey, (key) => this.#peers.nameOf(key));
+    this.#transfers = new Transfers(database, {
+      nameOf: (key) => this.#people.nameOf(key),
+      announcer: around.announcer,
+      report: (error) => this.#report(error),
+    });
     this.#notes = new Notes(database);
     this.#composer = new Composer((text) => this.#write(this.#notes.add(text, around.instance.publicKey)));
     this.#filters = new Filters(
@@ -64,10 +74,14 @@ export class Board implements View {
       void this.#setOwnName(name);
     });
     this.#share = new ShareDialog(database);
-    this.#panel = new Panel(around.instance, this.#people, around.problems, {
-      setOffline: (isOffline) => void this.#setOffline(isOffline),
-      setOwnName: (name) => void this.#setOwnName(name),
-    });
+    this.#panel = new Panel(
+      { around, database, people: this.#people, peers: this.#peers },
+      {
+        setOffline: (isOffline) => void this.#setOffline(isOffline),
+        setOwnName: (name) => void this.#setOwnName(name),
+        attempt: (work) => this.#write(work),
+      },
+    );
     this.#shareButton.addEventListener("click", () => this.#share.open(this.#status.online));
     this.elements = [this.#header(), this.#banner.element, this.#panel.element, this.#main(), this.#share.element];
     this.ready = this.#listen();
@@ -85,6 +99,8 @@ export class Board implements View {
   close(): void {
     for (const stop of this.#stops) stop();
     this.#people.close();
+    this.#peers.close();
+    this.#transfers.close();
     this.#list.close();
     this.#panel.close();
     this.#banner.close();
@@ -109,6 +125,7 @@ export class Board implements View {
       "main",
       { class: "board", id: "main", tabindex: -1, "aria-label": "Notes" },
       this.#readOnly,
+      this.#transfers.element,
       this.#namePrompt.element,
       this.#composer.element,
       this.#filters.element,
@@ -260,7 +277,7 @@ export class Board implements View {
   }
 
   /** Resolves with whether it worked; if not, people are told why. */
-  async #write(work: Promise<void>): Promise<boolean> {
+  async #write(work: Promise<unknown>): Promise<boolean> {
     try {
       await work;
       return true;

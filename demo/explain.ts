@@ -59,6 +59,28 @@ const explanations: Partial<Record<ErrorCode, Explanation>> = {
     title: "A change from a clock that runs ahead is held back",
     hint: "It appears when its time has come. Check the clock of the device that wrote it.",
   },
+  HANDSHAKE_VERSION: {
+    title: "A device has another version of this app",
+    hint: "Load the page again on both devices.",
+  },
+  HANDSHAKE_SIGNATURE: { title: "A device could not prove who it is", hint: "Nothing was exchanged with it." },
+  HANDSHAKE_PEER: { title: "Another device than expected answered", hint: "Nothing was exchanged with it." },
+  PEER_UNKNOWN: { title: "That device is not known here any more", hint: "" },
+  PEER_INACTIVE: { title: "Syncing with that device is paused", hint: "Go on syncing with it first." },
+  PEER_BLOCKED: { title: "That device is blocked", hint: "Let it in again first." },
+  PEER_GIVEN_UP: { title: "A device was not reached many times", hint: "It is tried again when it appears by itself." },
+  PEER_LOST_DATA: { title: "A device came back with an empty disk", hint: "It is sent everything again." },
+  PEER_SILENT: { title: "A device fell silent", hint: "It is tried again by itself." },
+  PUSH_GIVEN_UP: { title: "Too much waited for a device", hint: "Nothing is lost: it is compared with that device." },
+  EXCHANGE_STALLED: { title: "An exchange did not move on", hint: "It begins anew by itself." },
+  CONNECT_FAILED: {
+    title: "A device could not be reached",
+    hint: "See whether it is awake, online and has the board open.",
+  },
+  CONNECT_REFUSED: { title: "A device turned this one away", hint: "Ask its user to let you in." },
+  JOB_UNKNOWN: { title: "That is over already", hint: "" },
+  JOB_STATE: { title: "That has changed meanwhile", hint: "" },
+  TIMEOUT: { title: "That took too long", hint: "It goes on by itself; look again later." },
   ENTRY_PERMISSION: { title: "A change by somebody who may not write was refused", hint: "" },
 };
 
@@ -68,6 +90,11 @@ export function explain(error: unknown): Explanation {
   return (
     explanations[code] ?? { title: "Something went wrong", hint: inputWords(error) ?? error.hint ?? error.message }
   );
+}
+
+/** Of an error that is remembered by its code alone. */
+export function explainCode(code: string): Explanation {
+  return new Map(Object.entries(explanations)).get(code) ?? { title: code, hint: "" };
 }
 
 /** What somebody typed, perhaps into the address, that cannot be. */

@@ -1,8 +1,9 @@
 /** Shown from the opening of a link until the board is here: what is waited for, how far it is, and a way out. */
-import type { Database, DatabaseStatus, Progress, Stop } from "tidemark";
+import type { Database, DatabaseStatus, Stop } from "tidemark";
 import { element, setText } from "./element.ts";
 import { explain, hasCode } from "./explain.ts";
 import { icon, mark } from "./icons.ts";
+import { Transfers } from "./transfers.ts";
 import type { Surroundings, View } from "./view.ts";
 
 export interface JoiningOwner {
@@ -20,15 +21,20 @@ export class Joining implements View {
   readonly #around: Surroundings;
   readonly #heading = element("h1", { tabindex: -1 }, "Joining a board");
   readonly #text = element("p", { class: "lead", role: "status" });
-  readonly #bar = element("progress", { "aria-label": "Entries received" });
+  readonly #bar = element("progress", { "aria-label": "Waiting for the board" });
+  readonly #transfers: Transfers;
   readonly #waiting = new AbortController();
   readonly #stops: Stop[] = [];
   #hasArrived = false;
   #isRefused = false;
-  #progress: Progress | undefined;
 
   constructor(database: Database, around: Surroundings, owner: JoiningOwner) {
     this.#around = around;
+    this.#transfers = new Transfers(database, {
+      nameOf: () => "the other device",
+      announcer: around.announcer,
+      report: (error) => this.#report(error),
+    });
     this.elements = [
       element(
         "main",
@@ -37,6 +43,7 @@ export class Joining implements View {
         this.#heading,
         this.#text,
         this.#bar,
+        this.#transfers.element,
         this.#actions(owner),
       ),
     ];
@@ -44,9 +51,6 @@ export class Joining implements View {
       database.sync.subscribe((status) => {
         if (hasArrived(status)) this.#arrive(owner);
         else this.#showStatus(status);
-      }),
-      database.sync.on("progress", (progress) => {
-        this.#progress = progress;
       }),
     );
     database.ready({ signal: this.#waiting.signal }).then(
@@ -61,6 +65,7 @@ export class Joining implements View {
 
   close(): void {
     this.#waiting.abort();
+    this.#transfers.close();
     for (const stop of this.#stops) stop();
   }
 
@@ -72,12 +77,10 @@ export class Joining implements View {
 
   #showStatus(status: DatabaseStatus): void {
     if (this.#isRefused) return;
-    setText(this.#text, waitingWords(status, this.#progress));
-    if (this.#progress === undefined || this.#progress.total === 0) this.#bar.removeAttribute("value");
-    else {
-      this.#bar.max = this.#progress.total;
-      this.#bar.value = this.#progress.received;
-    }
+    const onHold = "Receiving is on hold. Go on whenever you like.";
+    setText(this.#text, this.#transfers.isOnHold && status.online ? onHold : waitingWords(status));
+    // Once something comes, its own bar says more.
+    this.#bar.hidden = !this.#transfers.element.hidden;
   }
 
   #fail(error: unknown): void {
@@ -88,6 +91,11 @@ export class Joining implements View {
     setText(this.#heading, title);
     setText(this.#text, hint);
     this.#bar.hidden = true;
+  }
+
+  #report(error: unknown): void {
+    const { title, hint } = explain(error);
+    this.#around.toasts.show(title, { hint, isError: true });
   }
 
   #actions(owner: JoiningOwner): HTMLElement {
@@ -102,10 +110,8 @@ export function hasArrived({ ready, permission }: DatabaseStatus): boolean {
   return ready || permission !== "none";
 }
 
-function waitingWords({ online, relays, peers }: DatabaseStatus, progress: Progress | undefined): string {
+function waitingWords({ online, relays, peers }: DatabaseStatus): string {
   if (!online) return "You are offline. The board comes when you are back.";
-  if (progress !== undefined && progress.total > 0)
-    return `Received ${progress.received.toLocaleString("en")} of ${progress.total.toLocaleString("en")}`;
   if (peers.length > 0) return "Connected. The board is on its way…";
   if (relays.some(({ state }) => state === "connected"))
     return "Waiting for the owner's device… It has to be online, with the board open.";

@@ -1,26 +1,32 @@
-/** The panel beside a board: what is saved, what has reached others, who is here and how, and the way to go offline. */
-import type { DatabaseStatus, Instance, PeerStatus } from "tidemark";
+/** The panel beside a board: what is saved and safe where, who is here and how, and the ways to steer it. */
+import type { Database, DatabaseStatus, Instance } from "tidemark";
 import { isUsualInstance } from "./address.ts";
 import { element, setText } from "./element.ts";
 import { help } from "./help.ts";
 import { icon } from "./icons.ts";
 import { nameLengthMax, tidyName } from "./own-name.ts";
-import { fingerprint, type People } from "./people.ts";
+import type { Peers } from "./peers.ts";
+import type { People } from "./people.ts";
+import { PeopleList } from "./people-list.ts";
 import { problemList } from "./problem-list.ts";
-import type { Problems } from "./problems.ts";
-import {
-  pathWords,
-  peerWords,
-  reachedWords,
-  relayWords,
-  savedWords,
-  summaryWords,
-  type Words,
-} from "./status-words.ts";
+import { SafeList } from "./safe-list.ts";
+import { blockLine, safeWords } from "./safe-words.ts";
+import { reachedWords, relayWords, savedWords, summaryWords, type Words } from "./status-words.ts";
+import { SyncDetails } from "./sync-details.ts";
+import type { Surroundings } from "./view.ts";
+
+export interface PanelOptions {
+  readonly around: Surroundings;
+  readonly database: Database;
+  readonly people: People;
+  readonly peers: Peers;
+}
 
 export interface PanelOwner {
   setOffline(isOffline: boolean): void;
   setOwnName(name: string): void;
+  /** Resolves with whether it worked; if not, people are told why. */
+  attempt(work: Promise<unknown>): Promise<boolean>;
 }
 
 export class Panel {
@@ -29,7 +35,9 @@ export class Panel {
   readonly summary: HTMLButtonElement;
   readonly #people: People;
   readonly #lines = element("ul", { role: "list", class: "status-lines" });
-  readonly #list = element("ul", { role: "list", class: "people", "aria-label": "People on this board" });
+  readonly #list: PeopleList;
+  readonly #safe: SafeList;
+  readonly #details: SyncDetails;
   readonly #name = element("input", {
     type: "text",
     id: "own-name",
@@ -42,8 +50,15 @@ export class Panel {
   readonly #summaryText = element("span", { class: "summary-text" });
   readonly #stopProblems: () => void;
 
-  constructor(instance: Instance, people: People, problems: Problems, owner: PanelOwner) {
+  constructor({ around, database, people, peers }: PanelOptions, owner: PanelOwner) {
+    const { instance, problems, toasts } = around;
+    const nameOf = (key: string): string => people.nameOf(key);
+    const attempt = (work: Promise<unknown>): Promise<boolean> => owner.attempt(work);
     this.#people = people;
+    this.#list = new PeopleList({ people, peers, toasts, attempt });
+    this.#safe = new SafeList(nameOf);
+    const withNames = (text: string): string => peers.withNames(text, nameOf);
+    this.#details = new SyncDetails({ instance, database, nameOf, withNames, attempt });
     this.#nameField = this.#makeNameField(owner);
     this.#offline.addEventListener("change", () => owner.setOffline(this.#offline.checked));
     const trouble = problemList(problems);
@@ -53,20 +68,14 @@ export class Panel {
       { class: "panel", id: "panel", "aria-label": "Status and people" },
       element("h2", {}, "Status"),
       this.#lines,
+      this.#safe.element,
       element("label", { class: "switch-row", for: "offline" }, element("span", {}, "Work offline"), this.#offline),
       element("h2", {}, "People"),
-      this.#list,
+      this.#list.element,
       this.#nameField,
-      ...(isUsualInstance(instance.name)
-        ? []
-        : [
-            element(
-              "p",
-              { class: "fine" },
-              `This tab is a person of its own, called “${instance.name}” in this browser.`,
-            ),
-          ]),
+      ...ownInstanceNote(instance),
       trouble.element,
+      this.#details.element,
       help(),
     );
     this.summary = this.#makeSummary();
@@ -74,13 +83,20 @@ export class Panel {
 
   show(status: DatabaseStatus): void {
     const nameOf = (key: string): string => this.#people.nameOf(key);
-    const lines = [savedWords(status), reachedWords(status, nameOf), ...relayWords(status.relays, status.online)];
-    showLines(this.#lines, lines);
+    const block = blockLine(status);
+    showLines(this.#lines, [
+      savedWords(status),
+      safeWords(status, nameOf),
+      reachedWords(status, nameOf),
+      ...(block === undefined ? [] : [warning(`${block.title}. ${block.hint}`)]),
+      ...relayWords(status.relays, status.online),
+    ]);
+    this.#safe.show(status);
     this.#offline.checked = !status.online;
-    this.#showPeople(status);
+    this.#list.show(status);
     const canWrite = ["owner", "admin", "write"].includes(status.permission);
     this.#nameField.hidden = !canWrite;
-    const summary = summaryWords(status, nameOf);
+    const summary = block === undefined ? summaryWords(status, nameOf) : warning(block.title);
     setText(this.#summaryText, summary.text);
     this.summary.dataset.tone = summary.tone;
   }
@@ -92,42 +108,7 @@ export class Panel {
 
   close(): void {
     this.#stopProblems();
-  }
-
-  #showPeople({ peers, online }: DatabaseStatus): void {
-    const here = new Set<string>(peers.map(({ key }) => key));
-    const { self } = this.#people;
-    const away = this.#people.keys().filter((key) => key !== self && !here.has(key));
-    this.#list.replaceChildren(
-      this.#person(
-        self,
-        online ? { text: "this device", tone: "good" } : { text: "this device, offline", tone: "warning" },
-      ),
-      ...peers.map((peer) => this.#peer(peer)),
-      ...away.map((key) => this.#person(key, { text: "not connected", tone: "quiet" })),
-    );
-  }
-
-  #peer(peer: PeerStatus): HTMLElement {
-    const { text, tone } = peerWords(peer);
-    return this.#person(peer.key, { text: `${pathWords(peer.path)} · ${text}`, tone });
-  }
-
-  #person(key: string, { text, tone }: Words): HTMLElement {
-    const isSelf = key === this.#people.self;
-    const name = this.#people.nameOf(key);
-    const hasName = name !== fingerprint(key);
-    const words = hasName ? name : isSelf ? "You" : "No name";
-    const initial = hasName || isSelf ? ([...words][0] ?? "?").toLocaleUpperCase() : "?";
-    const suffix = isSelf && hasName ? [element("span", { class: "fine" }, " (you)")] : [];
-    return element(
-      "li",
-      { class: "person", "data-tone": tone },
-      element("span", { class: "avatar", "aria-hidden": "true" }, initial),
-      element("span", { class: "person-name" }, element("bdi", {}, words), ...suffix),
-      element("code", { class: "fingerprint", title: `Public key ${key}` }, fingerprint(key)),
-      element("span", { class: "person-state fine" }, text),
-    );
+    this.#details.close();
   }
 
   #makeNameField(owner: PanelOwner): HTMLElement {
@@ -158,6 +139,15 @@ export class Panel {
     });
     return button;
   }
+}
+
+function ownInstanceNote({ name }: Instance): readonly HTMLElement[] {
+  if (isUsualInstance(name)) return [];
+  return [element("p", { class: "fine" }, `This tab is a person of its own, called “${name}” in this browser.`)];
+}
+
+function warning(text: string): Words {
+  return { text, tone: "warning" };
 }
 
 function showLines(list: HTMLElement, lines: readonly Words[]): void {

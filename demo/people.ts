@@ -9,11 +9,14 @@ export class People {
   readonly #database: Database;
   readonly #listeners = new Set<() => void>();
   readonly #stop: Stop;
+  readonly #named: (key: string) => string;
   #names: ReadonlyMap<string, string> = new Map();
   #hasArrived = false;
 
-  constructor(database: Database, self: PublicKey) {
+  /** `named`: what this device's user calls those who gave no name; empty: nothing. */
+  constructor(database: Database, self: PublicKey, named: (key: string) => string) {
     this.self = self;
+    this.#named = named;
     this.#database = database;
     this.#stop = database.kv(store).subscribe((values) => {
       this.#names = new Map([...values].flatMap(([key, value]) => nameEntry(key, value)));
@@ -27,9 +30,14 @@ export class People {
     return [...this.#names.keys()].sort((a, b) => this.nameOf(a).localeCompare(this.nameOf(b)));
   }
 
-  /** What to call them: their name, or the fingerprint of their key. */
+  /** What they call themselves; empty: they did not say. */
+  givenName(key: string): string {
+    return this.#names.get(key) ?? "";
+  }
+
+  /** What to call them: their name, else the one that `named` knows, else the fingerprint of their key. */
   nameOf(key: string): string {
-    return this.#names.get(key) ?? fingerprint(key);
+    return this.#names.get(key) ?? (this.#named(key) || fingerprint(key));
   }
 
   /** "You" for this device. */

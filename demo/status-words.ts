@@ -45,8 +45,18 @@ export function summaryWords(status: DatabaseStatus, nameOf: NameOf): Words {
   if (saved.tone !== "good") return saved;
   const reached = reachedWords(status, nameOf);
   if (!status.online) return { text: "Saved here · offline", tone: "warning" };
-  if (status.peers.length === 0) return { text: "Saved here · nobody else connected", tone: "quiet" };
+  if (status.peers.length === 0) return aloneWords(status);
   return { text: `Saved here · ${reached.text}`, tone: reached.tone };
+}
+
+/** Nobody is connected: what counts is who has what from before. */
+function aloneWords({ pending, heldBy }: DatabaseStatus): Words {
+  const copies = heldBy.filter(({ isComplete }) => isComplete).length;
+  if (pending.entries === 0 && copies > 0)
+    return { text: `Saved here and on ${countWords(copies, "other device")}`, tone: "good" };
+  if (pending.entries > 0 && heldBy.length > 0)
+    return { text: `Saved here · ${countWords(pending.entries, "change")} on no other device`, tone: "warning" };
+  return { text: "Saved here · nobody else connected", tone: "quiet" };
 }
 
 export function relayWords(relays: readonly RelayStatus[], isOnline: boolean): readonly Words[] {

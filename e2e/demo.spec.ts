@@ -312,6 +312,207 @@ test("a second tab says that the boards are open elsewhere, and goes on as a sec
   await ada.close();
 });
 
+test("whoever is blocked gets nothing and brings nothing, and has everything when let in again", async ({
+  browser,
+  site,
+  relay,
+}) => {
+  const [ada, ben] = await openTwo(browser, { site: site.url, relay: relay.url });
+  await ada.write("Music");
+  await expect(ben.note("Music")).toBeVisible();
+  const row = await ada.unfold("Ben");
+  await expect(row).toContainText(/Reached by\s*WebRTC, direct/);
+  await row.getByRole("button", { name: "Block" }).click();
+  await expect(row.getByRole("button", { name: "Let in again" }), "what undoes it has the focus").toBeFocused();
+  await expect(row.locator("summary")).toContainText("blocked");
+  await expect(ada.status).toContainText("Syncing is off with everyone on this board");
+  await expect(ben.status).toContainText("Nobody else is connected now");
+  await ada.write("Only Ada");
+  await ben.write("Only Ben");
+  await expect(ada.status).toContainText(/On this device only: 1 change/);
+  await ada.unfoldPart("Sync details");
+  await ada.page.getByRole("button", { name: "Check what is wrong" }).click();
+  await expect(ada.page.getByRole("list", { name: "Findings" })).toContainText(/Ben is blocked/);
+  await expect(ada.note("Only Ben")).toBeHidden();
+  await expect(ben.note("Only Ada")).toBeHidden();
+
+  await row.getByRole("button", { name: "Let in again" }).click();
+  await expect(ben.note("Only Ada")).toBeVisible();
+  await expect(ada.note("Only Ben")).toBeVisible();
+  await expect(ada.status).toContainText("Ben has everything");
+  for (const person of [ada, ben]) await person.close();
+});
+
+test("syncing with a person is paused and goes on, and who has no name is given one that stays", async ({
+  browser,
+  site,
+  relay,
+}) => {
+  const options = { site: site.url, relay: relay.url };
+  const ada = await Person.open(browser, options);
+  await ada.makeBoard("Garden party", "Ada");
+  const cleo = await Person.open(browser, options, await ada.link("read"));
+  await cleo.onBoard("Garden party");
+  const nameless = await ada.unfold("No name");
+  await nameless.getByRole("textbox", { name: /^Your name for/ }).fill("Cleo's phone");
+  await ada.page.keyboard.press("Enter");
+  const row = ada.people.filter({ hasText: "Cleo's phone" });
+  await expect(ada.status).toContainText("Cleo's phone has everything");
+
+  await row.getByRole("button", { name: "Pause syncing" }).click();
+  await expect(row.locator("summary")).toContainText("syncing is paused");
+  await ada.write("Later");
+  await expect(cleo.status).toContainText("Nobody else is connected now");
+  await ada.page.reload();
+  await ada.onBoard("Garden party");
+  await expect(row.locator("summary"), "remembered").toContainText("syncing is paused");
+  await expect(cleo.note("Later")).toBeHidden();
+  await ada.unfold("Cleo's phone");
+  await row.getByRole("button", { name: "Go on syncing" }).click();
+  await expect(cleo.note("Later")).toBeVisible();
+
+  await cleo.close();
+  await row.getByRole("button", { name: "Forget" }).click();
+  await expect(ada.people).toHaveCount(1);
+  await expect(ada.status).toContainText("So far on this device only");
+  await ada.close();
+});
+
+test("what is safe where tells the truth when somebody leaves, and when they come back", async ({
+  browser,
+  site,
+  relay,
+}) => {
+  const ada = await Person.open(browser, { site: site.url, relay: relay.url });
+  await ada.makeBoard("Garden party", "Ada");
+  await expect(ada.status).toContainText("So far on this device only");
+  const ben = await Person.open(browser, { site: site.url, relay: relay.url }, await ada.link("write"));
+  await ben.onBoard("Garden party");
+  await ben.giveName("Ben");
+  await ada.write("Music");
+  await expect(ada.status).toContainText("Everything is safe on 2 devices: this one and Ben’s");
+  await ada.unfoldPart("What is safe where");
+  await expect(ada.copies).toHaveText([/^This device all \d+ changes$/, /^Ben ?everything, confirmed \d\d:\d\d$/]);
+
+  await ben.page.close();
+  await expect(ada.copies.last()).toContainText("away now");
+  await expect(ada.copies.last(), "what it confirmed it has").toContainText("everything");
+  await ada.write("Only Ada");
+  await expect(ada.copies.last()).toContainText(/\d+ of \d+ changes.*away now/);
+  await expect(ada.status).toContainText(/On this device only: 1 change \(\d+ bytes\)/);
+  await ada.page.reload();
+  await ada.onBoard("Garden party");
+  await expect(ada.status, "remembered").toContainText(/On this device only: 1 change \(\d+ bytes\)/);
+
+  const page = await ben.context.newPage();
+  await page.goto(`${site.url}?relay=${encodeURIComponent(relay.url)}`);
+  await page.getByRole("link", { name: "Garden party" }).click();
+  await expect(page.getByRole("list", { name: "Notes" })).toContainText("Only Ada");
+  await expect(ada.status).toContainText("Everything is safe on 2 devices: this one and Ben’s");
+  for (const person of [ada, ben]) await person.close();
+});
+
+test("3,000 notes come with a progress that is paused, resumed, cancelled and taken up again, and end complete", async ({
+  browser,
+  site,
+  app,
+  relay,
+}) => {
+  const ada = await Person.open(browser, { site: site.url, relay: relay.url });
+  await ada.makeBoard("Long list", "Ada");
+  const link = await ada.link("write");
+  await fillBoard(await Device.open(browser, { site: app.url, relay: relay.url }), link, 3_000);
+  await ada.unfoldPart("Sync details");
+  await ada.page.getByRole("radio", { name: /^Slow line/ }).check();
+
+  const ben = await Person.open(browser, { site: site.url, relay: relay.url, ...phone }, link);
+  const transfer = ben.page.getByRole("region", { name: "Transfers" });
+  const received = async (): Promise<number> =>
+    Number(/([\d,]+) of 3,/.exec((await transfer.textContent()) ?? "")?.[1]?.replace(",", "") ?? "0");
+  await expect(transfer).toContainText(/\d of 3,\d+ changes, .* per second/);
+  expect(await findUnnamed(ben.page)).toEqual([]);
+  await transfer.getByRole("button", { name: "Pause" }).click();
+  await expect(transfer).toContainText("Paused");
+  await expect(transfer.getByRole("button", { name: "Resume" })).toBeFocused();
+  const paused = await received();
+  expect(paused).toBeLessThan(3_000);
+  await ben.page.keyboard.press("Enter");
+  await expect.poll(received, "it goes on").toBeGreaterThan(paused + 100);
+  await transfer.getByRole("button", { name: "Cancel" }).click();
+  await expect(transfer).toContainText("Cancelled");
+  await expect(ben.page.getByText("Receiving is on hold")).toBeVisible();
+  expect(await findFaint(ben.page)).toEqual([]);
+
+  await ada.page.getByRole("radio", { name: /^At once/ }).check();
+  await transfer.getByRole("button", { name: "Receive the rest" }).click();
+  await ben.onBoard("Long list");
+  await expect(ben.page.getByRole("radio", { name: "All 3,000" })).toBeAttached();
+  await expect(ben.page.getByRole("button", { name: /Ada has everything/ })).toBeVisible();
+  await expect(transfer).toBeHidden();
+  expect([...ada.errors, ...ben.errors]).toEqual([]);
+  for (const person of [ada, ben]) await person.close();
+});
+
+/** Writes so many notes on a board, each a change of its own, waits until somebody else has them, and leaves. */
+async function fillBoard(device: Device, link: string, count: number): Promise<void> {
+  await device.join(link);
+  await device.run(async (count) => {
+    const notes = db.table("notes");
+    const by = tide.publicKey;
+    const write = (_: unknown, i: number): Promise<void> =>
+      notes.put(`n${i}`, { text: `note ${i}`, done: false, order: i, by, at: 0 });
+    await Promise.all(Array.from({ length: count }, write));
+    await db.whenSafe({ copies: 2, timeoutMs: 30_000 });
+  }, count);
+  await device.close();
+}
+
+test("the details say what is wrong and what happened, and make a report without secrets, with the keyboard alone", async ({
+  browser,
+  site,
+  relay,
+}) => {
+  const [ada, ben] = await openTwo(browser, { site: site.url, relay: relay.url });
+  await ada.context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  await ada.write("A secret note");
+  await expect(ben.note("A secret note")).toBeVisible();
+  const { page } = ada;
+  const details = page.locator("summary").getByText("Sync details");
+  await page.getByRole("textbox", { name: "Your name" }).focus();
+  const { press } = await keyboardUser(ada);
+  await press("Tab", "Tab", "Enter", "Tab");
+  await expect(page.getByRole("radio", { name: /^At once/ })).toBeFocused();
+  await press("ArrowDown");
+  await expect(page.getByRole("radio", { name: /^Gathered/ })).toBeChecked();
+  await press("Tab", "Enter");
+  await expect(page.getByText("Compared with 1 device: all hold the same.")).toBeVisible();
+  await press("Tab", "Enter");
+  await expect(page.getByText("All is well.")).toBeVisible();
+
+  await ada.goOffline(true);
+  await page.getByRole("button", { name: "Compare now" }).press("Enter");
+  await expect(page.getByText("You are offline: there is nobody to compare with.")).toBeVisible();
+  await press("Tab", "Enter");
+  const findings = page.getByRole("list", { name: "Findings" });
+  await expect(findings).toContainText("Wrong: This device is offline.");
+  await expect(findings).toContainText("switch sync on");
+  for (const title of ["Exchanges", "Numbers", "Events"]) await ada.unfoldPart(title);
+  await expect(ada.status).toContainText("Ben: ended in agreement");
+  await expect(page.getByRole("row", { name: /^Entries stored \d/ })).toBeVisible();
+  await expect(ada.status).toContainText("instance.wentOffline");
+  await page.getByRole("button", { name: "Copy report for support" }).press("Enter");
+  await expect(page.getByText("Copied.")).toBeVisible();
+  const report = await page.evaluate(() => navigator.clipboard.readText());
+  expect(Object.keys(JSON.parse(report))).toEqual(["madeAt", "diagnosis", "metrics", "settings", "log"]);
+  expect(report).not.toMatch(/A secret note|tidemark:\?|[0-9a-f]{33}/);
+
+  await page.reload();
+  await ada.onBoard("Garden party");
+  await details.press("Enter");
+  await expect(page.getByRole("radio", { name: /^Gathered/ }), "the choice is remembered").toBeChecked();
+  for (const person of [ada, ben]) await person.close();
+});
+
 test("10,000 notes that arrive from somebody else are shown at once and stay quick to work with", async ({
   browser,
   site,
@@ -429,11 +630,27 @@ for (const { name, options } of looks) {
     await check("offline");
     await page.getByRole("button", { name: "Share" }).click();
     await page.getByRole("button", { name: "Make link" }).click();
-    await page.getByRole("button", { name: "Copy link" }).waitFor();
+    const link = await page.getByRole("textbox", { name: "Link" }).inputValue();
     await check("the share dialog");
     await page.keyboard.press("Escape");
-    await page.getByText("How this works").click();
+    await ada.unfoldPart("What is safe where");
+    await check("what is safe where");
+    await ada.unfoldPart("Sync details");
+    await page.getByRole("button", { name: "Check what is wrong" }).click();
+    await page.getByRole("list", { name: "Findings" }).waitFor();
+    for (const title of ["Exchanges", "Numbers", "Events"]) await ada.unfoldPart(title);
+    await page.getByRole("table").waitFor();
+    await check("the details");
+    await ada.unfoldPart("How this works");
     await check("the help");
+    await ada.goOffline(false);
+    const ben = await Person.open(browser, { site: site.url, relay: relay.url }, link);
+    const row = await ada.unfold("No name");
+    await check("a person");
+    await row.getByRole("button", { name: "Block" }).click();
+    await row.getByRole("button", { name: "Let in again" }).waitFor();
+    await check("a person who is blocked");
+    await ben.close();
     expect(
       await page
         .locator("[dir=auto]")
@@ -452,7 +669,10 @@ test("names as long as they may be leave everything in its place on a phone", as
   await ada.makeBoard("Garden party", "W".repeat(40));
   const ben = await Person.open(browser, { ...options, ...phone }, await ada.link("write"));
   await ben.onBoard("Garden party");
-  await expect(ben.page.getByRole("button", { name: /W{40} has everything/ })).toBeVisible();
+  const summary = ben.page.getByRole("button", { name: /W{40} has everything/ });
+  await summary.click();
+  await ben.unfoldPart("What is safe where");
+  await ben.unfold("WWWW");
   expect(await sidewaysScroll(ben.page)).toBeLessThanOrEqual(0);
   expect(await findCut(ben.page)).toEqual([]);
   for (const person of [ada, ben]) await person.close();

@@ -89,6 +89,26 @@ export class Person {
     await this.page.getByRole("switch", { name: "Work offline" }).setChecked(isOffline);
   }
 
+  /** Unfolds what is known of somebody's device, and what can be done about it. */
+  async unfold(name: string): Promise<Locator> {
+    const row = this.people.filter({ has: this.page.locator("summary", { hasText: name }) });
+    await row.locator("summary").click();
+    return row;
+  }
+
+  /** Unfolds the part of the panel with this title. */
+  async unfoldPart(title: string): Promise<void> {
+    await this.status.locator("summary").getByText(title, { exact: true }).click();
+  }
+
+  get people(): Locator {
+    return this.page.getByRole("list", { name: "People on this board" }).getByRole("listitem");
+  }
+
+  get copies(): Locator {
+    return this.page.getByRole("list", { name: "Copies of this board" }).getByRole("listitem");
+  }
+
   get notes(): Locator {
     return this.page.getByRole("list", { name: "Notes" }).getByRole("listitem");
   }

@@ -1,15 +1,18 @@
 // What takes too long for every change: `npm run soak`. Everything over and over, each time with other random seeds, and
-// with more runs of each property and more seeds of the simulation: see the environment variables below.
+// with more runs of each property, more seeds of the simulation, and longer lives: see the environment variables below.
 import { fileURLToPath } from "node:url";
 import { command, stopOnSignals } from "./command.mjs";
 
 const project = fileURLToPath(new URL("..", import.meta.url));
-const { FUZZ_RUNS = "2000", SIMULATION_SEEDS = "2000", SOAK_REPEATS = "10" } = process.env;
+const { FUZZ_RUNS = "2000", SIMULATION_SEEDS = "2000", SIMULATION_LIVES = "10000", SOAK_REPEATS = "10" } = process.env;
 const hourMs = 3_600_000;
 
 const vitest = "node_modules/vitest/vitest.mjs";
 const long = `--testTimeout=${hourMs}`;
+/** Other lives each time; the command that shows one that failed again is printed. */
+const simulation = ["--from", String(Date.now() % 1e9), "--runs", SIMULATION_LIVES, "--actions", "40"];
 const steps = [
+  { name: "simulation", script: "scripts/sim.mjs", args: simulation, repeats: 1 },
   { name: "unit", script: vitest, args: ["run", "--project", "unit", long], repeats: Number(SOAK_REPEATS) },
   { name: "browser", script: vitest, args: ["run", "--project", "browser", long], repeats: Number(SOAK_REPEATS) },
   { name: "build", script: "scripts/build.mjs", args: [], repeats: 1 },

@@ -5,36 +5,42 @@ import { validateStoreName } from "../core/store/kinds.ts";
 import type { Permission } from "../core/store/power.ts";
 import { invalid } from "../core/store/values.ts";
 import type { DatabaseInfo, StateDigest, WatchedType, WorkerApi } from "../worker/api.ts";
-import { assertFunction, assertObject } from "./input.ts";
+import { assertFunction, assertInteger, assertLabel, assertObject, assertText, given } from "./input.ts";
 import { Kv } from "./kv.ts";
-import type { Stop } from "./listeners.ts";
+import type { Waiting } from "./line.ts";
+import { reportUncaught, type Stop } from "./listeners.ts";
 import { Sync } from "./sync.ts";
 import { Table } from "./table.ts";
 import { type RowLike, Transaction } from "./transaction.ts";
 import type { OrderedItems, Watched } from "./watched.ts";
 import type { WorkerLink } from "./worker-link.ts";
+import type { WriteListener, Written } from "./written.ts";
 
 /** What a ticket can give. */
 export type SharedPermission = Extract<Permission, "admin" | "write" | "read">;
 const sharedPermissions: readonly SharedPermission[] = ["admin", "write", "read"];
 
+const copiesMax = 100;
+
 /** All entries that descend from one root entry, and the stores they make. */
 export class Database {
   /** The CID of the root entry: the same on every device. */
   readonly id: string;
-  /** What is saved where, and who is connected. */
+  /** What is saved where, who is connected, and how this database is to sync. */
   readonly sync: Sync;
   readonly #id: DatabaseId;
   readonly #link: WorkerLink;
   readonly #watched: Watched;
+  readonly #written: Written;
 
   /** For `Instance`. */
-  constructor({ id }: DatabaseInfo, link: WorkerLink, watched: Watched) {
+  constructor({ id }: DatabaseInfo, link: WorkerLink, watched: Watched, written: Written) {
     this.id = formatCid(id);
     this.#id = id;
     this.#link = link;
     this.#watched = watched;
-    this.sync = new Sync(() => this.call("status", (api, database) => api.status(database)));
+    this.#written = written;
+    this.sync = new Sync(id, link);
   }
 
   /**
@@ -94,6 +100,46 @@ export class Database {
     return this.call("ready", (api, database) => api.ready(database), options.signal);
   }
 
+  /**
+   * Resolves when everything that is in the database now is durable on so many devices, this one included: others count
+   * once they confirmed it as stored, and no longer when they come back with another storage. 1 to 100 copies. Rejects
+   * with TIMEOUT, ABORTED or INPUT_INVALID.
+   *
+   * @example
+   * await notes.put("n1", { title: "Not to be lost", done: false });
+   * await db.whenSafe({ copies: 2, timeoutMs: 60_000 });
+   */
+  async whenSafe(options: { readonly copies?: number } & Waiting = {}): Promise<void> {
+    assertObject(options, "options of whenSafe", "{ copies, signal, timeoutMs }");
+    const { copies = 2 } = options;
+    assertInteger(copies, "copies", 1, copiesMax);
+    await this.#link.command("whenSafe", { database: this.#id, copies }, options);
+  }
+
+  /**
+   * Calls `listener` with the entries that become durable here, whoever wrote them, in order, each at least once: the
+   * next event comes when the listener returned, or when the promise that it returned settled. A slow listener holds up
+   * nothing but itself. Its errors reach the page as any uncaught error does, and as the problem HOOK_FAILED.
+   *
+   * `name` (1 to 64 bytes; one listener of a name at a time) makes it go on where it stopped, also after a restart, and
+   * an event that it failed at is told again, later and later. `after` is the cursor of an earlier event: what came
+   * after it is told first. With neither, what comes from now on is told. A cursor of another database or device is the
+   * problem CURSOR_INVALID.
+   *
+   * @example
+   * const stop = db.onWrite(async ({ entries, origin }) => {
+   *   if (origin === "remote") await updateSearchIndex(entries);
+   * }, { name: "search" });
+   */
+  onWrite(listener: WriteListener, options: { readonly name?: string; readonly after?: string } = {}): Stop {
+    assertFunction(listener, "listener");
+    assertObject(options, "options of onWrite", "{ name, after }");
+    const { name, after } = options;
+    if (name !== undefined) assertLabel(name, "name");
+    if (after !== undefined) assertText(after, "after", "the cursor of an earlier event");
+    return this.#written.add(this.#id, listener, given({ name, after }));
+  }
+
   /** The name that its owner gave it; empty while it has not arrived. */
   async name(): Promise<string> {
     return (await this.sync.status()).name;
@@ -123,11 +169,4 @@ export class Database {
       this.call("unsubscribe", (api) => api.unwatch(number)).catch(() => {}); // Closed: nothing is watched any more.
     };
   }
-}
-
-/** A subscription has no promise: its failure reaches the page as any uncaught error does. */
-function reportUncaught(error: unknown): void {
-  queueMicrotask(() => {
-    throw error;
-  });
 }

@@ -1,5 +1,8 @@
 /** What an app in plain JavaScript may hand in by mistake. All throw INPUT_INVALID with what was got and what was expected. */
+import { type DatabaseId, isHex64, type PublicKey, parseCid } from "../core/ids.ts";
+import { addressBytesMax, addressesPerPeerMax, peerNameBytesMax } from "../core/limits.ts";
 import { invalid } from "../core/store/values.ts";
+import { checkLabel, isTextOf } from "../engine/label.ts";
 
 export function assertObject(value: unknown, field: string, expected: string): void {
   if (typeof value !== "object" || value === null) throw invalid(field, value, expected);
@@ -11,4 +14,54 @@ export function assertFunction(value: unknown, field: string): void {
 
 export function assertText(value: unknown, field: string, expected: string): void {
   if (typeof value !== "string") throw invalid(field, value, expected);
+}
+
+export function assertBoolean(value: unknown, field: string): void {
+  if (typeof value !== "boolean") throw invalid(field, value, "true or false");
+}
+
+export function assertOneOf(value: unknown, field: string, choices: readonly string[]): void {
+  if (!choices.includes(value as string)) throw invalid(field, value, choices.join(", "));
+}
+
+/** Within both ends. */
+export function assertInteger(value: unknown, field: string, min: number, max: number): void {
+  if (Number.isInteger(value) && (value as number) >= min && (value as number) <= max) return;
+  throw invalid(field, value, `a whole number from ${min} to ${max}`);
+}
+
+export function toPublicKey(value: unknown, field = "peer"): PublicKey {
+  if (typeof value === "string" && isHex64(value)) return value as PublicKey;
+  throw invalid(field, value, "a public key: 64 hex digits in lower case");
+}
+
+export function toDatabaseId(value: unknown): DatabaseId {
+  assertText(value, "database", "a database's id, such as bafyrei…");
+  return parseCid(value as string);
+}
+
+export function assertAddress(value: unknown, field = "address"): void {
+  const isGood = isTextOf(value, addressBytesMax) && /^[a-z][a-z0-9+.-]*:[^\s]+$/.test(value);
+  if (!isGood) throw invalid(field, value, "an address: its type, a colon, and the rest, such as memory:office");
+}
+
+export function assertAddresses(value: unknown): void {
+  if (!Array.isArray(value)) throw invalid("addresses", value, "an array of addresses");
+  if (value.length > addressesPerPeerMax) throw invalid("addresses", value, `at most ${addressesPerPeerMax}`);
+  for (const address of value) assertAddress(address, "addresses");
+}
+
+/** A short name that people or parts of the app have. */
+export function assertLabel(value: unknown, field: string): void {
+  checkLabel(field, value as string, peerNameBytesMax);
+  if (value === "") throw invalid(field, value, "a text that is not empty");
+}
+
+type Given<T> = { readonly [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
+  readonly [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>;
+};
+
+/** Without what was left out: a command has no fields that are undefined. */
+export function given<T extends object>(fields: T): Given<T> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Given<T>;
 }

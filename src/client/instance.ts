@@ -4,19 +4,28 @@ import { TidemarkError } from "../core/errors.ts";
 import { type PublicKey, parseCid } from "../core/ids.ts";
 import { labelBytesMax } from "../core/limits.ts";
 import { validateName } from "../core/store/values.ts";
+import type { SyncSettings } from "../engine/settings.ts";
+import type { ReceiveProgress } from "../engine/sync-control.ts";
+import type { JobInfo } from "../engine/sync-info.ts";
 import type { RelayStatus } from "../ports/transport.ts";
 import type { DatabaseInfo, WorkerEvent } from "../worker/api.ts";
 import { fromErrorData } from "../worker/error-data.ts";
 import { Database } from "./database.ts";
 import { assertObject, assertText } from "./input.ts";
+import { InstanceSync } from "./instance-sync.ts";
 import { Listeners, type Stop } from "./listeners.ts";
+import type { Progress } from "./sync.ts";
+import { toStatus, withCid } from "./sync-info.ts";
+import { onWake } from "./wake.ts";
 import { Watched } from "./watched.ts";
 import { WorkerLink, type WorkerLinkOptions } from "./worker-link.ts";
+import { Written } from "./written.ts";
 
 export interface InstanceOptions {
   readonly name: string;
   readonly relays: readonly string[];
   readonly iceServers: readonly RTCIceServer[];
+  readonly sync: Partial<SyncSettings>;
   readonly startWorker: () => Worker;
   readonly bootTimeoutMs: number;
   readonly signal: AbortSignal | undefined;
@@ -37,25 +46,29 @@ export class Instance {
   readonly name: string;
   /** This device's Ed25519 public key, 64 hex digits: how peers know it. */
   readonly publicKey: PublicKey;
+  /** Peers, transports, settings, and what is wrong when sync does not work. */
+  readonly sync: InstanceSync;
   readonly #link: WorkerLink;
   readonly #watched: Watched;
+  readonly #written: Written;
   readonly #databases = new Map<string, Database>();
   readonly #listeners = new Listeners<InstanceEvents>(["relay", "problem"]);
   readonly #unheard: TidemarkError[] = [];
-  readonly #cameBack: () => void;
+  readonly #stopWaking: Stop;
 
   private constructor(name: string, publicKey: PublicKey, link: WorkerLink, watched: Watched) {
     this.name = name;
     this.publicKey = publicKey;
     this.#link = link;
     this.#watched = watched;
-    this.#cameBack = () => void link.call("retry", (api) => api.retry()).catch(() => {});
-    globalThis.addEventListener("online", this.#cameBack);
+    this.#written = new Written(link, (error, database) => link.report(error, database));
+    this.sync = new InstanceSync(link);
+    this.#stopWaking = onWake(() => link.post("wake", {}));
   }
 
   /** For `open`, which checks the options. */
   static async open(settings: InstanceOptions): Promise<Instance> {
-    const { name, relays, iceServers, startWorker, bootTimeoutMs, signal } = settings;
+    const { name, relays, iceServers, sync, startWorker, bootTimeoutMs, signal } = settings;
     const watched = new Watched();
     const early: WorkerEvent[] = [];
     let take = (event: WorkerEvent): void => void early.push(event);
@@ -63,7 +76,7 @@ export class Instance {
       startWorker,
       bootTimeoutMs,
       signal,
-      boot: { name, relays, iceServers },
+      boot: { name, relays, iceServers, sync },
       onEvent: (event) => take(event),
     };
     const { link, info } = await WorkerLink.boot(options);
@@ -132,14 +145,14 @@ export class Instance {
 
   /** Resolves when everything is durable and the worker has ended. Later calls reject with INSTANCE_CLOSED. Idempotent. */
   async close(): Promise<void> {
-    globalThis.removeEventListener("online", this.#cameBack);
+    this.#stopWaking();
     await this.#link.close(this.name);
   }
 
   #database(info: DatabaseInfo): Database {
     const known = this.#databases.get(info.id);
     if (known !== undefined) return known;
-    const database = new Database(info, this.#link, this.#watched);
+    const database = new Database(info, this.#link, this.#watched, this.#written);
     this.#databases.set(info.id, database);
     return database;
   }
@@ -149,9 +162,17 @@ export class Instance {
       case "items":
         return this.#watched.take(event);
       case "status":
-        return this.#databases.get(event.database)?.sync.take("status", event.status);
+        return this.#databases.get(event.database)?.sync.take("status", toStatus(event.status));
       case "progress":
-        return this.#databases.get(event.database)?.sync.take("progress", event);
+        return this.#databases.get(event.database)?.sync.take("progress", toProgress(event));
+      case "peers":
+        return void this.sync.peers.reread();
+      case "job":
+        return this.#tellJob(event.job);
+      case "log":
+        return this.sync.take("log", event.event);
+      case "written":
+        return void this.#written.take(event);
       case "relay":
         return this.#listeners.emit("relay", event.status);
       case "problem":
@@ -161,10 +182,20 @@ export class Instance {
     }
   }
 
+  #tellJob(job: JobInfo): void {
+    const info = withCid(job);
+    this.#databases.get(job.database)?.sync.take("job", info);
+    this.sync.take("job", info);
+  }
+
   #tell(problem: TidemarkError): void {
     if (this.#listeners.has("problem")) this.#listeners.emit("problem", problem);
     else if (this.#unheard.length < unheardMax) this.#unheard.push(problem);
   }
+}
+
+function toProgress({ receivedEntries, totalEntries, receivedBytes, totalBytes }: ReceiveProgress): Progress {
+  return { received: receivedEntries, total: totalEntries, receivedBytes, totalBytes };
 }
 
 /** An app that never listens must not gather problems for ever. */

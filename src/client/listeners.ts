@@ -36,8 +36,13 @@ export function callSafely<T>(listener: (data: T) => void, data: T): void {
   try {
     listener(data);
   } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
+    reportUncaught(error);
   }
+}
+
+/** A failure that no promise carries reaches the page as any uncaught error does. */
+export function reportUncaught(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
 }

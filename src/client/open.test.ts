@@ -12,5 +12,10 @@ test("[CLIENT-9] options that will not do are refused before anything starts", a
     code: "INPUT_INVALID",
     details: { field: "relay", got: expect.stringContaining("https"), expected: expect.stringContaining("wss://") },
   });
+  await expect(open({ name: "notes", sync: "fast" as "lan" })).rejects.toMatchObject({
+    code: "INPUT_INVALID",
+    details: { field: "preset", expected: "interactive, bulk, lowBandwidth, lan" },
+  });
+  await expect(open({ name: "notes", sync: { attemptsMax: 0 } })).rejects.toMatchObject({ code: "INPUT_INVALID" });
   await expect(open({ name: "notes", signal: AbortSignal.abort() })).rejects.toMatchObject({ code: "ABORTED" });
 });

@@ -1,8 +1,10 @@
 /** Where an app starts. */
 import { TidemarkError } from "../core/errors.ts";
 import { invalid, validateName } from "../core/store/values.ts";
+import type { Preset } from "../engine/settings.ts";
 import { assertObject } from "./input.ts";
 import { Instance } from "./instance.ts";
+import { resolveSettings, type SyncChoice } from "./sync-settings.ts";
 
 export interface OpenOptions {
   /** Names the instance within the origin: it has its own key and its own databases. 1 to 64 bytes. */
@@ -11,6 +13,8 @@ export interface OpenOptions {
   readonly relay?: string | readonly string[];
   /** STUN and TURN servers for peers in different networks. Default: none. */
   readonly iceServers?: readonly RTCIceServer[];
+  /** How sync behaves: a preset, settings, or both. Default: "interactive". */
+  readonly sync?: Preset | SyncChoice;
   /** Where the worker's script is served, for bundlers that do not emit it. */
   readonly workerUrl?: string | URL;
   /** Starts the worker, for those who need full control. */
@@ -39,12 +43,14 @@ export async function open(options: OpenOptions): Promise<Instance> {
   validateName(options.name, "name", instanceNameBytesMax);
   const relays = options.relay === undefined ? [] : [options.relay].flat();
   for (const relay of relays) validateRelay(relay);
+  const sync = options.sync === undefined ? {} : resolveSettings(options.sync);
   if (options.signal?.aborted) throw new TidemarkError("ABORTED", { call: "open" });
   assertBrowserPage();
   return Instance.open({
     name: options.name,
     relays,
     iceServers: options.iceServers ?? [],
+    sync,
     startWorker: workerStarter(options),
     bootTimeoutMs: options.bootTimeoutMs ?? bootTimeoutDefaultMs,
     signal: options.signal,

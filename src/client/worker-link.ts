@@ -8,9 +8,15 @@
  */
 import { transfer, wrap } from "comlink";
 import { TidemarkError } from "../core/errors.ts";
+import type { DatabaseId } from "../core/ids.ts";
+import { timerMsMax } from "../core/limits.ts";
+import { invalid } from "../core/store/values.ts";
+import type { CommandName, SyncCommands, SyncResults } from "../engine/commands.ts";
 import { PeerConnections } from "../transport/simple-peer.ts";
 import type { BootInfo, BootOptions, WorkerApi, WorkerEvent } from "../worker/api.ts";
 import { carryErrors, toErrorData } from "../worker/error-data.ts";
+import { assertInteger, given } from "./input.ts";
+import type { Line, Waiting } from "./line.ts";
 
 export interface WorkerLinkOptions {
   readonly startWorker: () => Worker;
@@ -20,7 +26,7 @@ export interface WorkerLinkOptions {
   readonly onEvent: (event: WorkerEvent) => void;
 }
 
-export class WorkerLink {
+export class WorkerLink implements Line {
   readonly #worker: Worker;
   readonly #api: WorkerApi;
   readonly #events = new MessageChannel();
@@ -29,6 +35,7 @@ export class WorkerLink {
   readonly #waitForDeath = new AbortController();
   readonly #onEvent: (event: WorkerEvent) => void;
   #ended: TidemarkError | undefined;
+  #commands = 0;
 
   private constructor({ startWorker, onEvent }: WorkerLinkOptions) {
     carryErrors();
@@ -71,6 +78,33 @@ export class WorkerLink {
         resolve(value);
       }, fail);
     });
+  }
+
+  async command<Name extends CommandName>(
+    name: Name,
+    command: SyncCommands[Name],
+    { signal, timeoutMs }: Waiting = {},
+  ): Promise<SyncResults[Name]> {
+    if (timeoutMs !== undefined) assertInteger(timeoutMs, "timeoutMs", 1, timerMsMax);
+    if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid("signal", signal, "an AbortSignal");
+    const id = ++this.#commands;
+    const cancel = (): void => void this.call(name, (api) => api.cancel(id)).catch(() => {}); // Closed: so is the command.
+    signal?.addEventListener("abort", cancel);
+    try {
+      return await this.call(name, (api) => api.command(name, command, given({ id, timeoutMs })), signal);
+    } finally {
+      signal?.removeEventListener("abort", cancel);
+    }
+  }
+
+  /** A command that nobody waits for: a failure is a `problem`. */
+  post<Name extends CommandName>(name: Name, command: SyncCommands[Name]): void {
+    this.call(name, (api) => api.post(name, command)).catch(() => {}); // Closed, which nobody waits for either.
+  }
+
+  /** Tells of an error that no call waits for. */
+  report(error: unknown, database: DatabaseId | undefined): void {
+    if (this.#ended === undefined) this.#onEvent({ type: "problem", database, error: toErrorData(error) });
   }
 
   /** Resolves when everything is durable and the worker has ended. Idempotent. */

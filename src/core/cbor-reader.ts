@@ -291,9 +291,12 @@ function limited(got: number, max: number): number {
   return got;
 }
 
+/** Names that assigning to may do something else with than make a property. Looked up here, because asking the object costs more. */
+const inherited: ReadonlySet<string> = new Set(Object.getOwnPropertyNames(Object.prototype));
+
 /** An inherited name, `__proto__` above all, must not reach a setter or a read-only property. */
 function setOwn(object: Record<string, CborValue>, key: string, value: CborValue): void {
-  if (key in object)
+  if (inherited.has(key))
     Object.defineProperty(object, key, { value, configurable: true, enumerable: true, writable: true });
   else object[key] = value;
 }

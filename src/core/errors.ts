@@ -40,6 +40,29 @@ export interface ErrorDetails {
   HANDSHAKE_SELF: { readonly peer: string };
   HANDSHAKE_TIMEOUT: { readonly afterMs: number };
   CHANNEL_CLOSED: { readonly reason: string };
+  // Peers, transports and what they carry
+  PEER_UNKNOWN: { readonly peer: string };
+  PEER_INACTIVE: { readonly peer: string };
+  PEER_BLOCKED: { readonly peer: string };
+  PEER_GIVEN_UP: { readonly peer: string; readonly attempts: number };
+  PEER_LOST_DATA: { readonly peer: string; readonly database: string };
+  PEER_SILENT: { readonly peer: string; readonly afterMs: number };
+  PUSH_GIVEN_UP: { readonly peer: string; readonly database: string; readonly entries: number };
+  EXCHANGE_STALLED: { readonly peer: string; readonly afterMs: number };
+  ADDRESS_INVALID: { readonly address: string; readonly expected: string };
+  CONNECT_FAILED: { readonly address: string; readonly reason: string };
+  CONNECT_REFUSED: { readonly address: string };
+  TRANSPORT_UNKNOWN: { readonly name: string };
+  TRANSPORT_EXISTS: { readonly name: string };
+  TRANSPORT_TYPE: { readonly name: string; readonly got: string; readonly expected: string };
+  TRANSPORT_CONFIG: { readonly name: string; readonly field: string; readonly got: string; readonly expected: string };
+  TRANSPORT_STARTED: { readonly name: string };
+  TRANSPORT_STOPPED: { readonly name: string };
+  // Jobs and hooks
+  JOB_UNKNOWN: { readonly job: string };
+  JOB_STATE: { readonly job: string; readonly got: string; readonly expected: string };
+  HOOK_FAILED: { readonly hook: string; readonly reason: string };
+  CURSOR_INVALID: { readonly got: string };
   // What the app asked for
   INPUT_INVALID: { readonly field: string; readonly got: string; readonly expected: string };
   ROW_MISSING: { readonly store: string; readonly row: string };
@@ -50,6 +73,7 @@ export interface ErrorDetails {
   TICKET_MALFORMED: { readonly field: string; readonly got: string; readonly expected: string };
   JOIN_REFUSED: { readonly database: string };
   ABORTED: { readonly call: string };
+  TIMEOUT: { readonly call: string; readonly afterMs: number };
   // Where it runs
   INSTANCE_IN_USE: { readonly name: string };
   INSTANCE_CLOSED: { readonly name: string };
@@ -90,6 +114,18 @@ const hints: Partial<Record<ErrorCode, string>> = {
   ENTRY_TOO_LARGE: "Split the transaction into smaller ones.",
   INSTANCE_IN_USE: "Another tab has this instance open. Close that tab, or open with another name.",
   INSTANCE_CLOSED: "Call open() again.",
+  PEER_INACTIVE: "Set the peer to active to sync with it.",
+  PEER_BLOCKED: "Set the peer to active to sync with it.",
+  PEER_GIVEN_UP: "It is tried again when the network comes back, when it appears by itself, or on sync.connect().",
+  PEER_LOST_DATA: "Its storage is a new one: what it had confirmed before is sent to it again.",
+  PUSH_GIVEN_UP: "Nothing is lost: the next comparison with the peer finds these entries.",
+  ADDRESS_INVALID: "Check the address, and that a transport of its type is registered.",
+  TRANSPORT_EXISTS: "Choose another name, or remove the transport of this name first.",
+  TRANSPORT_TYPE:
+    "What is stored under this name belongs to another type of transport: choose another name, or remove it.",
+  TRANSPORT_STARTED: "Stop it first, or use it as it is.",
+  TRANSPORT_STOPPED: "Start it first.",
+  CURSOR_INVALID: "It belongs to another database or to storage that is gone: begin without a cursor.",
   ROW_MISSING: "Use put() to create a row; update() changes an existing one.",
   DATABASE_NOT_READY: "Await ready() before writing: the database has not arrived from a peer yet.",
   JOIN_REFUSED: "Ask for a new ticket: its invite is withdrawn, or not of this database.",

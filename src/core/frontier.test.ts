@@ -186,6 +186,37 @@ test("[FRONTIER-3] whatever one misses of the other is either in the difference,
   );
 });
 
+test("[FRONTIER-5] what is below the doubtful position and not in the difference, the other side holds; what is surely held makes less doubtful", () => {
+  const seen = { doubtful: 0, less: 0 };
+  fc.assert(
+    fc.property(world, fc.nat(60), fc.nat(60), ({ writers }: World, cutTheirs, cutBoth) => {
+      for (const { replica: ours } of writers) {
+        for (const { replica: theirs } of writers) {
+          const held = new Set(idsOf(theirs.graph, cutTheirs % (theirs.graph.size + 1)));
+          const frontier = theirs.graph.frontier(held.size);
+          // As far as the other side holds everything of ours, it may be known to.
+          const common = idsOf(ours.graph).findIndex((id) => !held.has(id));
+          const surely = ours.graph.frontier(cutBoth % ((common < 0 ? ours.graph.size : common) + 1));
+          const differences = [undefined, surely].map((base) =>
+            differenceTo(ours.graph, frontier, ours.graph.size, base),
+          );
+          for (const { extra, doubtful } of differences) {
+            const different = new Set(extra.map(({ id }) => id));
+            for (const id of idsOf(ours.graph))
+              if (!different.has(id) && (ours.graph.get(id)?.position ?? 0) < doubtful) expect(held.has(id)).toBe(true);
+            if (doubtful < ours.graph.size) seen.doubtful += 1;
+          }
+          const [without, having] = differences.map(({ doubtful }) => doubtful) as [number, number];
+          expect(having).toBeGreaterThanOrEqual(without);
+          if (having > without) seen.less += 1;
+        }
+      }
+    }),
+    { numRuns: 200 },
+  );
+  expect(Math.min(seen.doubtful, seen.less)).toBeGreaterThan(20);
+});
+
 /** A chain of one author as bare nodes, on top of another. */
 function chain(length: number, from?: Node): readonly Node[] {
   const graph = new Graph();

@@ -5,6 +5,7 @@
  *              `prev` and parents, so the heads say everything below them.
  * [FRONTIER-2] Equal frontiers have equal bytes: authors sorted, heads of one author sorted by id. Reading is strict and bounded.
  * [FRONTIER-3] The difference of a graph and a frontier is exact, forks left aside, and found by walking only what is different.
+ * [FRONTIER-5] What lies below its doubtful position, and is not part of the difference, the owner of the frontier holds.
  * [FRONTIER-4] A frontier with more heads than a message holds is cut. Whoever reads it sends entries that are there
  *              already, and never too few.
  *
@@ -117,16 +118,20 @@ export function digestFrontier(frontier: Frontier, sha256: Sha256): string {
 export interface Difference {
   readonly extra: readonly Node[];
   readonly forked: readonly PublicKey[];
+  /** The first position of an entry that may be on another branch than the other side's: whether that one holds it is not known. */
+  readonly doubtful: number;
 }
 
 /**
  * What the owner of `theirs` misses of our entries at positions below `through`. A head that is unknown here although we
  * hold its author's chain up to its `seq` lies on another branch: that author is left to a skeleton. A head that is
- * unknown and newer than all of ours may lie on another branch too; then its owner finds that out.
+ * unknown and newer than all of ours may lie on another branch too; then its owner finds that out. `surely` is a frontier that
+ * is known to be part of theirs: it makes less doubtful.
  */
-export function differenceTo(graph: Graph, theirs: Frontier, through: number): Difference {
+export function differenceTo(graph: Graph, theirs: Frontier, through: number, surely?: Frontier): Difference {
   const extra: Node[] = [];
   const forked: PublicKey[] = [];
+  let doubtful = Number.POSITIVE_INFINITY;
   for (const [author, ours] of graph.frontier(through)) {
     const heads = theirs.get(author) ?? [];
     const unknown = heads.filter((head) => !graph.has(head.id));
@@ -135,9 +140,11 @@ export function differenceTo(graph: Graph, theirs: Frontier, through: number): D
     } else {
       const newestSeq = ours.reduce((most, head) => Math.max(most, head.seq), 0);
       if (unknown.some((head) => head.seq <= newestSeq)) forked.push(author);
+      const held = nodesOf(graph, [...heads, ...(surely?.get(author) ?? [])]);
+      for (const { position } of chainsAbove(nodesOf(graph, ours), held)) doubtful = Math.min(doubtful, position);
     }
   }
-  return { extra: inOrder(extra), forked };
+  return { extra: inOrder(extra), forked, doubtful };
 }
 
 /** Those of some heads that are in the graph. */

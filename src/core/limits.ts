@@ -71,7 +71,11 @@ export const handshakeTimeoutMs = 10_000;
 export const storageOpenTimeoutMs = 5_000;
 /** From the wish for a connection to an open channel. On the open internet candidates can take several seconds to be tried. */
 export const connectTimeoutMs = 20_000;
-export const peersMax = 32;
+/**
+ * Connections that one page brings up at once: each gathers candidates and probes those of its peer until it is up or timed out. A guess.
+ * How many peers stay connected is for the settings to say.
+ */
+export const connectingMax = 32;
 
 /** A note between peers before it is sealed: a session description with its candidates is about 4 KiB. */
 export const noteBytesMax: number = 16 * kib;
@@ -96,6 +100,8 @@ export const relayBytesBurst: number = 512 * kib;
 /** What a client keeps for a relay that is slow or away; 32 peers with 8 notes each. A guess. */
 export const relayQueueMax = 256;
 export const backOffMsMax = 64_000;
+/** Failures in a row after which a relay is not waited for any longer: 2^4 s. Nothing tells that one is back, and all sync may depend on it. */
+export const relayFailuresMax = 4;
 
 /** What one side may offer in a handshake: together under 5 KiB, far below `strangerMessageBytesMax`. */
 export const handshakeVersionsMax = 16;
@@ -105,3 +111,33 @@ export const featureNameBytesMax = 64;
 export const earlyMessagesMax = 32;
 /** The text of a ticket with the link around it: some ten addresses. Longer ones do not fit into a QR code anyway. */
 export const ticketTextLengthMax: number = 4 * kib;
+
+/** The name that the user of a device gives a peer, or a part of an app gives itself. */
+export const peerNameBytesMax = 64;
+/** An address: the longest URL that every server takes is several times that. A guess. */
+export const addressBytesMax: number = 1 * kib;
+export const addressesPerPeerMax = 16;
+/** Peers that are remembered although nobody asked for it: about 1 MB with a relation each. A guess. */
+export const metPeersMax = 1_000;
+/** Who wants something about the sync of one database, and what each of them notes beside it: 32 x 32 x 512 B are 512 KiB at worst. */
+export const preferencesUsersMax = 32;
+export const preferencesPropertiesMax = 32;
+export const propertyBytesMax = 256;
+export const preferencesIntervalMsMin = 1_000;
+/** Browsers take longer times for none at all. */
+export const timerMsMax = 2_147_483_647;
+/** Peers whose failures are remembered; 100 bytes each. A guess: more than any instance dials. */
+export const failingPeersMax = 4_096;
+
+/** Channels to one peer: one carries the session, the others stand by. A way of its own, and one for each of a few relays. */
+export const pathsPerPeerMax = 4;
+/** Peers dialled at once; as many more wait for their turn. A guess. */
+export const dialsMax = 16;
+/** A peer that says nothing for so long after it was asked whether it lives is gone. */
+export const pingTimeoutMs = 20_000;
+/** Who opened a channel greets first. When nothing has come for so long, the other side does. */
+export const greetingTimeoutMs = 5_000;
+/** A connection that ends sooner counts as a failed attempt: the next one waits. */
+export const connectionMsMin = 10_000;
+/** Messages of all peers together that came and were not taken yet: the full window (2 MiB) of 128 peers. */
+export const inboundTotalBytesMax: number = 256 * mib;

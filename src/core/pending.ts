@@ -107,6 +107,18 @@ export class Pending {
     return earliest;
   }
 
+  /** How many wait for their time. */
+  get earlyCount(): number {
+    return this.#early.size;
+  }
+
+  /** The latest time among the entries that wait for theirs. */
+  get latest(): HybridTime | undefined {
+    let latest: HybridTime | undefined;
+    for (const { time } of this.#early.values()) if (latest === undefined || time > latest) latest = time;
+    return latest;
+  }
+
   /** Takes out the entries whose time is `time` or earlier, earliest first. */
   takeEarly(time: HybridTime): readonly VouchedEntry[] {
     const due = [...this.#early.values()].filter((entry) => entry.time <= time);

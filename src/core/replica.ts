@@ -15,7 +15,7 @@
  */
 import { Authority } from "./authority.ts";
 import { aheadMs, nextTime, ticksPerMs } from "./clock.ts";
-import type { Entry, EntryBody, StorePart, VouchedEntry } from "./entry.ts";
+import { type Entry, type EntryBody, follows, type StorePart, type VouchedEntry } from "./entry.ts";
 import { assert, type Failure, failure, type Result, success, unreachable } from "./errors.ts";
 import { digestFrontier, type Frontier } from "./frontier.ts";
 import { type EntryIndex, Graph, type Node } from "./graph.ts";
@@ -26,7 +26,7 @@ import { Pending } from "./pending.ts";
 import type { DecodedPart } from "./store/kinds.ts";
 import type { SettingsOp } from "./store/settings.ts";
 import { DatabaseState, type StoreChange } from "./store/state.ts";
-import { indexOf, isProved } from "./trial.ts";
+import { indexOf, tryEntries } from "./trial.ts";
 
 /** A clock is not trusted to stay as it is for longer, and browsers take no timer above 24 days. */
 const wakeMsMax = 3_600_000;
@@ -76,6 +76,8 @@ export class Replica {
   readonly #surroundings: Surroundings;
   /** Of entries that are tried before they are taken: payloads are decoded once. */
   readonly #parts = new WeakMap<Entry, Result<readonly DecodedPart[]>>();
+  /** Of the batch that was tried last, until it is taken. */
+  #tried: ReadonlyMap<EntryId, Verdict> = noVerdicts;
   #state: DatabaseState = new DatabaseState();
   #stored = 0;
   #digest: { readonly through: number; readonly digest: string } | undefined;
@@ -172,7 +174,9 @@ export class Replica {
 
   /** Whether these entries, of which some were not checked themselves, may be taken as they are: [REPLICA-8]. */
   isProved(entries: readonly VouchedEntry[], isChecked: (id: EntryId) => boolean, nowMs: number): boolean {
-    return isProved(entries, isChecked, this.#surroundings, this.pending, nowMs);
+    const { isProved, verdicts } = tryEntries(entries, isChecked, this.#surroundings, this.pending, nowMs);
+    this.#tried = verdicts;
+    return isProved;
   }
 
   #take(entries: readonly VouchedEntry[], nowMs: number): readonly ReplicaEffect[] {
@@ -185,6 +189,7 @@ export class Replica {
       refused: new Map(),
     };
     for (const entry of entries) this.#takeOne(entry, nowMs, outcome);
+    this.#tried = noVerdicts;
     for (const id of outcome.missing) if (this.graph.has(id) || this.pending.has(id)) outcome.missing.delete(id);
     return effectsOf(outcome, this.#wakeMs(nowMs));
   }
@@ -205,9 +210,16 @@ export class Replica {
     const queue = [first];
     for (let entry = queue.shift(); entry !== undefined; entry = queue.shift()) {
       if (this.graph.has(entry.id) || this.pending.has(entry.id)) continue;
-      this.#follow(judge(entry, this.#surroundings, nowMs), entry, outcome);
+      this.#follow(this.#judge(entry, nowMs), entry, outcome);
       if (this.graph.has(entry.id)) queue.push(...this.pending.takeReady(entry.id));
     }
+  }
+
+  /** What was tried is not judged again, as long as it stands where it stood: [REPLICA-1]. */
+  #judge(entry: VouchedEntry, nowMs: number): Verdict {
+    const tried = this.#tried.get(entry.id);
+    if (tried?.type === "accept" && follows(entry).every((id) => this.graph.has(id))) return tried;
+    return judge(entry, this.#surroundings, nowMs);
   }
 
   #follow(verdict: Verdict, entry: VouchedEntry, outcome: Outcome): void {
@@ -278,6 +290,8 @@ export class Replica {
     return [{ type: "announce", nodes, permissionsChanged: nodes.some((node) => node.settings[0] === node) }];
   }
 }
+
+const noVerdicts: ReadonlyMap<EntryId, Verdict> = new Map();
 
 const pendingFull: Failure<"ENTRY_PENDING_FULL"> = { code: "ENTRY_PENDING_FULL", details: { max: pendingEntriesMax } };
 

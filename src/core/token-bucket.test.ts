@@ -29,3 +29,28 @@ test("[INTRODUCER-8] after the time it says to wait, the count can be taken, and
     }),
   );
 });
+
+test("[BANDWIDTH-3] more than the burst is given when the bucket is full, and paid for before anything else", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 31, max: 10_000 }), fc.integer({ min: 1, max: 10_000 }), (large, next) => {
+      const bucket = new TokenBucket(10, 30, 0);
+      expect(bucket.take(1, 0)).toBe(true);
+      expect(bucket.take(large, 99)).toBe(false);
+      expect(bucket.take(large, 100)).toBe(true);
+      const paidMs = 100 + (Math.min(30, next) + large - 30) * 100;
+      expect(bucket.waitMs(next, 100)).toBe(paidMs - 100);
+      expect(bucket.take(next, paidMs - 1)).toBe(false);
+      expect(bucket.take(next, paidMs)).toBe(true);
+    }),
+  );
+});
+
+test("[BANDWIDTH-5] a rate that changes counts from then on, keeps a debt, and gives nothing away", () => {
+  const bucket = new TokenBucket(10, 30, 0);
+  bucket.take(130, 0);
+  bucket.change(100, 300, 5_000);
+  expect(bucket.waitMs(1, 5_000)).toBe(510);
+  bucket.change(10, 30, 60_000);
+  expect(bucket.take(30, 60_000)).toBe(true);
+  expect(bucket.take(1, 60_000)).toBe(false);
+});

@@ -1,13 +1,14 @@
 /**
  * A rate with a burst: `burst` tokens at first, `perSecond` more each second, never more than `burst`.
  *
+ * Who asks for more than `burst` gets it when the bucket is full, which leaves it in debt: the rate holds for any size.
  * Deliberately without a clock: the caller says what time it is. A clock that jumps back gives nothing and takes nothing.
  */
 const thousand = 1_000;
 
 export class TokenBucket {
-  readonly #perSecond: number;
-  readonly #burstThousandths: number;
+  #perSecond: number;
+  #burstThousandths: number;
   /** In thousandths, which one millisecond brings a whole number of: sums stay exact. */
   #thousandths: number;
   #filledAtMs: number;
@@ -22,16 +23,23 @@ export class TokenBucket {
 
   /** Takes `count` tokens, or none and answers false. */
   take(count: number, nowMs: number): boolean {
-    this.#fill(nowMs);
-    if (this.#thousandths < count * thousand) return false;
+    if (this.waitMs(count, nowMs) > 0) return false;
     this.#thousandths -= count * thousand;
     return true;
   }
 
-  /** Milliseconds until `take(count)` can succeed. For a count above `burst` that is never, so keep counts below it. */
+  /** Milliseconds until `take(count)` can succeed, if nothing else is taken meanwhile. */
   waitMs(count: number, nowMs: number): number {
     this.#fill(nowMs);
-    return Math.max(0, Math.ceil((count * thousand - this.#thousandths) / this.#perSecond));
+    const needed = Math.min(count * thousand, this.#burstThousandths);
+    return Math.max(0, Math.ceil((needed - this.#thousandths) / this.#perSecond));
+  }
+
+  /** From now on another rate; what is there stays, up to the new burst, and so does a debt. */
+  change(perSecond: number, burst: number, nowMs: number): void {
+    this.#fill(nowMs);
+    this.#perSecond = perSecond;
+    this.#burstThousandths = burst * thousand;
   }
 
   #fill(nowMs: number): void {

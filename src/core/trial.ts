@@ -14,37 +14,44 @@ import { judge, type Surroundings, settingsIn, type Verdict } from "./judgement.
 import type { Pending } from "./pending.ts";
 import type { DecodedPart } from "./store/kinds.ts";
 
-/**
- * False when one of the entries whose own signature was not checked would be accepted without the entry that vouches for it,
- * or would have to wait: what waits is released later, when nobody remembers who vouched for it.
- */
-export function isProved(
+export interface Trial {
+  /**
+   * False when one of the entries whose own signature was not checked would be accepted without the entry that vouches for it,
+   * or would have to wait: what waits is released later, when nobody remembers who vouched for it.
+   */
+  readonly isProved: boolean;
+  /** What each entry that was tried would be: an accepted one is accepted whenever all that it follows is. */
+  readonly verdicts: ReadonlyMap<EntryId, Verdict>;
+}
+
+export function tryEntries(
   entries: readonly VouchedEntry[],
   isChecked: (id: EntryId) => boolean,
   surroundings: Surroundings,
   pending: Pending,
   nowMs: number,
-): boolean {
+): Trial {
   const unchecked = entries.filter((entry) => !isChecked(entry.id));
-  if (unchecked.length === 0) return true;
+  if (unchecked.length === 0) return { isProved: true, verdicts: new Map() };
   const { nodes, verdicts } = tryAll(entries, surroundings, pending, nowMs);
   const continued = new Set([...nodes.values()].map((node) => node.prev));
-  return unchecked.every(({ id }) => {
-    const verdict = verdicts.get(id);
+  const isProved = unchecked.every(({ id }) => {
+    const verdict = verdicts.get(id)?.type;
     if (verdict === undefined || verdict === "refuse") return true;
     return verdict === "accept" && continued.has(nodes.get(id));
   });
+  return { isProved, verdicts };
 }
 
-interface Trial {
+interface Tried {
   /** What the accepted entries would become. */
   readonly nodes: ReadonlyMap<EntryId, Node>;
-  readonly verdicts: ReadonlyMap<EntryId, Verdict["type"]>;
+  readonly verdicts: ReadonlyMap<EntryId, Verdict>;
 }
 
-function tryAll(entries: readonly VouchedEntry[], surroundings: Surroundings, pending: Pending, nowMs: number): Trial {
+function tryAll(entries: readonly VouchedEntry[], surroundings: Surroundings, pending: Pending, nowMs: number): Tried {
   const nodes = new Map<EntryId, Node>();
-  const verdicts = new Map<EntryId, Verdict["type"]>();
+  const verdicts = new Map<EntryId, Verdict>();
   const find = (id: EntryId): Node | undefined => surroundings.find(id) ?? nodes.get(id);
   const root = (): Node | undefined => surroundings.root() ?? nodes.values().next().value;
   const overlay: Surroundings = { ...surroundings, find, root };
@@ -53,7 +60,7 @@ function tryAll(entries: readonly VouchedEntry[], surroundings: Surroundings, pe
     for (let entry = queue.shift(); entry !== undefined; entry = queue.shift()) {
       if (find(entry.id) !== undefined) continue;
       const verdict = judge(entry, overlay, nowMs);
-      verdicts.set(entry.id, verdict.type);
+      verdicts.set(entry.id, verdict);
       if (verdict.type !== "accept") continue;
       const ops = settingsIn(verdict.parts);
       // What an entry says is the same whether it is accepted or not: recording it early decides nothing.

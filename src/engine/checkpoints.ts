@@ -1,7 +1,8 @@
 /**
  * When a checkpoint is taken, and which earlier parts it replaces.
  *
- * [ENGINE-4] Opening folds at most `tailMax` entries beyond the last checkpoint, plus what arrived since the last commit.
+ * [ENGINE-4] Opening folds at most `tailMax` entries beyond the last checkpoint, plus what arrived since the last commit; while a peer has
+ *            announced more to come, ten times as many, so that a long catch-up writes every row about once.
  * [ENGINE-5] Parts grow geometrically: a part is absorbed once what came after it is at least half as large, so every row is
  *            written again at most log2(rows / tailMax) times, and the number of parts stays logarithmic. After the log-structured merge-tree.
  */
@@ -10,6 +11,8 @@ import type { CheckpointPart } from "../ports/storage.ts";
 
 /** Entries folded again at the next opening, at the most: 10,000 take about a tenth of a second. */
 export const tailMax = 10_000;
+/** While more is on its way: a crash in the middle of a catch-up costs a second at the next opening. */
+export const fillingTailMax: number = 10 * tailMax;
 
 interface Part {
   readonly number: number;
@@ -33,8 +36,9 @@ export class Checkpoints {
   take(
     state: DatabaseState,
     through: number,
+    isFilling: boolean,
   ): { readonly part: CheckpointPart; readonly replaces: number } | undefined {
-    if (through - this.#through < tailMax) return undefined;
+    if (through - this.#through < (isFilling ? fillingTailMax : tailMax)) return undefined;
     const kept = this.#keptParts(state);
     const since = kept.at(-1)?.number ?? 0;
     const number = (this.#parts.at(-1)?.number ?? 0) + 1;

@@ -14,6 +14,7 @@ import { type Permission, type Power, permissionName, WRITE } from "../core/stor
 import type { StoreChange } from "../core/store/state.ts";
 import type { DatabaseRecord } from "../ports/storage.ts";
 import type { Checkpoints } from "./checkpoints.ts";
+import { Healing, type HealingEvent } from "./healing.ts";
 import { Journal } from "./journal.ts";
 import type { EnginePorts } from "./ports.ts";
 import { readEntries } from "./reading.ts";
@@ -29,6 +30,8 @@ export interface DatabaseListener {
   refused(refusals: readonly Refusal[]): void;
   /** Still missing: to be asked for from every peer. */
   missed(ids: readonly EntryId[]): void;
+  /** What became of entries that could not be read from storage. */
+  healing(event: HealingEvent): void;
   /** Storage failed; this object does no more. */
   failed(error: unknown): void;
 }
@@ -43,6 +46,7 @@ export interface Judged {
 export class OpenDatabase {
   readonly replica: Replica;
   record: DatabaseRecord;
+  readonly healing: Healing;
   readonly #ports: EnginePorts;
   readonly #listener: DatabaseListener;
   readonly #journal: Journal;
@@ -50,6 +54,8 @@ export class OpenDatabase {
   readonly #repair: Repair;
   #commits: Promise<unknown> = Promise.resolve();
   #cancelWake: () => void = () => {};
+  /** A peer has announced more entries than have come. */
+  #isFilling = false;
   #failure: { readonly error: unknown } | undefined;
 
   constructor(
@@ -68,15 +74,24 @@ export class OpenDatabase {
       missing: (from, max) => replica.pending.missing(from, max),
       want: (ids) => listener.missed(ids),
     });
+    this.healing = new Healing({
+      ...ports,
+      database: record.id,
+      at: (position) => replica.graph.at(position),
+      stored: () => replica.stored,
+      want: (ids) => listener.missed(ids),
+      reported: (event) => listener.healing(event),
+    });
     this.#journal = new Journal({
       database: record.id,
       storage: ports.storage,
       position: replica.stored,
       stored: (through) => this.#run({ type: "stored", through }),
-      checkpoint: (through) => checkpoints.take(replica.state, through),
+      checkpoint: (through) => checkpoints.take(replica.state, through, this.#isFilling),
       failed: (error) => {
         this.#failure = { error };
         this.#stopTimers();
+        void this.healing.stop();
         listener.failed(error);
       },
     });
@@ -110,6 +125,7 @@ export class OpenDatabase {
     const { identity, clock, sha256 } = this.#ports;
     this.#assertWorks();
     this.#assertMayWrite();
+    this.#isFilling = false;
     const body = this.replica.draft(identity.publicKey, build(), clock.now());
     const message = encodeUnsigned(body);
     const entry = sealEntry(body, message, await identity.sign(message), sha256);
@@ -139,8 +155,13 @@ export class OpenDatabase {
     if (refusal !== undefined) throw toError(refusal.failure);
   }
 
-  /** Checks and judges entries of a peer. Never rejects for what they contain, only when storage has failed. */
-  async receive(entries: readonly Entry[]): Promise<Judged> {
+  /**
+   * Checks and judges entries of a peer, which says that `left` more follow. Never rejects for what they contain, only when storage
+   * has failed.
+   */
+  async receive(entries: readonly Entry[], left = 0): Promise<Judged> {
+    this.#isFilling = left > 0;
+    if (this.healing.damaged > 0) await this.healing.take(entries);
     const unknown = entries.filter((entry) => !this.replica.graph.has(entry.id));
     const { pending } = this.replica;
     const checked = await checkByChains(this.#ports.verifier, unknown, (id, author) => pending.vouchesFor(id, author));
@@ -160,17 +181,26 @@ export class OpenDatabase {
 
   /** The entries at these nodes, in their order, from memory or storage. */
   async read(nodes: readonly Node[]): Promise<readonly Entry[]> {
-    return readEntries(this.#ports, this.id, nodes, (position) => this.#recent.get(position));
+    const read = () => readEntries(this.#ports, this.id, nodes, (position) => this.#recent.get(position));
+    return read().catch((error: unknown) => this.healing.check(nodes, error).then(read));
   }
 
-  /** Resolves when everything accepted so far is durable; rejects with a STORAGE_ code. */
-  durable(): Promise<void> {
-    return this.#journal.durable(this.replica.graph.size);
+  /** The entries at positions `from` ≤ position < `to`. */
+  readRange(from: number, to: number): Promise<readonly Entry[]> {
+    const nodes = Array.from({ length: to - from }, (_, i) => this.replica.graph.at(from + i));
+    return this.read(nodes);
+  }
+
+  /** Resolves when every commit so far and everything accepted so far is durable; rejects with a STORAGE_ code. */
+  async durable(): Promise<void> {
+    await this.#commits;
+    await this.#journal.durable(this.replica.graph.size);
   }
 
   /** Resolves when nothing is on its way to storage. */
   async settled(): Promise<void> {
     this.#stopTimers();
+    await this.healing.stop();
     await this.#commits;
     await this.#journal.settled();
   }
@@ -202,7 +232,7 @@ export class OpenDatabase {
       case "wake":
         return this.#wake(effect.afterMs);
       case "fetch":
-        return; // The answer to the peer's batch carries it.
+        return this.#repair.found(); // The answer to the peer's batch asks for them first.
     }
   }
 

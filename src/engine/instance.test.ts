@@ -3,7 +3,7 @@ import { TidemarkError } from "../core/errors.ts";
 import { READ, WRITE } from "../core/store/power.ts";
 import { Cluster } from "../testing/cluster.ts";
 import { StubNetwork } from "../testing/stub-network.ts";
-import { roomOf } from "./peers.ts";
+import { roomOf } from "./rooms.ts";
 
 const quota = new TidemarkError("STORAGE_QUOTA", { reason: "full" });
 
@@ -50,6 +50,7 @@ describe("[ENGINE-11] a database that was opened once", () => {
     device.instance.setOnline(false);
     expect(networks[0]?.isClosed).toBe(true);
     device.instance.setOnline(true);
+    await cluster.pass(0);
     expect(rooms()).toEqual([[room], [room]]);
     await cluster.settle(device.instance.close());
     await cluster.addDevice({ openNetwork, disk: device.disk, secret: device.secret });

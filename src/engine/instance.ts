@@ -16,19 +16,23 @@ import type { DatabaseRecord } from "../ports/storage.ts";
 import type { RelayStatus } from "../ports/transport.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { OpenDatabase } from "./database.ts";
+import { type HealingEvent, toProblem } from "./healing.ts";
 import { Joins } from "./joins.ts";
 import { storedEntry } from "./journal.ts";
-import { loadReplica } from "./loading.ts";
-import { Peers } from "./peers.ts";
+import { openReplica } from "./loading.ts";
+import type { Path } from "./path.ts";
 import type { EnginePorts } from "./ports.ts";
-import { type DatabaseStatus, databaseStatus } from "./status.ts";
+import type { DatabaseStatus } from "./status.ts";
+import { statusOf } from "./status-input.ts";
+import { Sync } from "./sync.ts";
+import type { ReceiveProgress, SyncControl, SyncListener } from "./sync-control.ts";
 
 /** Told of everything that the page may want to show. Never throws. */
-export interface InstanceListener {
+export interface InstanceListener extends SyncListener {
   changed(database: DatabaseId, changes: readonly StoreChange[]): void;
   /** What `status` would say is different now. */
   statusChanged(database: DatabaseId): void;
-  progressed(database: DatabaseId, received: number, total: number): void;
+  progressed(database: DatabaseId, progress: ReceiveProgress): void;
   relayChanged(status: RelayStatus): void;
   /** Something went wrong that no call is waiting for. */
   reported(error: TidemarkError, database: DatabaseId | undefined): void;
@@ -39,39 +43,55 @@ export interface InstanceListener {
 export class Instance {
   readonly #ports: EnginePorts;
   readonly #listener: InstanceListener;
-  readonly #databases = new Map<DatabaseId, OpenDatabase>();
-  readonly #replicas = new Map<DatabaseId, Replica>();
-  readonly #peers: Peers;
+  readonly #databases: Map<DatabaseId, OpenDatabase>;
+  readonly #replicas: Map<DatabaseId, Replica>;
   readonly #joins: Joins;
+  readonly #sync: Sync;
+  readonly #loading = new Map<DatabaseId, Promise<void>>();
   #closed = false;
 
-  private constructor(ports: EnginePorts, listener: InstanceListener) {
+  private constructor(ports: EnginePorts, listener: InstanceListener, parts: InstanceParts) {
     this.#ports = ports;
     this.#listener = listener;
+    this.#databases = parts.databases;
+    this.#replicas = parts.replicas;
+    this.#sync = parts.sync;
     this.#joins = new Joins(
       ports,
       (record) => this.#putRecord(record),
       (error, database) => this.#report(error, database),
     );
-    this.#peers = new Peers(ports, {
-      replicas: this.#replicas,
-      database: (id) => this.#databases.get(id),
-      authenticated: (peer) => this.#joins.introduce(peer, this.#databases.values()),
-      granted: (database, key, power) => this.#grant(database, key, power),
-      joinRefused: (peer, database) => this.#joins.refuse(this.#databases.get(database), peer),
-      progressed: (_peer, database, received, total) => listener.progressed(database, received, total),
-      caughtUp: (_peer, database) => this.#joins.catchUp(this.#databases.get(database)),
-      lanesChanged: (database) => listener.statusChanged(database),
-      relayChanged: (status) => listener.relayChanged(status),
-      ended: (_peer, error) => this.#peerEnded(error),
-    });
   }
 
   /** Opens every database that storage holds, offline: `setOnline` starts to look for peers. One that cannot be read is reported. */
   static async open(ports: EnginePorts, listener: InstanceListener): Promise<Instance> {
-    const instance = new Instance(ports, listener);
+    const databases = new Map<DatabaseId, OpenDatabase>();
+    const replicas = new Map<DatabaseId, Replica>();
+    // What asks the instance is not called before it is online.
+    const sync = await Sync.open(ports, {
+      replicas,
+      database: (id) => databases.get(id),
+      databases: () => databases.values(),
+      granted: (database, key, power) => instance.#grant(database, key, power),
+      joinRefused: (path, database) => instance.#joins.refuse(databases.get(database), path),
+      met: (path) => instance.#meet(path),
+      caughtUp: (database) => instance.#joins.catchUp(databases.get(database)),
+      progressed: (database, progress) => listener.progressed(database, progress),
+      statusChanged: (database) => listener.statusChanged(database),
+      relayChanged: (status) => listener.relayChanged(status),
+      reported: (error, database) => listener.reported(error, database),
+      peersChanged: () => listener.peersChanged(),
+      jobChanged: (job) => listener.jobChanged(job),
+      logged: (event) => listener.logged(event),
+    });
+    const instance: Instance = new Instance(ports, listener, { databases, replicas, sync });
     for (const { id } of await ports.storage.databases()) await instance.#loadOrReport(id);
     return instance;
+  }
+
+  /** Peers, relations, transports, jobs, hooks: see commands.ts. */
+  get sync(): SyncControl {
+    return this.#sync;
   }
 
   get publicKey(): PublicKey {
@@ -79,7 +99,7 @@ export class Instance {
   }
 
   get online(): boolean {
-    return this.#peers.online;
+    return this.#sync.peers.online;
   }
 
   /** In the order in which they were opened here. */
@@ -127,25 +147,27 @@ export class Instance {
   /** A ticket that lets whoever holds it in with `power`. Rejects with PERMISSION_DENIED unless this key may grant it. */
   async share(id: DatabaseId, power: Power): Promise<string> {
     const database = this.database(id);
-    const { invite, ticket } = await this.#joins.invite(database, power, this.#peers.relaysOf(database.record));
+    const { invite, ticket } = await this.#joins.invite(database, power, this.#sync.rooms.relaysOf(database.record));
     await database.commit(() => [settingsPart([invite])]);
     return ticket;
   }
 
   /**
    * Takes up a database from a ticket; its entries come when a peer is met. A later ticket takes the place of an earlier one: the first may have
-   * been refused, or the second may allow more. Rejects with TICKET_MALFORMED.
+   * been refused, or the second may allow more. Rejects with TICKET_MALFORMED, and for a database that is here and cannot be opened with a
+   * STORAGE_ code: then nothing has changed.
    */
   async join(text: string): Promise<DatabaseRecord> {
     const record = this.#joins.recordOf(text);
+    if (this.find(record.id) === undefined) await this.#load(record.id);
     const known = this.find(record.id);
     if (known?.replica.authority.power(this.publicKey) === OWNER) return known.record;
     await this.#ports.storage.putDatabase({ ...known?.record, ...record, name: known?.record.name ?? "" });
     // Somebody else may have joined it meanwhile.
     const database = this.find(record.id) ?? this.#adoptEmpty(record);
     database.record = { ...database.record, ...record, name: database.record.name };
-    this.#peers.seek(database.record);
-    for (const peer of this.#peers.all()) this.#joins.introduce(peer, [database]);
+    this.#sync.rooms.seek(database.record);
+    for (const path of this.#sync.peers.all()) this.#joins.introduce(path, [database]);
     return database.record;
   }
 
@@ -155,18 +177,18 @@ export class Instance {
   }
 
   status(id: DatabaseId): DatabaseStatus {
-    return databaseStatus(this.database(id), this.#peers);
+    return statusOf(this.database(id), this.#sync, this.#ports.clock);
   }
 
   /** Offline: every connection is closed and none is made. Online: peers are looked for again, at once. */
   setOnline(online: boolean): void {
-    this.#peers.setOnline(online);
+    this.#sync.setOnline(online);
     for (const database of this.#databases.values()) this.#listener.statusChanged(database.id);
   }
 
   /** The network may have come back: whatever waits is tried now. */
   retry(): void {
-    this.#peers.retry();
+    this.#sync.wake();
   }
 
   /** Resolves when everything accepted is durable and storage is closed; whoever waits for `ready` gets INSTANCE_CLOSED. Idempotent. */
@@ -174,8 +196,8 @@ export class Instance {
     if (this.#closed) return;
     this.#closed = true;
     this.#joins.close();
-    this.#peers.close();
     for (const database of this.#databases.values()) await database.settled();
+    await this.#sync.close();
     await this.#ports.storage.close();
   }
 
@@ -184,15 +206,24 @@ export class Instance {
     await this.#load(id).catch((error: unknown) => this.#report(error, id));
   }
 
-  async #load(id: DatabaseId): Promise<void> {
+  #load(id: DatabaseId): Promise<void> {
+    const loading = this.#loading.get(id) ?? this.#loadNow(id).finally(() => this.#loading.delete(id));
+    this.#loading.set(id, loading);
+    return loading;
+  }
+
+  async #loadNow(id: DatabaseId): Promise<void> {
     const loaded = await this.#ports.storage.load(id);
     if (loaded === undefined) return;
     if (loaded.index.length === 0 && loaded.record.ticket === undefined) {
       // Its making was cut short before the root was durable: nobody was told of it.
       return this.#ports.storage.deleteDatabase(id);
     }
-    const { replica, checkpoints } = await loadReplica(this.#ports, loaded);
+    const { replica, checkpoints, salvaged } = await openReplica(this.#ports, loaded, () => !this.#closed);
+    // Somebody may have joined it meanwhile.
+    if (this.#databases.has(id)) return;
     this.#adopt(loaded.record, replica, checkpoints);
+    if (salvaged > 0) this.#reportHealing({ type: "salvaged", entries: salvaged }, id);
   }
 
   #adoptEmpty(record: DatabaseRecord): OpenDatabase {
@@ -204,13 +235,13 @@ export class Instance {
       changed: (changes) => this.#changed(database, changes),
       announced: (nodes, permissionsChanged) => this.#announced(database, nodes, permissionsChanged),
       refused: (refusals) => this.#refused(record.id, refusals),
-      missed: (ids) => this.#peers.stepAll({ type: "missed", database: record.id, ids }),
+      missed: (ids) => this.#sync.step({ type: "missed", database: record.id, ids }),
+      healing: (event) => this.#reportHealing(event, record.id),
       failed: (error) => void this.#reload(record.id, error),
     });
     this.#databases.set(record.id, database);
     this.#replicas.set(record.id, replica);
-    this.#peers.seek(record);
-    this.#peers.stepAll({ type: "offered", database: record.id });
+    this.#sync.opened(database);
     return database;
   }
 
@@ -222,15 +253,14 @@ export class Instance {
   }
 
   #announced(database: OpenDatabase, nodes: readonly Node[], permissionsChanged: boolean): void {
-    this.#peers.stepAll({ type: "announced", database: database.id, nodes });
-    if (permissionsChanged) this.#peers.stepAll({ type: "offered", database: database.id });
+    this.#sync.announced(database, nodes, permissionsChanged);
     this.#joins.announced(database);
     this.#listener.statusChanged(database.id);
   }
 
   #refused(database: DatabaseId, refusals: readonly Refusal[]): void {
     for (const { failure } of refusals.slice(0, reportsMax)) {
-      this.#listener.reported(new TidemarkError(failure.code, failure.details), database);
+      this.#report(new TidemarkError(failure.code, failure.details), database);
     }
   }
 
@@ -249,25 +279,36 @@ export class Instance {
 
   async #reload(id: DatabaseId, error: unknown): Promise<void> {
     this.#report(error, id);
-    this.#peers.dropAll();
+    this.#sync.peers.dropAll();
     this.#databases.delete(id);
     this.#replicas.delete(id);
+    this.#sync.closed(id, error);
     await this.#loadOrReport(id);
     this.#listener.reloaded(id);
   }
 
-  #peerEnded(error: TidemarkError | undefined): void {
-    if (error !== undefined) this.#listener.reported(error, undefined);
-    for (const database of this.#databases.values()) this.#listener.statusChanged(database.id);
+  /** Whoever comes is shown our tickets, and asked for what the disk lost. */
+  #meet(path: Path): void {
+    this.#joins.introduce(path, this.#databases.values());
+    for (const database of this.#databases.values()) database.healing.ask();
+  }
+
+  #reportHealing(event: HealingEvent, database: DatabaseId): void {
+    const problem = toProblem(event);
+    if (problem !== undefined) this.#report(problem, database);
+    // Peers may lack what could not be sent while it was damaged.
+    if (event.type === "healed" && event.left === 0) this.#sync.step({ type: "resumed", database });
   }
 
   #report(error: unknown, database: DatabaseId | undefined): void {
-    const known =
-      error instanceof TidemarkError
-        ? error
-        : new TidemarkError("INTERNAL", { reason: String(error) }, { cause: error });
-    this.#listener.reported(known, database);
+    this.#sync.report(error, database);
   }
+}
+
+interface InstanceParts {
+  readonly databases: Map<DatabaseId, OpenDatabase>;
+  readonly replicas: Map<DatabaseId, Replica>;
+  readonly sync: Sync;
 }
 
 /** A hostile batch must not flood whoever listens. */

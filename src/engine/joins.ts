@@ -14,7 +14,7 @@ import type { SettingsOp } from "../core/store/settings.ts";
 import { formatTicket, parseTicket } from "../core/ticket.ts";
 import type { DatabaseRecord } from "../ports/storage.ts";
 import type { OpenDatabase } from "./database.ts";
-import type { Peer } from "./peer.ts";
+import type { Path } from "./path.ts";
 import type { EnginePorts } from "./ports.ts";
 
 type InviteOp = Extract<SettingsOp, { readonly type: "invite" }>;
@@ -67,7 +67,7 @@ export class Joins {
   }
 
   /** Proves the tickets of databases that are not ready to a peer. */
-  introduce(peer: Peer, databases: Iterable<OpenDatabase>): void {
+  introduce(peer: Path, databases: Iterable<OpenDatabase>): void {
     for (const database of databases) {
       const { id, ticket } = database.record;
       if (ticket === undefined) continue;
@@ -76,7 +76,7 @@ export class Joins {
     }
   }
 
-  async #prove(peer: Peer, id: DatabaseId, text: string): Promise<void> {
+  async #prove(peer: Path, id: DatabaseId, text: string): Promise<void> {
     const { identity, deriveIdentity, sha256 } = this.#ports;
     const ticket = unwrap(parseTicket(text, sha256));
     const invite = await deriveIdentity(ticket.secret);
@@ -85,7 +85,7 @@ export class Joins {
   }
 
   /** Only the peers that the ticket names can say that it is worth nothing: others may just not know it yet. */
-  refuse(database: OpenDatabase | undefined, peer: Peer): void {
+  refuse(database: OpenDatabase | undefined, peer: Path): void {
     const text = database?.record.ticket;
     if (database === undefined || text === undefined || peer.key === undefined) return;
     if (!unwrap(parseTicket(text, this.#ports.sha256)).peers.includes(peer.key)) return;

@@ -7,6 +7,7 @@ import type { SettingsOp } from "../core/store/settings.ts";
 import { DatabaseState } from "../core/store/state.ts";
 import type { CheckpointPart, EntryIndex, LoadedDatabase } from "../ports/storage.ts";
 import { Checkpoints } from "./checkpoints.ts";
+import { isCorrupt, scanLog } from "./log-scan.ts";
 import type { EnginePorts } from "./ports.ts";
 import { decodeStored } from "./reading.ts";
 
@@ -18,12 +19,38 @@ export interface Loaded {
   readonly checkpoints: Checkpoints;
 }
 
+/** The same, after what could not be read was saved from beside the damage. */
+export interface Opened extends Loaded {
+  /** How many entries were. */
+  readonly salvaged: number;
+}
+
+/**
+ * Loads, and when entries cannot be read goes through the log and tries once more. Nothing is deleted before all is read. Fails with
+ * STORAGE_CORRUPT when what is needed is damaged itself, or `isWanted` no more.
+ */
+export async function openReplica(
+  ports: EnginePorts,
+  loaded: LoadedDatabase,
+  isWanted: () => boolean,
+): Promise<Opened> {
+  try {
+    return { ...(await loadReplica(ports, loaded)), salvaged: 0 };
+  } catch (error) {
+    if (!isCorrupt(error)) throw error;
+    const { record, index } = loaded;
+    const log = { ...ports, database: record.id, at: (position: number) => index[position] as EntryIndex };
+    const { salvaged } = await scanLog(log, 0, index.length, isWanted);
+    if (salvaged === 0) throw error;
+    return { ...(await loadReplica(ports, loaded)), salvaged };
+  }
+}
+
 /** Fails with STORAGE_CORRUPT when what is stored cannot have been written by us. */
 export async function loadReplica(ports: EnginePorts, { record, index, checkpoints }: LoadedDatabase): Promise<Loaded> {
   const replica = new Replica(record.id, ports.sha256);
   const restored = restoreState(checkpoints, index.length);
   // The entries are the truth and parts only save time: when they cannot be used all is folded anew.
-  if (restored === undefined) await ports.storage.deleteCheckpoints(record.id);
   const parts = restored === undefined ? [] : checkpoints;
   const state = restored ?? new DatabaseState();
   await foldTail(ports, record.id, index, parts.at(-1)?.through ?? 0, state);
@@ -32,6 +59,7 @@ export async function loadReplica(ports: EnginePorts, { record, index, checkpoin
     replica.restore(index, state, (id) => success(settings.get(id) ?? [])),
     "settings",
   );
+  if (restored === undefined) await ports.storage.deleteCheckpoints(record.id);
   return { replica, checkpoints: new Checkpoints(parts, state) };
 }
 

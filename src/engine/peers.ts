@@ -1,156 +1,322 @@
 /**
- * The peers of an instance, keyed by identity, and the networks that find them.
+ * The peers of an instance, keyed by identity: the paths to each, and which of them carries its session.
  *
- * [ENGINE-13] One session per peer: a newer authenticated channel takes the place of an older one.
- * [ENGINE-14] At most `peersMax` channels; one more takes the place of a peer that shares no database, or is turned away.
+ * [ENGINE-13] Of several paths to a peer the one with the smallest transcript carries the session, at both ends; the others stand by.
+ * [ENGINE-14] At most `peersMax` peers; one more takes the place of a peer that shares no database, or is turned away.
+ * [PATH-4] A peer that was opened anew replaces its old paths at once.
+ * [PATH-5] A path that ends while another stands by is no loss: the other goes on from what is durable at both ends.
+ * [CONNECT-5] Blocked and inactive peers are not dialled, and are let go before anything is said about databases.
  */
-import { concatBytes } from "../core/bytes.ts";
-import type { TidemarkError } from "../core/errors.ts";
-import { type DatabaseId, decodeHex, type PublicKey } from "../core/ids.ts";
-import { peersMax } from "../core/limits.ts";
+import { TidemarkError } from "../core/errors.ts";
+import type { DatabaseId, PublicKey } from "../core/ids.ts";
+import { inboundTotalBytesMax, pathsPerPeerMax } from "../core/limits.ts";
 import type { SessionEvent } from "../core/protocol/session.ts";
-import { encodeUtf8 } from "../core/utf8.ts";
-import type { DatabaseRecord } from "../ports/storage.ts";
-import type { Channel, Network, RelayStatus } from "../ports/transport.ts";
-import { Peer, type PeerOwner } from "./peer.ts";
-import type { EnginePorts } from "./ports.ts";
-
-export interface PeersOwner extends PeerOwner {
-  relayChanged(status: RelayStatus): void;
-}
+import type { Channel } from "../ports/transport.ts";
+import { Dialler } from "./dialler.ts";
+import { InboundBudget } from "./inbound-budget.ts";
+import { Meetings } from "./meetings.ts";
+import { Path } from "./path.ts";
+import { assertActive, refusalOf } from "./peer-access.ts";
+import { PeerPaths } from "./peer-paths.ts";
+import { PeerTimers } from "./peer-timers.ts";
+import type { PeersOptions } from "./peers-owner.ts";
+import type { PathMeasures } from "./pulse.ts";
+import type { PeerInfo } from "./sync-info.ts";
 
 export class Peers {
-  readonly #ports: EnginePorts;
-  readonly #owner: PeersOwner;
-  /** What a single peer sees of the owner: its coming and going passes through here. */
-  readonly #peerOwner: PeerOwner;
-  readonly #channels = new Set<Peer>();
-  readonly #byKey = new Map<PublicKey, Peer>();
-  readonly #networks = new Map<string, Network>();
-  readonly #relays = new Map<string, RelayStatus>();
-  readonly #sought = new Map<DatabaseId, DatabaseRecord>();
+  readonly #options: PeersOptions;
+  readonly #inbound = new InboundBudget(inboundTotalBytesMax);
+  readonly #dialler: Dialler;
+  readonly #handshaking = new Set<Path>();
+  readonly #byKey = new Map<PublicKey, PeerPaths>();
+  readonly #meetings: Meetings;
+  readonly #timers: PeerTimers;
   #online = false;
 
-  constructor(ports: EnginePorts, owner: PeersOwner) {
-    this.#ports = ports;
-    this.#owner = owner;
-    this.#peerOwner = {
-      ...owner,
-      authenticated: (peer) => this.#admit(peer),
-      ended: (peer, error) => this.#forget(peer, error),
-    };
+  constructor(options: PeersOptions) {
+    this.#options = options;
+    const { ports, registry, transports, settings, owner } = options;
+    const { clock, random } = ports;
+    this.#meetings = new Meetings(clock);
+    this.#timers = new PeerTimers({
+      clock,
+      random,
+      settings,
+      compare: (database) => this.stepAll(database === undefined ? { type: "resumed" } : { type: "resumed", database }),
+      dial: () => this.#dialler.run(),
+      check: (silentMs) => this.#checkAll(silentMs),
+    });
+    this.#dialler = new Dialler({
+      clock,
+      random,
+      registry,
+      transports,
+      settings,
+      owner: {
+        isOnline: () => this.#online,
+        isConnected: (key) => this.#byKey.has(key),
+        take: (channel, expected, address) => this.#take(channel, expected, address),
+        parked: (key, address, error) => owner.parked(key, address, error),
+        givenUp: (key, error) => owner.givenUp(key, error),
+        changed: (key) => owner.peerChanged(key),
+      },
+    });
   }
 
   get online(): boolean {
     return this.#online;
   }
 
-  relays(): readonly RelayStatus[] {
-    return [...this.#relays.values()];
+  /** The paths that carry a session, one for every connected peer. */
+  all(): readonly Path[] {
+    return [...this.#byKey.values()].flatMap(({ carrier }) => (carrier === undefined ? [] : [carrier]));
   }
 
-  /** Peers whose handshake is done. */
-  all(): readonly Peer[] {
-    return [...this.#byKey.values()];
+  /** The path that carries the peer's session; undefined while it is not connected. */
+  carrier(key: PublicKey): Path | undefined {
+    return this.#byKey.get(key)?.carrier;
   }
 
   stepAll(event: SessionEvent): void {
-    for (const peer of this.#byKey.values()) peer.step(event);
+    for (const path of this.all()) path.step(event);
   }
 
-  /** This instance's relays and those of the ticket that the database came by. */
-  relaysOf(record: DatabaseRecord): readonly string[] {
-    return [...new Set([...this.#ports.relays, ...record.relays])];
+  connectionOf(key: PublicKey): PeerInfo["connection"] {
+    return this.#byKey.has(key) ? "connected" : this.#dialler.state(key).type;
   }
 
-  /** Looks for peers of a database at its relays; called again when it has more of them. */
-  seek(record: DatabaseRecord): void {
-    const known = this.#sought.get(record.id);
-    this.#sought.set(record.id, record);
-    if (this.#online) this.#enter(record, known === undefined ? [] : this.relaysOf(known));
+  /** Everything known about a peer. Fails with PEER_UNKNOWN. */
+  info(key: PublicKey): PeerInfo {
+    const record = this.#options.registry.peer(key);
+    if (record === undefined) throw new TidemarkError("PEER_UNKNOWN", { peer: key });
+    const peer = this.#byKey.get(key);
+    const { type, nextAttemptMs } = this.#dialler.state(key);
+    return {
+      ...record,
+      connection: peer === undefined ? type : "connected",
+      nextAttemptMs: peer === undefined ? nextAttemptMs : undefined,
+      paths: peer?.info() ?? [],
+      ...(peer?.queued() ?? { queuedEntries: 0, queuedBytes: 0 }),
+    };
+  }
+
+  // --- Coming and going
+
+  /** A channel that others or a room made. */
+  take(channel: Channel, expected: PublicKey | undefined): void {
+    this.#take(channel, expected, undefined);
+  }
+
+  /**
+   * Dials a peer, or whoever is at an address, and resolves when the handshake is done; at once when the peer is connected. A peer without
+   * an address is waited for. Rejects with PEER_UNKNOWN, PEER_BLOCKED, PEER_INACTIVE, ABORTED, or why the last address failed.
+   */
+  async connect(
+    target: { readonly peer: PublicKey } | { readonly address: string },
+    signal: AbortSignal,
+  ): Promise<PublicKey> {
+    if (!this.#online) throw new TidemarkError("CONNECT_FAILED", { address: addressOf(target), reason: "offline" });
+    if ("address" in target) return await this.#dialler.dialAddress(target.address, undefined, signal);
+    const { peer } = target;
+    assertActive(this.#options.registry, peer);
+    if (this.#byKey.has(peer)) return peer;
+    if (this.#options.registry.addressesByScore(peer).length > 0) await this.#dialler.connect(peer, signal);
+    else await this.#meet(peer, signal);
+    return peer;
+  }
+
+  /** Closes every path to a peer. It is not dialled until something changes; one that comes by itself is taken. */
+  disconnect(key: PublicKey): void {
+    this.#dialler.hold(key);
+    this.#byKey.get(key)?.close();
+  }
+
+  /** Its state, addresses or relations changed, or it was removed: it is let go, or dialled. */
+  changed(key: PublicKey): void {
+    const refusal = refusalOf(this.#options.registry, key);
+    if (refusal !== undefined || this.#options.registry.peer(key) === undefined) this.#byKey.get(key)?.close(refusal);
+    this.#dialler.reset(key);
+    this.#dialler.run();
   }
 
   setOnline(online: boolean): void {
     if (online === this.#online) return;
     this.#online = online;
-    if (online) for (const record of this.#sought.values()) this.#enter(record);
-    else this.#leave();
+    this.settingsChanged();
+    if (!online) return this.#leave();
+    this.#dialler.resetAll();
+    this.#dialler.run();
   }
 
-  retry(): void {
-    for (const network of this.#networks.values()) network.retry();
+  /** The network came back, the device woke, the page is seen again: whatever waits is tried now, and who is connected is asked whether it lives. */
+  wake(): void {
+    if (!this.#online) return;
+    for (const peer of this.#byKey.values()) for (const path of peer.paths) path.ping();
+    this.#options.transports.retry();
+    this.#dialler.resetAll();
+    this.#dialler.run();
   }
 
-  /** Ends every channel; the networks make new ones in their own time. */
+  /** What could not be dialled before may be reached now. */
+  transportStarted(): void {
+    this.#dialler.resetAll();
+    this.#dialler.run();
+  }
+
+  /** Ends every path; peers come back in their own time. */
   dropAll(): void {
-    for (const peer of [...this.#channels]) peer.close();
+    for (const path of this.#handshaking) path.close();
+    for (const peer of this.#byKey.values()) peer.close();
   }
 
   close(): void {
-    this.#online = false;
-    this.#leave();
+    this.setOnline(false);
+    this.#timers.close();
   }
 
-  #leave(): void {
-    this.dropAll();
-    for (const network of this.#networks.values()) network.close();
-    this.#networks.clear();
-    this.#relays.clear();
+  // --- Times
+
+  /** Timers start anew, and peers are told what they may send. */
+  settingsChanged(): void {
+    if (this.#online) this.#timers.start();
+    else this.#timers.stop();
+    for (const path of this.all()) this.#pace(path, true);
   }
 
-  #enter(record: DatabaseRecord, entered: readonly string[] = []): void {
-    const room = roomOf(record.id, this.#ports);
-    for (const url of this.relaysOf(record)) if (!entered.includes(url)) this.#network(url).seek(room);
+  /** Compares a database with every peer this often, in milliseconds, beside what the settings say. 0: not any more. */
+  compareEvery(database: DatabaseId, ms: number): void {
+    this.#timers.compareEvery(database, ms);
   }
 
-  #network(url: string): Network {
-    const known = this.#networks.get(url);
-    if (known !== undefined) return known;
-    const network = this.#ports.openNetwork(url);
-    this.#networks.set(url, network);
-    network.listen({
-      connected: (channel, expected) => this.#connect(channel, expected),
-      relayChanged: (status) => {
-        if (this.#networks.get(url) !== network) return; // The last words of one that was closed.
-        this.#relays.set(url, status);
-        this.#owner.relayChanged(status);
+  /** A path that was never measured is asked too, so that there is something to show. */
+  #checkAll(silentMs: number): void {
+    const nowMs = this.#options.ports.clock.now();
+    for (const peer of this.#byKey.values())
+      for (const path of peer.paths)
+        if (nowMs - path.heardMs >= silentMs || path.roundTripMs === undefined) path.ping();
+  }
+
+  #pace(path: Path, isChange: boolean): void {
+    const { receiveBytesPerSecond, peerReceiveBytesPerSecond } = this.#options.settings();
+    const caps = [receiveBytesPerSecond, peerReceiveBytesPerSecond].filter((cap) => cap > 0);
+    if (caps.length > 0) path.step({ type: "pacing", bytesPerSecond: Math.floor(Math.min(...caps)) });
+    else if (isChange) path.step({ type: "pacing", bytesPerSecond: 0 });
+  }
+
+  // --- Paths
+
+  #take(channel: Channel, expected: PublicKey | undefined, address: string | undefined): Path | undefined {
+    const refusal = expected === undefined ? undefined : refusalOf(this.#options.registry, expected);
+    if (!this.#online || refusal !== undefined || !this.#hasRoom(expected)) {
+      channel.close(refusal);
+      return undefined;
+    }
+    const { ports, epoch, boot, settings, bandwidth, owner } = this.#options;
+    const path = new Path({
+      ports,
+      epoch,
+      boot,
+      settings,
+      owner,
+      bandwidth: bandwidth.peer(),
+      inbound: this.#inbound,
+      keeper: {
+        proven: (proven) => this.#admit(proven),
+        measured: (key, delta) => this.#measured(key, delta),
+        ended: (ended, error) => this.#forget(ended, error),
       },
+      channel,
+      expected,
+      address,
     });
-    return network;
-  }
-
-  #connect(channel: Channel, expected: PublicKey): void {
-    if (!this.#online || !this.#hasRoom()) return channel.close();
-    const peer = new Peer(this.#ports, this.#peerOwner, channel, expected);
-    this.#channels.add(peer);
-    peer.start();
+    this.#handshaking.add(path);
+    path.start();
+    return path;
   }
 
   /** Whoever knows a database's id may connect; a peer that shares nothing with us makes room for another. */
-  #hasRoom(): boolean {
-    if (this.#channels.size < peersMax) return true;
-    const stranger = [...this.#channels].find((peer) => peer.session?.isShared === false);
+  #hasRoom(expected: PublicKey | undefined): boolean {
+    const known = expected === undefined ? undefined : this.#byKey.get(expected);
+    const begun = [...this.#handshaking].filter((path) => expected !== undefined && path.expected === expected).length;
+    if (begun >= pathsPerPeerMax) return false;
+    // It may have been opened anew: then the paths that there are lead nowhere.
+    if (known !== undefined) return true;
+    if (this.#byKey.size + this.#handshaking.size < this.#options.settings().peersMax) return true;
+    const stranger = [...this.#byKey.values()].find(({ carrier }) => carrier?.session?.isShared === false);
     stranger?.close();
     return stranger !== undefined;
   }
 
-  #admit(peer: Peer): void {
-    const key = peer.key;
+  #admit(path: Path): void {
+    const { key } = path;
+    this.#handshaking.delete(path);
     if (key === undefined) return;
-    const older = this.#byKey.get(key);
+    const refusal = refusalOf(this.#options.registry, key);
+    if (refusal !== undefined) return path.close(refusal);
+    const peer = this.#byKey.get(key) ?? new PeerPaths();
     this.#byKey.set(key, peer);
-    older?.close();
-    this.#owner.authenticated(peer);
+    if (!peer.add(path)) return path.close();
+    this.#options.registry.succeeded(key, path.address, path.version);
+    this.#choose(peer, path);
+    this.#pace(path, false);
+    this.#meetings.met(key);
+    this.#options.owner.peerChanged(key);
   }
 
-  #forget(peer: Peer, error: TidemarkError | undefined): void {
-    this.#channels.delete(peer);
-    if (peer.key !== undefined && this.#byKey.get(peer.key) === peer) this.#byKey.delete(peer.key);
-    this.#owner.ended(peer, error);
+  #choose(peer: PeerPaths, fresh: Path | undefined): void {
+    const isFirst = peer.carrier === undefined && peer.paths.length === 1 && fresh !== undefined;
+    const chosen = peer.choose();
+    if (chosen === undefined) return;
+    this.#options.owner.carried(chosen, isFirst);
+    chosen.carry(chosen !== fresh);
+  }
+
+  #forget(path: Path, error: TidemarkError | undefined): void {
+    const { key } = path;
+    const { owner } = this.#options;
+    this.#handshaking.delete(path);
+    const peer = key === undefined ? undefined : this.#byKey.get(key);
+    if (key === undefined) this.#noteFailure(path, error);
+    if (key === undefined || peer?.remove(path) !== true) return owner.ended(path, error);
+    const isLast = peer.paths.length === 0;
+    if (isLast) this.#byKey.delete(key);
+    owner.ended(path, error);
+    if (isLast) this.#part(key, path, error);
+    else this.#choose(peer, undefined);
+    owner.peerChanged(key);
+  }
+
+  /** Of a handshake with whom we were told to expect; whoever dialled notes it for the address. */
+  #noteFailure({ expected, address }: Path, error: TidemarkError | undefined): void {
+    if (expected === undefined || address !== undefined || error === undefined) return;
+    const atMs = this.#options.ports.clock.now();
+    this.#options.registry.failed(expected, undefined, { code: error.code, atMs });
+  }
+
+  #part(key: PublicKey, last: Path, error: TidemarkError | undefined): void {
+    const { registry, ports, owner } = this.#options;
+    const nowMs = ports.clock.now();
+    if (error !== undefined) registry.failed(key, undefined, { code: error.code, atMs: nowMs });
+    owner.parted(key);
+    if (this.#online) this.#dialler.parted(key, nowMs - last.sinceMs, error);
+  }
+
+  #measured(key: PublicKey, delta: PathMeasures): void {
+    this.#options.registry.measured(key, delta);
+  }
+
+  async #meet(peer: PublicKey, signal: AbortSignal): Promise<void> {
+    const met = this.#meetings.await(peer, signal);
+    this.#options.transports.retry();
+    await met;
+  }
+
+  #leave(): void {
+    this.#dialler.stop();
+    this.dropAll();
   }
 }
 
-/** Where peers of a database meet: tells a relay nothing, because a database id cannot be guessed. */
-export function roomOf(database: DatabaseId, { sha256 }: Pick<EnginePorts, "sha256">): Uint8Array {
-  return sha256(concatBytes(encodeUtf8("tidemark/room/1\0"), decodeHex(database)));
+function addressOf(target: { readonly peer: PublicKey } | { readonly address: string }): string {
+  return "address" in target ? target.address : "";
 }

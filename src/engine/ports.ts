@@ -4,7 +4,8 @@ import type { Clock } from "../ports/clock.ts";
 import type { Identity, Verifier } from "../ports/keys.ts";
 import type { Random } from "../ports/random.ts";
 import type { Storage } from "../ports/storage.ts";
-import type { Network } from "../ports/transport.ts";
+import type { Network, TransportBuilder } from "../ports/transport.ts";
+import type { SyncSettings } from "./settings.ts";
 
 export interface EnginePorts {
   /** The instance's name. */
@@ -20,6 +21,13 @@ export interface EnginePorts {
   readonly deriveIdentity: (secret: Uint8Array) => Promise<Identity>;
   /** WebSocket URLs of the relays that every database of this instance uses. */
   readonly relays: readonly string[];
-  /** A network that introduces peers through the relay at a URL. Called once per URL. */
-  readonly openNetwork: (relayUrl: string) => Network;
+  /**
+   * A network that introduces peers through the relay at a URL, and connects no more of them than `peersMax` says at the time. Called once
+   * per URL whenever the instance goes online.
+   */
+  readonly openNetwork: (relayUrl: string, peersMax: () => number) => Network;
+  /** Where sync is to differ from its defaults. */
+  readonly settings?: Partial<SyncSettings>;
+  /** Types of transports beside the one of relays. */
+  readonly transports?: readonly TransportBuilder[];
 }

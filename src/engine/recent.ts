@@ -11,21 +11,26 @@ const bytesMax = 8 * 1024 * 1024;
 
 export class RecentEntries {
   readonly #entries = new Map<number, Entry>();
+  /** Nothing below is kept. Positions are dense, so counting up is cheaper than asking the map for its first. */
+  #first: number | undefined;
   #bytes = 0;
 
   get(position: number): Entry | undefined {
     return this.#entries.get(position);
   }
 
+  /** Positions grow from call to call. */
   add(position: number, entry: Entry): void {
     if (isSmallPart(entry)) return;
+    this.#first ??= position;
     this.#entries.set(position, entry);
     this.#bytes += entry.bytes.length;
-    for (const [oldest, { bytes }] of this.#entries) {
-      if (this.#entries.size <= entriesMax && this.#bytes <= bytesMax) break;
-      this.#entries.delete(oldest);
-      this.#bytes -= bytes.length;
-    }
+    while (this.#entries.size > entriesMax || this.#bytes > bytesMax) this.#drop(this.#first++);
+  }
+
+  #drop(position: number): void {
+    this.#bytes -= this.#entries.get(position)?.bytes.length ?? 0;
+    this.#entries.delete(position);
   }
 }
 

@@ -48,6 +48,21 @@ test("[ENGINE-20] nothing is asked for when nothing is missing any more, and the
   expect(all.asked.at(-1)?.[0]).toBe(start + 5);
 });
 
+test("[ENGINE-20] a new hole is asked for soon, however long old ones have not come, and holes without end delay nothing", () => {
+  const { clock, repair, asked } = new World(1);
+  repair.check();
+  clock.advance(3 * 3_600_000);
+  const before = asked.length;
+  repair.found();
+  clock.advance(5_000);
+  expect(asked).toHaveLength(before + 1);
+  for (let i = 0; i < 10; i++) {
+    repair.found();
+    clock.advance(1_000);
+  }
+  expect(asked).toHaveLength(before + 3);
+});
+
 test("[ENGINE-20] more than can be asked for at once has its turn", () => {
   const { clock, repair, asked } = new World(2 * wantsMax + 1);
   repair.check();

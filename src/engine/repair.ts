@@ -3,7 +3,7 @@
  * may have been asked before we could take the answer.
  *
  * [ENGINE-20] What is missing is asked for from every peer 5 s after it was found missing, then after 10 s, 20 s … an hour,
- *             at most `wantsMax` ids at a time, in turns.
+ *             at most `wantsMax` ids at a time, in turns; when more is found missing that begins anew.
  */
 import type { EntryId } from "../core/ids.ts";
 import { wantsMax } from "../core/limits.ts";
@@ -23,6 +23,7 @@ export class Repair {
   readonly #options: RepairOptions;
   #pauseMs = firstMs;
   #from = 0;
+  #dueMs = 0;
   #cancel: (() => void) | undefined;
 
   constructor(options: RepairOptions) {
@@ -33,13 +34,27 @@ export class Repair {
   check(): void {
     const { clock, missing } = this.#options;
     if (missing(0, 1).length === 0) return this.stop();
-    this.#cancel ??= clock.after(this.#pauseMs, () => this.#ask());
+    if (this.#cancel !== undefined) return;
+    this.#dueMs = clock.now() + this.#pauseMs;
+    this.#cancel = clock.after(this.#pauseMs, () => this.#ask());
+  }
+
+  /** More was found missing, and asked for from whoever it was found at: the rest need not wait as long as what nobody had so far. */
+  found(): void {
+    this.#pauseMs = firstMs;
+    // Never later than it would have been: or somebody who makes holes without end could keep us from asking.
+    if (this.#dueMs - this.#options.clock.now() > firstMs) this.#disarm();
+    this.check();
   }
 
   stop(): void {
+    this.#disarm();
+    this.#pauseMs = firstMs;
+  }
+
+  #disarm(): void {
     this.#cancel?.();
     this.#cancel = undefined;
-    this.#pauseMs = firstMs;
   }
 
   #ask(): void {

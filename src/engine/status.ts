@@ -1,9 +1,17 @@
-/** What is saved where, as far as this device can know. */
+/**
+ * What is saved where, as far as this device can know.
+ *
+ * [STATUS-1] Saved is what is durable here, pending what no other device confirmed as durable, and held what somebody did.
+ * [STATUS-2] A peer is up to date only when it has confirmed all that is durable here; while comparing nothing is said about it.
+ */
 import type { PublicKey } from "../core/ids.ts";
+import type { LanePhase } from "../core/protocol/lane.ts";
 import type { Permission } from "../core/store/power.ts";
 import type { RelayStatus } from "../ports/transport.ts";
-import type { OpenDatabase } from "./database.ts";
-import type { Peers } from "./peers.ts";
+import { type BlockInput, type BlockReason, blockedBy } from "./blocked-by.ts";
+import type { HeldBy, PendingAmount } from "./holdings.ts";
+import type { RelationRecord } from "./records.ts";
+import type { JobInfo } from "./sync-info.ts";
 
 export interface PeerStatus {
   readonly key: PublicKey;
@@ -24,29 +32,67 @@ export interface DatabaseStatus {
   readonly entries: number;
   /** Of these, how many are durable on this device. */
   readonly saved: number;
+  /** What no other device has confirmed as durable, be it saved here or not yet. */
+  readonly pending: PendingAmount;
+  /** Who confirmed how much as durable, also in earlier sessions, in the order of their keys. */
+  readonly heldBy: readonly HeldBy[];
+  /** When a peer and this device last found that they hold the same, in milliseconds since 1970; undefined: never. */
+  readonly lastSyncedMs: number | undefined;
+  /** What keeps the database from syncing at present, the most important first; empty: nothing. */
+  readonly blockedBy: readonly BlockReason[];
+  /** Initial syncs and backfills that are not over. */
+  readonly jobs: readonly JobInfo[];
+  /** What waits for connected peers or is on its way to them; an entry counts once for each of them. */
+  readonly queue: PendingAmount;
   readonly online: boolean;
   readonly relays: readonly RelayStatus[];
   /** Connected peers that share this database, in the order of their keys. */
   readonly peers: readonly PeerStatus[];
 }
 
-export function databaseStatus({ id, record, replica, permission }: OpenDatabase, peers: Peers): DatabaseStatus {
-  const shared = peers.all().flatMap(({ key, channel, session }): PeerStatus[] => {
-    const lane = session?.lane(id);
-    if (key === undefined || lane === undefined) return [];
-    if (lane.phase === "idle" || lane.phase === "comparing")
-      return [{ key, path: channel.path, state: "comparing", unconfirmed: undefined }];
-    const { unconfirmed } = lane;
-    return [{ key, path: channel.path, state: unconfirmed === 0 ? "upToDate" : "sending", unconfirmed }];
-  });
+/** A session's view of the database. */
+export interface PeerLane {
+  readonly key: PublicKey;
+  readonly path: string;
+  readonly phase: LanePhase;
+  readonly unconfirmed: number;
+  readonly unconfirmedBytes: number;
+}
+
+type Copied = "name" | "entries" | "saved" | "pending" | "heldBy" | "jobs" | "relays";
+
+export interface StatusInput extends Pick<DatabaseStatus, Copied> {
+  /** Also tells whether it is ready, what this key may do, and whether this device is online. */
+  readonly block: BlockInput;
+  /** Of connected peers that share the database. */
+  readonly lanes: readonly PeerLane[];
+  /** Of the database, with every peer. */
+  readonly relations: readonly Pick<RelationRecord, "lastOkMs">[];
+  /** When a digest agreed in this run, should that be later than what the relations remember. */
+  readonly agreedMs: number | undefined;
+}
+
+export function databaseStatus(input: StatusInput): DatabaseStatus {
+  const { name, entries, saved, pending, heldBy, jobs, relays, block, lanes } = input;
+  const syncedMs = [input.agreedMs, ...input.relations.map(({ lastOkMs }) => lastOkMs)].filter(
+    (ms) => ms !== undefined,
+  );
   return {
-    name: record.name,
-    ready: record.ticket === undefined,
-    permission,
-    entries: replica.graph.size,
-    saved: replica.stored,
-    online: peers.online,
-    relays: peers.relays(),
-    peers: shared.sort((a, b) => (a.key < b.key ? -1 : 1)),
+    ...{ name, entries, saved, pending, heldBy, jobs, relays },
+    ready: block.isReady,
+    permission: block.permission,
+    online: block.isOnline,
+    lastSyncedMs: syncedMs.length === 0 ? undefined : Math.max(...syncedMs),
+    blockedBy: blockedBy(block),
+    queue: {
+      entries: lanes.reduce((sum, { unconfirmed }) => sum + unconfirmed, 0),
+      bytes: lanes.reduce((sum, { unconfirmedBytes }) => sum + unconfirmedBytes, 0),
+    },
+    peers: lanes.map(peerStatus).sort((a, b) => (a.key < b.key ? -1 : 1)),
   };
+}
+
+function peerStatus({ key, path, phase, unconfirmed }: PeerLane): PeerStatus {
+  if (phase === "idle" || phase === "comparing") return { key, path, state: "comparing", unconfirmed: undefined };
+  return { key, path, state: unconfirmed === 0 ? "upToDate" : "sending", unconfirmed };
 }

@@ -1,5 +1,5 @@
 /**
- * Where entries, checkpoints and what we know of peers are kept.
+ * Where entries, checkpoints and what the engine remembers for itself are kept.
  *
  * [STORAGE-1] `commit` is atomic and durable: when its promise resolves all of it survives a crash, when it rejects none of it is there.
  * [STORAGE-2] Entries are numbered from 0 in the order of acceptance, per database, without gaps; the number is the entry's
@@ -14,7 +14,7 @@
  * Deliberately not here: whether entries are true. What is stored was checked before; what is loaded is checked again where it is used.
  */
 import type { EntryIndex } from "../core/graph.ts";
-import type { DatabaseId, EntryId, PublicKey } from "../core/ids.ts";
+import type { DatabaseId, EntryId } from "../core/ids.ts";
 
 /** What is remembered about a database beside its entries. Plain data that survives a structured clone. */
 export interface DatabaseRecord {
@@ -31,6 +31,9 @@ export type { EntryIndex };
 export interface StoredEntry extends EntryIndex {
   readonly bytes: Uint8Array;
 }
+
+/** What is needed of an entry that is stored already to put its bytes back. */
+export type ReplacedEntry = Pick<StoredEntry, "id" | "bytes">;
 
 /** A part of the folded state. Parts are merged in any order; `through` counts the entries folded into this one and earlier ones. */
 export interface CheckpointPart {
@@ -58,11 +61,16 @@ export interface LoadedDatabase {
   readonly checkpoints: readonly CheckpointPart[];
 }
 
-/** What we remember of a (peer, database) pair: the peer's frontier as it last confirmed it, as encoded bytes. */
-export interface Cursor {
-  readonly database: DatabaseId;
-  readonly peer: PublicKey;
-  readonly frontier: Uint8Array;
+/** What a small record is about. */
+export type RecordKind = "peer" | "relation" | "preferences" | "transport" | "job" | "hook" | "history";
+
+/** A small record that never leaves this device. */
+export interface LocalRecord {
+  readonly kind: RecordKind;
+  /** Unique within its kind. */
+  readonly key: string;
+  /** Plain data that survives a structured clone; undefined in a change: the record is removed. */
+  readonly value: unknown;
 }
 
 export interface Storage {
@@ -78,7 +86,7 @@ export interface Storage {
   load(database: DatabaseId): Promise<LoadedDatabase | undefined>;
   /** Rejects with STORAGE_CONFLICT, DATABASE_UNKNOWN (without a record, now or before), STORAGE_QUOTA; then nothing was written. */
   commit(commit: Commit): Promise<void>;
-  /** The bytes of entries `from` ≤ position < `to`, in order. Fails with STORAGE_CORRUPT when one is missing. */
+  /** The bytes of entries `from` ≤ position < `to`, in order. Fails with STORAGE_CORRUPT when one is missing or cannot be trusted. */
   read(database: DatabaseId, from: number, to: number): Promise<readonly Uint8Array[]>;
   /** The bytes of one entry by id, or undefined. */
   readById(database: DatabaseId, id: EntryId): Promise<Uint8Array | undefined>;
@@ -89,10 +97,25 @@ export interface Storage {
   putCheckpoint(database: DatabaseId, part: CheckpointPart, replaces: number): Promise<void>;
   /** Removes all parts: the state will be folded anew. */
   deleteCheckpoints(database: DatabaseId): Promise<void>;
-  /** In place of the pair's cursor before. A crash of the whole machine may bring that one back. Rejects with DATABASE_UNKNOWN. */
-  putCursor(cursor: Cursor): Promise<void>;
-  /** In the order of the peers' keys. */
-  cursors(database: DatabaseId): Promise<readonly Cursor[]>;
+  /**
+   * Whatever is still there of the bytes of entries `from` ≤ position < `to`, in order; undefined where nothing is. Of what `read`
+   * refuses most may be sound, as one damaged byte spoils its neighbours; which is, only the entry's hash can say. Rejects with
+   * STORAGE_CORRUPT when the positions were never used or their index cannot be read.
+   */
+  salvage(database: DatabaseId, from: number, to: number): Promise<readonly (Uint8Array | undefined)[]>;
+  /**
+   * Puts back the bytes of entries from `position` on, all or none, durably: `read` gives them from then on. Any part of what cannot be
+   * read may be given; the rest stays as it was, unreadable and for `salvage`. Rejects with DATABASE_UNKNOWN, and with STORAGE_CORRUPT
+   * when other entries, or entries of other sizes, are stored there; then nothing was written.
+   */
+  replace(database: DatabaseId, position: number, entries: readonly ReplacedEntry[]): Promise<void>;
+  /** All records of a kind, in the order of their keys. They belong to no database: `deleteDatabase` leaves them. */
+  records(kind: RecordKind): Promise<readonly LocalRecord[]>;
+  /**
+   * Writes and removes records, all or none, in the order of the calls. A crash of the whole machine may take back the last such
+   * calls. Rejects with INPUT_INVALID for a value that no structured clone carries.
+   */
+  putRecords(changes: readonly LocalRecord[]): Promise<void>;
   /** Small values by name, such as the key pair; any value that survives a structured clone, CryptoKeys included. */
   getValue(name: string): Promise<unknown>;
   /** Stores a value only if the name is free and returns what is stored afterwards: two openers agree on one. */

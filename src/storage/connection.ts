@@ -1,7 +1,7 @@
 /** A connection to IndexedDB: opened within a time, closed for a reason, and used through whole transactions only. */
 import { type IDBPDatabase, type IDBPTransaction, openDB, type StoreNames } from "idb";
 import { TidemarkError } from "../core/errors.ts";
-import { createObjectStores, type Schema, schemaVersion } from "./schema.ts";
+import { type Schema, schemaVersion, upgradeSchema } from "./schema.ts";
 import { toStorageError, unavailable } from "./storage-error.ts";
 
 export interface ConnectionOptions {
@@ -30,7 +30,7 @@ export class Connection {
     const lose = (reason: string): void => connection?.lose(reason);
     const db = await within(openTimeoutMs, () =>
       openDB<Schema>(name, schemaVersion, {
-        upgrade: createObjectStores,
+        upgrade: upgradeSchema,
         // Whoever deletes or upgrades the database waits until we let go.
         blocking: () => lose("another tab deletes or upgrades the stored data"),
         terminated: () => lose("the browser closed the stored data, as when site data is cleared"),

@@ -1,31 +1,38 @@
-/** Storage on IndexedDB. How it is laid out and why: docs/decisions/0002-storage-layout.md. */
-import type { IDBPTransaction } from "idb";
-import { TidemarkError } from "../core/errors.ts";
+import type { TidemarkError } from "../core/errors.ts";
 import type { DatabaseId, EntryId } from "../core/ids.ts";
 import { storageOpenTimeoutMs } from "../core/limits.ts";
-import type { CheckpointPart, Commit, Cursor, DatabaseRecord, LoadedDatabase, Storage } from "../ports/storage.ts";
+import type {
+  CheckpointPart,
+  Commit,
+  DatabaseRecord,
+  LoadedDatabase,
+  LocalRecord,
+  RecordKind,
+  ReplacedEntry,
+  Storage,
+} from "../ports/storage.ts";
 import { Connection } from "./connection.ts";
 import { decodeIndex } from "./index-record.ts";
 import { KeptDatabase } from "./kept-database.ts";
-import { type PackedSegment, packSegments } from "./pack.ts";
+import { ownRecords } from "./own-records.ts";
+import { packSegments } from "./pack.ts";
 import { corrupt } from "./record.ts";
+import { replaceIn } from "./remains.ts";
 import {
   allOf,
+  allOfKind,
   databaseStores,
-  endingFrom,
   endingWithin,
   numberedWithin,
   objectStores,
-  ownBuffer,
   ownBuffers,
-  type Schema,
   toCheckpointPart,
-  toCursor,
   toDatabaseRecord,
 } from "./schema.ts";
 import { SegmentCache } from "./segment-cache.ts";
 import { Segment } from "./segment-record.ts";
 import { mergeSegments, requireContiguous } from "./segment-run.ts";
+import { putRecord, putSegments, readRemains, requireDatabase, requirePosition } from "./steps.ts";
 import type { Run } from "./tail.ts";
 
 export interface IdbStorageOptions {
@@ -43,8 +50,6 @@ export async function openIdbStorage(name: string, options: IdbStorageOptions = 
   const { onLost = () => {}, openTimeoutMs = storageOpenTimeoutMs } = options;
   return new IdbStorage(await Connection.open(`tidemark/${name}`, { onLost, openTimeoutMs }));
 }
-
-type Writing = IDBPTransaction<Schema, ["databases", "indexes", "segments"], "readwrite">;
 
 class IdbStorage implements Storage {
   readonly #connection: Connection;
@@ -134,6 +139,26 @@ class IdbStorage implements Storage {
     return entries;
   }
 
+  async salvage(database: DatabaseId, from: number, to: number): Promise<readonly (Uint8Array | undefined)[]> {
+    this.#connection.requireOpen();
+    if (from >= to) return [];
+    const remains = await this.#connection.transact(["indexes", "segments"], "readonly", (transaction) =>
+      readRemains(transaction, database, from, to),
+    );
+    return remains.flatMap(({ first, bytes }) => bytes.slice(Math.max(0, from - first), to - first));
+  }
+
+  async replace(database: DatabaseId, position: number, entries: readonly ReplacedEntry[]): Promise<void> {
+    const to = position + entries.length;
+    await this.#connection.transact(["databases", "indexes", "segments"], "readwrite", async (transaction) => {
+      await requireDatabase(transaction, database);
+      const remains = position < to ? await readRemains(transaction, database, position, to) : [];
+      const segments = remains.flatMap((each) => replaceIn(each, position, entries));
+      await Promise.all(putSegments(transaction, database, segments));
+    });
+    this.#cache.drop(this.#keep(database));
+  }
+
   async readById(database: DatabaseId, id: EntryId): Promise<Uint8Array | undefined> {
     this.#connection.requireOpen();
     const kept = this.#keep(database);
@@ -145,7 +170,7 @@ class IdbStorage implements Storage {
   }
 
   async putCheckpoint(database: DatabaseId, part: CheckpointPart, replaces: number): Promise<void> {
-    // Relaxed, here and for cursors: a crash of the whole machine may take back the newest of them, and the ones before are as good.
+    // Relaxed, here and for local records: a crash of the whole machine may take back the newest of them, and the ones before are as good.
     await this.#connection.transact(
       ["databases", "checkpoints"],
       "readwrite",
@@ -164,24 +189,21 @@ class IdbStorage implements Storage {
     await this.#connection.transact(["checkpoints"], "readwrite", ({ store }) => store.delete(allOf(database)));
   }
 
-  async putCursor({ database, peer, frontier }: Cursor): Promise<void> {
-    await this.#connection.transact(
-      ["databases", "cursors"],
-      "readwrite",
-      (transaction) =>
-        Promise.all([
-          requireDatabase(transaction, database),
-          transaction.objectStore("cursors").put(ownBuffer(frontier), [database, peer]),
-        ]),
-      "relaxed",
+  async records(kind: RecordKind): Promise<readonly LocalRecord[]> {
+    const [keys, values] = await this.#connection.transact(["_sync"], "readonly", ({ store }) =>
+      Promise.all([store.getAllKeys(allOfKind(kind)), store.getAll(allOfKind(kind))]),
     );
+    return keys.map(([, key], i) => ({ kind, key, value: values[i] }));
   }
 
-  async cursors(database: DatabaseId): Promise<readonly Cursor[]> {
-    const [keys, values] = await this.#connection.transact(["cursors"], "readonly", ({ store }) =>
-      Promise.all([store.getAllKeys(allOf(database)), store.getAll(allOf(database))]),
+  async putRecords(changes: readonly LocalRecord[]): Promise<void> {
+    const records = ownRecords(changes);
+    await this.#connection.transact(
+      ["_sync"],
+      "readwrite",
+      ({ store }) => Promise.all(records.map((record) => putRecord(store, record))),
+      "relaxed",
     );
-    return keys.map(([, peer], i) => toCursor(database, peer, values[i]));
   }
 
   async getValue(name: string): Promise<unknown> {
@@ -242,33 +264,4 @@ class IdbStorage implements Storage {
     );
     await merging.catch(() => {});
   }
-}
-
-async function requireDatabase(
-  transaction: { objectStore(name: "databases"): { getKey(key: string): Promise<string | undefined> } },
-  database: DatabaseId,
-): Promise<void> {
-  if ((await transaction.objectStore("databases").getKey(database)) === undefined) {
-    throw new TidemarkError("DATABASE_UNKNOWN", { database });
-  }
-}
-
-/** The last segment must end at `position`: its key is there, and none after it. */
-async function requirePosition(transaction: Writing, database: DatabaseId, position: number): Promise<void> {
-  const indexes = transaction.objectStore("indexes");
-  const ends = await indexes.getAllKeys(endingFrom(database, position), 2);
-  if (position === 0 ? ends.length === 0 : ends.length === 1 && ends[0]?.[1] === position) return;
-  const last = await indexes.openKeyCursor(allOf(database), "prev");
-  throw new TidemarkError("STORAGE_CONFLICT", { database, got: position, expected: last?.key[1] ?? 0 });
-}
-
-function putSegments(
-  transaction: Writing,
-  database: DatabaseId,
-  segments: readonly PackedSegment[],
-): readonly Promise<unknown>[] {
-  return segments.flatMap(({ end, index, bytes }) => [
-    transaction.objectStore("indexes").put(index, [database, end]),
-    transaction.objectStore("segments").put(bytes, [database, end]),
-  ]);
 }

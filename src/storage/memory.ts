@@ -4,16 +4,19 @@
  * Synchronous inside, so that a simulation stays deterministic: each call takes effect at once and answers a microtask later.
  */
 import { TidemarkError } from "../core/errors.ts";
-import type { DatabaseId, EntryId, PublicKey } from "../core/ids.ts";
+import type { DatabaseId, EntryId } from "../core/ids.ts";
 import type {
   CheckpointPart,
   Commit,
-  Cursor,
   DatabaseRecord,
   EntryIndex,
   LoadedDatabase,
+  LocalRecord,
+  RecordKind,
+  ReplacedEntry,
   Storage,
 } from "../ports/storage.ts";
+import { ownRecords } from "./own-records.ts";
 
 interface DatabaseOnDisk {
   record: DatabaseRecord;
@@ -21,13 +24,13 @@ interface DatabaseOnDisk {
   readonly bytes: Uint8Array[];
   readonly positions: Map<EntryId, number>;
   checkpoints: readonly CheckpointPart[];
-  readonly cursors: Map<PublicKey, Cursor>;
 }
 
 /** What outlives the storage that is opened on it, as a disk outlives a process. */
 export class MemoryDisk {
   readonly databases: Map<DatabaseId, DatabaseOnDisk> = new Map();
   readonly values: Map<string, unknown> = new Map();
+  readonly records: Map<RecordKind, Map<string, unknown>> = new Map();
 }
 
 /** Storages on the same disk see the same, as two tabs do. */
@@ -81,6 +84,19 @@ class MemoryStorage implements Storage {
     return bytes.slice(from, Math.max(from, to)).map((each) => each.slice());
   }
 
+  async salvage(database: DatabaseId, from: number, to: number): Promise<readonly (Uint8Array | undefined)[]> {
+    return await this.read(database, from, to);
+  }
+
+  async replace(database: DatabaseId, position: number, entries: readonly ReplacedEntry[]): Promise<void> {
+    const { index, bytes } = this.#find(database);
+    const isStored = ({ id, bytes: { length } }: ReplacedEntry, i: number): boolean =>
+      index[position + i]?.id === id && index[position + i]?.size === length;
+    if (!entries.every(isStored))
+      throw new TidemarkError("STORAGE_CORRUPT", { where: `other entries from ${position} on` });
+    for (const [i, entry] of entries.entries()) bytes[position + i] = entry.bytes.slice();
+  }
+
   async readById(database: DatabaseId, id: EntryId): Promise<Uint8Array | undefined> {
     const found = this.#open().databases.get(database);
     return found?.bytes[found.positions.get(id) ?? -1]?.slice();
@@ -99,13 +115,19 @@ class MemoryStorage implements Storage {
     if (found !== undefined) found.checkpoints = [];
   }
 
-  async putCursor(cursor: Cursor): Promise<void> {
-    this.#find(cursor.database).cursors.set(cursor.peer, structuredClone(cursor));
+  async records(kind: RecordKind): Promise<readonly LocalRecord[]> {
+    const records = [...(this.#open().records.get(kind) ?? [])].map(([key, value]) => ({ kind, key, value }));
+    return structuredClone(records.sort((a, b) => (a.key < b.key ? -1 : 1)));
   }
 
-  async cursors(database: DatabaseId): Promise<readonly Cursor[]> {
-    const cursors = [...(this.#open().databases.get(database)?.cursors.values() ?? [])];
-    return structuredClone(cursors.sort((a, b) => (a.peer < b.peer ? -1 : 1)));
+  async putRecords(changes: readonly LocalRecord[]): Promise<void> {
+    const { records } = this.#open();
+    for (const { kind, key, value } of ownRecords(changes)) {
+      const ofKind = records.get(kind) ?? new Map<string, unknown>();
+      if (value === undefined) ofKind.delete(key);
+      else ofKind.set(key, value);
+      records.set(kind, ofKind);
+    }
   }
 
   async getValue(name: string): Promise<unknown> {
@@ -142,7 +164,6 @@ class MemoryStorage implements Storage {
       bytes: [],
       positions: new Map(),
       checkpoints: [],
-      cursors: new Map(),
     };
     target.record = record;
     databases.set(record.id, target);

@@ -34,6 +34,11 @@ export function sealRecord(kind: RecordKind, record: Uint8Array<ArrayBuffer>): U
   return record;
 }
 
+/** Makes a record one that will not open: what is in it is not to be trusted. */
+export function breakSeal(record: Uint8Array): void {
+  record[4] = (record[4] as number) ^ 0xff;
+}
+
 export interface OpenedRecord {
   readonly bytes: Uint8Array;
   readonly words: Uint32Array;

@@ -5,12 +5,12 @@
  * it, and the last key is the number of entries: neither needs a table in memory, and a merged segment keeps the key of the last
  * one merged.
  */
-import type { DBSchema, IDBPDatabase } from "idb";
-import { type DatabaseId, isHex64, type PublicKey } from "../core/ids.ts";
-import type { CheckpointPart, Cursor, DatabaseRecord } from "../ports/storage.ts";
+import { type DBSchema, type IDBPDatabase, unwrap } from "idb";
+import { type DatabaseId, isHex64 } from "../core/ids.ts";
+import type { CheckpointPart, DatabaseRecord, RecordKind } from "../ports/storage.ts";
 import { corrupt } from "./record.ts";
 
-export const schemaVersion = 1;
+export const schemaVersion = 2;
 
 export interface Schema extends DBSchema {
   databases: { key: string; value: unknown };
@@ -20,22 +20,28 @@ export interface Schema extends DBSchema {
   segments: { key: [string, number]; value: unknown };
   /** By [database, number]. */
   checkpoints: { key: [string, number]; value: unknown };
-  /** By [database, peer]. */
-  cursors: { key: [string, string]; value: unknown };
+  /** What the engine remembers for itself, by [kind, key]. */
+  _sync: { key: [RecordKind, string]; value: unknown };
   values: { key: string; value: unknown };
 }
 
-export const objectStores = ["databases", "indexes", "segments", "checkpoints", "cursors", "values"] as const;
+export const objectStores = ["databases", "indexes", "segments", "checkpoints", "_sync", "values"] as const;
 /** Those whose keys start with a database's id. */
-export const databaseStores = ["indexes", "segments", "checkpoints", "cursors"] as const;
+export const databaseStores = ["indexes", "segments", "checkpoints"] as const;
 
-export function createObjectStores(db: IDBPDatabase<Schema>): void {
-  for (const name of objectStores) db.createObjectStore(name);
+/** From any earlier version; 0: there was nothing. Version 1 had object store `cursors`, in which nothing was ever written. */
+export function upgradeSchema(db: IDBPDatabase<Schema>, from: number): void {
+  if (from === 1) unwrap(db).deleteObjectStore("cursors");
+  for (const name of objectStores) if (!db.objectStoreNames.contains(name)) db.createObjectStore(name);
 }
 
 /** Everything of a database. An array sorts after every number and every text. */
 export function allOf(database: DatabaseId): IDBKeyRange {
   return IDBKeyRange.bound([database], [database, []]);
+}
+
+export function allOfKind(kind: RecordKind): IDBKeyRange {
+  return IDBKeyRange.bound([kind], [kind, []]);
 }
 
 /** The segments that end after `first`, and at most at `end`: first come those that hold the positions from `first` on. */
@@ -81,11 +87,6 @@ export function toCheckpointPart(value: unknown): CheckpointPart {
     throw corrupt("a checkpoint");
   }
   return value as CheckpointPart;
-}
-
-export function toCursor(database: DatabaseId, peer: string, frontier: unknown): Cursor {
-  if (!(frontier instanceof Uint8Array) || !isHex64(peer)) throw corrupt("a cursor");
-  return { database, peer: peer as PublicKey, frontier };
 }
 
 function isStorePart(value: unknown): boolean {

@@ -23,6 +23,16 @@ export function encodeSegment(first: number, entries: readonly Uint8Array[]): Ui
   return sealRecord("segment", record);
 }
 
+/** What is where the bytes of entries of these sizes should be, whatever the record says of itself. */
+export function salvageSegment(value: unknown, sizes: readonly number[]): readonly (Uint8Array | undefined)[] {
+  if (!(value instanceof Uint8Array)) return sizes.map(() => undefined);
+  let end = (headerWords + sizes.length) * 4;
+  return sizes.map((size) => {
+    end += size;
+    return end <= value.length ? value.slice(end - size, end) : undefined;
+  });
+}
+
 export class Segment {
   readonly first: number;
   readonly end: number;

@@ -4,7 +4,8 @@ import type { Entry } from "../core/entry.ts";
 import type { Frontier, Head } from "../core/frontier.ts";
 import { type DatabaseId, type EntryId, encodeHex, type PublicKey } from "../core/ids.ts";
 import { encodeBatch } from "../core/protocol/batch.ts";
-import { type Message, prefixOf } from "../core/protocol/message.ts";
+import type { Message } from "../core/protocol/message.ts";
+import { prefixOf } from "../core/protocol/short-digest.ts";
 import { arbitraryEntryId, arbitraryPublicKey } from "./arbitrary.ts";
 
 /** What messages are about, beside things that nobody has heard of. */
@@ -35,16 +36,32 @@ export function arbitraryMessage(subjects: Partial<Subjects> = {}): fc.Arbitrary
   const head = among(known, fc.record({ seq: number, id }));
   const heads = fc.uniqueArray(head, { minLength: 1, maxLength: 4, selector: (each) => each.id }).map(sortById);
   const type = <T extends string>(name: T): fc.Arbitrary<T> => fc.constant(name);
+  const digest = fc.oneof(fc.constant(""), hexOf(12));
   const prefix = among(databases.map(prefixOf), hexOf(6));
   return fc.oneof(
     fc.record({
       type: type("digest"),
-      digests: fc.array(fc.record({ prefix, digest: hexOf(12) }), { minLength: 1, maxLength: 4 }),
+      continues: fc.boolean(),
+      digests: fc.array(fc.record({ prefix, digest: hexOf(12) }), { maxLength: 4 }),
     }),
-    fc.record({ type: type("frontier"), database, asks: fc.boolean(), frontier: arbitraryFrontier(key, heads) }),
+    fc.record({
+      type: type("frontier"),
+      database,
+      asks: fc.boolean(),
+      since: digest,
+      frontier: arbitraryFrontier(key, heads),
+    }),
     fc.record({ type: type("skeleton"), database, author: key, samples: fc.array(head, { maxLength: 6 }) }),
-    fc.record({ type: type("entries"), database, number, left: number, batch: arbitraryBatch(entries) }),
-    fc.record({ type: type("stored"), database, number }),
+    fc.record({
+      type: type("entries"),
+      database,
+      number,
+      left: number,
+      leftBytes: number,
+      digest,
+      batch: arbitraryBatch(entries),
+    }),
+    fc.record({ type: type("stored"), database, number, complete: fc.boolean(), digest }),
     fc.record({ type: type("want"), database, ids: fc.array(id, { maxLength: 6 }) }),
     fc.record({
       type: type("join"),
@@ -53,6 +70,10 @@ export function arbitraryMessage(subjects: Partial<Subjects> = {}): fc.Arbitrary
       signature: fc.uint8Array({ minLength: 64, maxLength: 64 }),
     }),
     fc.record({ type: type("unavailable"), database }),
+    fc.record({ type: type("same"), number, bits: fc.array(fc.boolean(), { maxLength: 12 }) }),
+    fc.record({ type: type("flow"), database, paused: fc.boolean() }),
+    fc.record({ type: fc.constantFrom("ping" as const, "pong" as const), id: number }),
+    fc.record({ type: type("pace"), bytesPerSecond: number }),
   );
 }
 

@@ -1,6 +1,6 @@
 /**
- * What every `Channel` does, as checks to run against an implementation: the rules CHANNEL-1 to CHANNEL-4 of
- * ports/transport.ts. Needs no test framework: a check that fails throws.
+ * What every `Channel` does, as checks to run against an implementation: the rules CHANNEL-1 to CHANNEL-5
+ * and CHANNEL-8 of ports/transport.ts. Needs no test framework: a check that fails throws.
  */
 import { messageBytesMax, strangerMessageBytesMax } from "../core/limits.ts";
 import type { Channel } from "../ports/transport.ts";
@@ -26,6 +26,7 @@ class End {
   readonly messages: Uint8Array[] = [];
   readonly closes: (string | undefined)[] = [];
   drains = 0;
+  parts = 0;
   /** Runs for every message, after it was noted. */
   onMessage: (message: Uint8Array) => void = () => {};
 
@@ -39,6 +40,10 @@ class End {
         expect(this.closes.length === 0, "nothing arrives after closed");
         this.messages.push(bytes);
         this.onMessage(bytes);
+      },
+      part: () => {
+        expect(this.closes.length === 0, "nothing comes after closed");
+        this.parts++;
       },
       drained: () => {
         expect(this.closes.length === 0, "nothing drains after closed");
@@ -238,6 +243,21 @@ export const channelContract: readonly ContractCheck[] = [
       await pair.until(() => left.closes.length > 0);
       const right = new End(pair.right).listen();
       expect(right.closes.join() === "MESSAGE_TOO_LARGE", "the flooded end closed");
+    },
+  },
+  {
+    title: "[CHANNEL-8] of a large message the other end hears while it comes, of small ones when they are there",
+    async check(pair) {
+      const [left, right] = [new End(pair.left).listen(), new End(pair.right).listen()];
+      right.channel.limit(messageBytesMax);
+      for (let i = 0; i < 10; i++) left.channel.send(message(100));
+      await pair.until(() => right.messages.length === 10);
+      expect(right.parts === 0, "small messages are whole at once");
+      left.channel.send(message(messageBytesMax));
+      await pair.until(() => right.parts >= 3 || right.messages.length > 10);
+      expect(right.parts >= 3 && right.messages.length === 10, "parts are heard of before the message is whole");
+      await pair.until(() => right.messages.length === 11);
+      await closeBothAndWait(pair, left, right);
     },
   },
   {

@@ -7,6 +7,8 @@
  */
 import { TidemarkError } from "../core/errors.ts";
 import type { DatabaseId, PublicKey, Sha256 } from "../core/ids.ts";
+import { type Power, WRITE } from "../core/store/power.ts";
+import { encodeSettings, type SettingsOp, settingsStoreName, settingsType } from "../core/store/settings.ts";
 import { loadSha256 } from "../crypto/sha256.ts";
 import { Instance } from "../engine/instance.ts";
 import type { EnginePorts } from "../engine/ports.ts";
@@ -14,16 +16,19 @@ import type { Clock } from "../ports/clock.ts";
 import type { Network } from "../ports/transport.ts";
 import { createMemoryStorage, MemoryDisk } from "../storage/memory.ts";
 import { SimulatedClock } from "./clock.ts";
-import { Device } from "./device.ts";
+import { Device, type Skew } from "./device.ts";
 import { MemoryNetwork } from "./memory-network.ts";
 import { SeededRandom } from "./random.ts";
 import { type SimulatedIdentity, SimulatedVerifier, simulatedIdentity } from "./simulated-keys.ts";
-import { SlowStorage } from "./slow-storage.ts";
+import { type PowerLoss, SlowStorage } from "./slow-storage.ts";
 import { turn } from "./turn.ts";
 
 export { Device } from "./device.ts";
 
 const relayUrl = "wss://relay.simulated";
+
+/** One for all clusters: it is made of code, and keeps nothing from call to call. */
+const loadedSha256: Promise<Sha256> = loadSha256();
 
 export interface DeviceOptions {
   /** What is stored already, as after a restart. Default: nothing. */
@@ -36,15 +41,28 @@ export interface DeviceOptions {
   readonly writeMs?: () => number;
   /** Default: the cluster's own. Called with the URL of a relay. */
   readonly openNetwork?: (relayUrl: string) => Network;
+  /** What its instance runs on instead of what the cluster would give it: to break one of them. */
+  readonly ports?: (ports: EnginePorts, disk: MemoryDisk) => EnginePorts;
+}
+
+export type RestartOptions = Pick<DeviceOptions, "writeMs" | "skewMs" | "ports">;
+
+export interface MemberOptions extends DeviceOptions {
+  readonly power: Power | undefined;
+}
+
+/** Devices that share a database. */
+export interface Group {
+  readonly id: DatabaseId;
+  readonly devices: readonly Device[];
 }
 
 export class Cluster {
   readonly clock: SimulatedClock = new SimulatedClock();
   readonly random: SeededRandom;
   readonly network: MemoryNetwork;
-  readonly #joined = new Set<PublicKey>();
-  readonly #cuts = new Map<string, readonly [PublicKey, PublicKey]>();
-  #sha256: Sha256 | undefined;
+  /** Called whenever nothing more happens without time. */
+  afterStep: () => void = () => {};
 
   constructor(seed: number) {
     this.random = new SeededRandom(seed);
@@ -53,11 +71,18 @@ export class Cluster {
 
   /** A device that is online, with every database that its disk holds. */
   async addDevice(options: DeviceOptions = {}): Promise<Device> {
-    const { secret = this.random.bytes(32), disk = new MemoryDisk(), skewMs = 0, writeMs = () => 0 } = options;
-    const sha256 = await this.#hash();
+    await loadedSha256; // Takes real time, in which simulated time must not pass.
+    return await this.settle(this.openDevice(options));
+  }
+
+  /** The same for somebody else who lets time pass meanwhile. */
+  async openDevice(options: DeviceOptions = {}): Promise<Device> {
+    const { secret = this.random.bytes(32), disk = new MemoryDisk(), writeMs = () => 0 } = options;
+    const skew: Skew = { ms: options.skewMs ?? 0 };
+    const sha256 = await loadedSha256;
     const identity = simulatedIdentity(secret, sha256);
     const verifier = new SimulatedVerifier(sha256);
-    const storage = new SlowStorage(createMemoryStorage(disk), { clock: this.clock, writeMs });
+    const storage = new SlowStorage(createMemoryStorage(disk), { clock: this.clock, writeMs, disk });
     const problems: TidemarkError[] = [];
     const networks: Network[] = [];
     const ports: EnginePorts = {
@@ -65,8 +90,8 @@ export class Cluster {
       identity,
       verifier,
       sha256,
-      clock: skewed(this.clock, skewMs),
-      random: this.random,
+      clock: skewed(this.clock, skew),
+      random: this.random.fork(),
       name: "simulated",
       relays: [relayUrl],
       deriveIdentity: async (seed) => simulatedIdentity(seed, sha256),
@@ -76,59 +101,90 @@ export class Cluster {
         return network;
       },
     };
-    const instance = await Instance.open(ports, {
+    const instance = await Instance.open(options.ports?.(ports, disk) ?? ports, {
       changed: () => {},
       statusChanged: () => {},
       progressed: () => {},
       relayChanged: () => {},
       reported: (error) => problems.push(error),
       reloaded: () => {},
+      peersChanged: () => {},
+      jobChanged: () => {},
+      logged: () => {},
     });
     instance.setOnline(true);
-    const cutPower = (): void => {
-      storage.crash();
-      this.#dropAll(identity.publicKey);
+    const cutPower = (loss: PowerLoss): void => {
+      storage.crash(loss);
+      this.network.dropAll(identity.publicKey);
       for (const network of networks) network.close();
     };
-    return new Device({ instance, identity, secret, disk, storage, verifier, sha256, problems, skewMs, cutPower });
+    return new Device({ instance, identity, secret, disk, storage, verifier, sha256, problems, skew, cutPower });
+  }
+
+  /**
+   * Devices that share a database from the start: the first has made it, the others are allowed to take part and hold its beginning.
+   */
+  async addGroup(count: number, options: DeviceOptions = {}): Promise<Group> {
+    const members = Array.from({ length: count }, () => ({ power: WRITE, ...options }));
+    const { id, devices } = await this.addMembers(members);
+    return { id, devices: devices.filter((device) => device !== undefined) };
+  }
+
+  /** The same, each with options of its own. For members without a power there is no device. */
+  async addMembers(
+    members: readonly MemberOptions[],
+  ): Promise<{ readonly id: DatabaseId; readonly devices: readonly (Device | undefined)[] }> {
+    const first = await this.addDevice(members[0]);
+    const { id } = await this.settle(first.instance.createDatabase("Shared"));
+    const sha256 = await loadedSha256;
+    const others = members.slice(1).map((member) => ({ secret: this.random.bytes(32), ...member }));
+    const ops = others.flatMap(({ secret, power }): SettingsOp[] =>
+      power === undefined ? [] : [{ type: "set", key: simulatedIdentity(secret, sha256).publicKey, power }],
+    );
+    const settings = { name: settingsStoreName, type: settingsType, payload: encodeSettings(ops) };
+    await this.settle(first.instance.commit(id, () => [settings]));
+    const devices: (Device | undefined)[] = [first];
+    for (const { power, ...other } of others)
+      devices.push(
+        power === undefined ? undefined : await this.addDevice({ ...other, disk: copyDatabase(first.disk, id) }),
+      );
+    return { id, devices };
   }
 
   /** A key of its own and the hash, for a peer that is no instance. */
   async addIdentity(): Promise<{ readonly identity: SimulatedIdentity; readonly sha256: Sha256 }> {
-    const sha256 = await this.#hash();
+    const sha256 = await loadedSha256;
     return { identity: simulatedIdentity(this.random.bytes(32), sha256), sha256 };
   }
 
   /** The network as somebody with this key sees it; cuts that were made before hold. */
   join(key: PublicKey): Network {
-    const network = this.network.join(key);
-    this.#joined.add(key);
-    for (const [one, other] of this.#cuts.values())
-      if ((one === key || other === key) && this.#joined.has(one) && this.#joined.has(other))
-        this.network.cut(one, other);
-    return network;
+    return this.network.join(key);
   }
 
   /** Closes the instance, if it was not crashed, and opens another on the same disk. */
-  async restart(device: Device, options: Pick<DeviceOptions, "writeMs" | "skewMs"> = {}): Promise<Device> {
-    await this.settle(device.instance.close().catch(ignoreClosed));
+  async restart(device: Device, options: RestartOptions = {}): Promise<Device> {
+    return await this.settle(this.reopen(device, options));
+  }
+
+  /** The same for somebody else who lets time pass meanwhile. */
+  async reopen(device: Device, options: RestartOptions = {}): Promise<Device> {
+    await device.instance.close().catch(ignoreClosed);
     const { secret, disk, skewMs } = device;
-    return await this.addDevice({ secret, disk, skewMs, ...options });
+    return await this.openDevice({ secret, disk, skewMs, ...options });
   }
 
   /** Nothing passes between two devices until `heal`, whether they restart or not. */
   cut(one: PublicKey, other: PublicKey): void {
-    this.#cuts.set(pairOf(one, other), [one, other]);
-    if (this.#joined.has(one) && this.#joined.has(other)) this.network.cut(one, other);
+    this.network.cut(one, other);
   }
 
   heal(one: PublicKey, other: PublicKey): void {
-    if (!this.#cuts.delete(pairOf(one, other))) return;
-    if (this.#joined.has(one) && this.#joined.has(other)) this.network.heal(one, other);
+    this.network.heal(one, other);
   }
 
   healAll(): void {
-    for (const [one, other] of [...this.#cuts.values()]) this.heal(one, other);
+    this.network.healAll();
   }
 
   /** Lets time pass until the condition holds. Throws after `ms` of simulated time. */
@@ -136,6 +192,7 @@ export class Cluster {
     const end = this.clock.now() + ms;
     for (;;) {
       await turn();
+      this.afterStep();
       if (condition()) return;
       if (this.clock.now() >= end) throw new Error(`not so after ${ms} ms of simulated time`);
       if ((this.clock.nextAt ?? Number.POSITIVE_INFINITY) > end) this.clock.advance(end - this.clock.now());
@@ -164,16 +221,6 @@ export class Cluster {
   async converge(database: DatabaseId, devices: readonly Device[], ms?: number): Promise<void> {
     await this.until(() => isConverged(database, devices), ms);
   }
-
-  async #hash(): Promise<Sha256> {
-    this.#sha256 ??= await loadSha256();
-    return this.#sha256;
-  }
-
-  #dropAll(key: PublicKey): void {
-    if (!this.#joined.has(key)) return;
-    for (const other of this.#joined) if (other !== key) this.network.drop(key, other);
-  }
 }
 
 function isConverged(database: DatabaseId, devices: readonly Device[]): boolean {
@@ -182,12 +229,16 @@ function isConverged(database: DatabaseId, devices: readonly Device[]): boolean 
   return digests.size === 1 && replicas.every((replica) => replica?.stored === replica?.graph.size);
 }
 
-function skewed(clock: Clock, skewMs: number): Clock {
-  return { now: () => clock.now() + skewMs, after: (ms, action) => clock.after(ms, action) };
+function skewed(clock: Clock, skew: Skew): Clock {
+  return { now: () => clock.now() + skew.ms, after: (ms, action) => clock.after(ms, action) };
 }
 
-function pairOf(one: PublicKey, other: PublicKey): string {
-  return one < other ? one + other : other + one;
+/** A disk that holds what another holds of one database, and nothing else. */
+function copyDatabase(disk: MemoryDisk, id: DatabaseId): MemoryDisk {
+  const copy = new MemoryDisk();
+  const original = disk.databases.get(id);
+  if (original !== undefined) copy.databases.set(id, structuredClone(original));
+  return copy;
 }
 
 /** A crashed device cannot be closed properly. */

@@ -1,7 +1,16 @@
 /** A storage whose disk fails, or whose device dies, at a chosen commit. */
 import { TidemarkError } from "../core/errors.ts";
 import type { DatabaseId, EntryId } from "../core/ids.ts";
-import type { CheckpointPart, Commit, Cursor, DatabaseRecord, LoadedDatabase, Storage } from "../ports/storage.ts";
+import type {
+  CheckpointPart,
+  Commit,
+  DatabaseRecord,
+  LoadedDatabase,
+  LocalRecord,
+  RecordKind,
+  ReplacedEntry,
+  Storage,
+} from "../ports/storage.ts";
 
 export type StorageFault =
   /** The commit rejects with this error, and work goes on. */
@@ -72,6 +81,10 @@ export class CrashingStorage implements Storage {
     return this.#pass(() => this.#inner.read(database, from, to));
   }
 
+  salvage(database: DatabaseId, from: number, to: number): Promise<readonly (Uint8Array | undefined)[]> {
+    return this.#pass(() => this.#inner.salvage(database, from, to));
+  }
+
   readById(database: DatabaseId, id: EntryId): Promise<Uint8Array | undefined> {
     return this.#pass(() => this.#inner.readById(database, id));
   }
@@ -84,12 +97,16 @@ export class CrashingStorage implements Storage {
     return this.#pass(() => this.#inner.deleteCheckpoints(database));
   }
 
-  putCursor(cursor: Cursor): Promise<void> {
-    return this.#pass(() => this.#inner.putCursor(cursor));
+  records(kind: RecordKind): Promise<readonly LocalRecord[]> {
+    return this.#pass(() => this.#inner.records(kind));
   }
 
-  cursors(database: DatabaseId): Promise<readonly Cursor[]> {
-    return this.#pass(() => this.#inner.cursors(database));
+  putRecords(changes: readonly LocalRecord[]): Promise<void> {
+    return this.#pass(() => this.#inner.putRecords(changes));
+  }
+
+  replace(database: DatabaseId, position: number, entries: readonly ReplacedEntry[]): Promise<void> {
+    return this.#pass(() => this.#inner.replace(database, position, entries));
   }
 
   getValue(name: string): Promise<unknown> {

@@ -7,7 +7,7 @@ import { TableChanges } from "../core/store/table-changes.ts";
 import type { Instance } from "../engine/instance.ts";
 import type { MemoryDisk } from "../storage/memory.ts";
 import type { SimulatedIdentity, SimulatedVerifier } from "./simulated-keys.ts";
-import type { SlowStorage } from "./slow-storage.ts";
+import type { PowerLoss, SlowStorage } from "./slow-storage.ts";
 
 export interface DeviceParts {
   readonly instance: Instance;
@@ -18,8 +18,13 @@ export interface DeviceParts {
   readonly verifier: SimulatedVerifier;
   readonly sha256: Sha256;
   readonly problems: readonly TidemarkError[];
-  readonly skewMs: number;
-  readonly cutPower: () => void;
+  /** By how much its clock is ahead, as long as it lives. */
+  readonly skew: Skew;
+  readonly cutPower: (loss: PowerLoss) => void;
+}
+
+export interface Skew {
+  ms: number;
 }
 
 export class Device {
@@ -32,10 +37,9 @@ export class Device {
   readonly sha256: Sha256;
   /** What was reported and no call waited for, in order. */
   readonly problems: readonly TidemarkError[];
-  /** By how much this device's clock is ahead. */
-  readonly skewMs: number;
+  readonly #skew: Skew;
   readonly #verifier: SimulatedVerifier;
-  readonly #cutPower: () => void;
+  readonly #cutPower: (loss: PowerLoss) => void;
 
   constructor(parts: DeviceParts) {
     this.instance = parts.instance;
@@ -45,13 +49,23 @@ export class Device {
     this.storage = parts.storage;
     this.sha256 = parts.sha256;
     this.problems = parts.problems;
-    this.skewMs = parts.skewMs;
+    this.#skew = parts.skew;
     this.#verifier = parts.verifier;
     this.#cutPower = parts.cutPower;
   }
 
   get key(): PublicKey {
     return this.identity.publicKey;
+  }
+
+  /** By how many milliseconds this device's clock is ahead; negative when it is behind. */
+  get skewMs(): number {
+    return this.#skew.ms;
+  }
+
+  /** Sets its clock: what it shows jumps. */
+  setSkew(ms: number): void {
+    this.#skew.ms = ms;
   }
 
   /** Signature checks made so far. */
@@ -101,8 +115,8 @@ export class Device {
     return `${replica.graph.size} ${replica.digest()} ${encodeHex(this.sha256(replica.state.encode()))}`;
   }
 
-  /** The device dies: what is not durable is lost, and so is what is under way. Go on with `Cluster.restart`. */
-  crash(): void {
-    this.#cutPower();
+  /** The device dies: what is not durable is lost, and so is what is under way, but for what `loss` says. Go on with `Cluster.restart`. */
+  crash(loss: PowerLoss = {}): void {
+    this.#cutPower(loss);
   }
 }

@@ -1,13 +1,16 @@
 /**
  * What storage on IndexedDB does beyond the contract of every storage, as checks to run in a browser and on a double: the rules
- * STORAGE-14 to STORAGE-18, and STORAGE-1, 4 and 5 where they need a look below. A check that fails throws.
+ * STORAGE-14 to STORAGE-20, and STORAGE-1, 4 and 5 where they need a look below. A check that fails throws.
  */
 import type { TidemarkError } from "../core/errors.ts";
 import { openIdbStorage } from "../storage/idb.ts";
+import { packSegments } from "../storage/pack.ts";
 import { damageChecks } from "./idb-damage-checks.ts";
 import { type IdbCheck, Written } from "./idb-subject.ts";
-import { abortForQuota, deleteRaw, listRaw, openRaw, WatchedCalls } from "./raw-idb.ts";
-import { expect, expectCode } from "./storage-subject.ts";
+import { SeededRandom } from "./random.ts";
+import { abortForQuota, deleteRaw, listRaw, openRaw, putVersion1, type RawVersion1, WatchedCalls } from "./raw-idb.ts";
+import { bytesOf, expect, expectBytes, expectCode } from "./storage-subject.ts";
+import { StoredEntries } from "./stored-entries.ts";
 
 export type { IdbCheck } from "./idb-subject.ts";
 
@@ -60,10 +63,9 @@ const failureChecks: readonly IdbCheck[] = [
       const bytes = buffer.subarray(50, 53);
       const stores = [{ name: "notes", type: "table", bytes }];
       await written.storage.putCheckpoint(written.id, { number: 1, through: 1, stores }, 1);
-      await written.storage.putCursor({ database: written.id, peer: entry.author, frontier: bytes });
       await written.storage.close();
       const stored = await Promise.all(
-        (["indexes", "segments", "cursors"] as const).map(async (store) => (await listRaw(name, store))[0]?.value),
+        (["indexes", "segments"] as const).map(async (store) => (await listRaw(name, store))[0]?.value),
       );
       const part = (await listRaw(name, "checkpoints"))[0]?.value as { stores: typeof stores };
       for (const value of [...stored, part.stores[0]?.bytes]) {
@@ -190,6 +192,39 @@ const connectionChecks: readonly IdbCheck[] = [
       const raw = await openRaw(name);
       expect(raw.version === 99, "the version is as it was");
       raw.close();
+    },
+  },
+  {
+    title: "[STORAGE-20] data of version 1 is kept whole, and goes on as the newest version",
+    async check(name) {
+      const source = new StoredEntries(new SeededRandom(1));
+      const { database } = source;
+      const entries = source.take(300);
+      const part = { number: 1, through: 7, stores: [{ name: "notes", type: "table", bytes: Uint8Array.of(1) }] };
+      await putVersion1(name, [
+        ["databases", database, { id: database, name: "notes", relays: [] }],
+        ["values", "identity", "a key pair"],
+        ["checkpoints", [database, 1], part],
+        ...packSegments(0, entries).flatMap(({ end, index, bytes }): RawVersion1[] => [
+          ["indexes", [database, end], index],
+          ["segments", [database, end], bytes],
+        ]),
+      ]);
+      for (let i = 0; i < 2; i++) {
+        const storage = await openIdbStorage(name);
+        const loaded = await storage.load(database);
+        expect(loaded?.record.name === "notes" && loaded.checkpoints[0]?.through === 7, "its record and checkpoint");
+        expect(loaded?.index.map(({ id }) => id).join() === entries.map(({ id }) => id).join(), "its index");
+        expectBytes(await storage.read(database, 0, 300), bytesOf(entries), "its entries");
+        expect((await storage.getValue("identity")) === "a key pair", "its values");
+        expect((await storage.records("peer")).length === i, "no records at first");
+        await storage.putRecords([{ kind: "peer", key: "p", value: 1 }]);
+        await storage.close();
+      }
+      const raw = await openRaw(name);
+      const names = [...raw.objectStoreNames].join();
+      raw.close();
+      expect(raw.version === 2 && !names.includes("cursors"), `what version 2 has: ${names}`);
     },
   },
   {

@@ -46,7 +46,6 @@ async function readAll(name: string, { id, entries }: Written): Promise<Answers>
       (await storage.read(id, 0, entries.length)).every((bytes, i) => equalBytes(bytes, entries[i]?.bytes ?? bytes)),
     async () => equalBytes((await storage.readById(id, last.id)) ?? new Uint8Array(), last.bytes),
     async () => (await storage.databases())[0]?.id === id,
-    async () => (await storage.cursors(id))[0]?.frontier.join() === "1,2,3",
   ];
   const answers = { corrupt: 0, wrong: 0 };
   for (const call of calls) {
@@ -72,11 +71,9 @@ export const damageChecks: readonly IdbCheck[] = [
       await written.commit(30, 1_200, 40);
       const stores = [{ name: "notes", type: "table", bytes: Uint8Array.of(1) }];
       await written.storage.putCheckpoint(written.id, { number: 1, through: 1, stores }, 1);
-      const peer = (written.entries[0] as StoredEntry).author;
-      await written.storage.putCursor({ database: written.id, peer, frontier: Uint8Array.of(1, 2, 3) });
       await written.storage.close();
       await expectUndamaged(name, written);
-      for (const store of ["indexes", "segments", "databases", "checkpoints", "cursors"] as const) {
+      for (const store of ["indexes", "segments", "databases", "checkpoints"] as const) {
         await expectNoticed(name, written, store);
       }
       await expectUndamaged(name, written);
@@ -131,17 +128,108 @@ export const damageChecks: readonly IdbCheck[] = [
       }
     },
   },
+  {
+    title: "[STORAGE-19] of a damaged segment all but the damaged entry can be salvaged, and put back in any order",
+    async check(name) {
+      const written = await Written.create(name);
+      await written.commit(30, 1_200, 40);
+      await written.storage.close();
+      const [, large] = (await listRaw(name, "segments")) as [RawRecord, RawRecord, RawRecord];
+      const bytes = (large.value as Uint8Array).slice();
+      const at = bytes.length - 300;
+      bytes[at] = (bytes[at] ?? 0) ^ 0x10;
+      await putRaw(name, "segments", { key: large.key, value: bytes });
+      await written.reopen(name);
+      await expectCode("STORAGE_CORRUPT", () => written.storage.read(written.id, 100, 101));
+      const there = await written.storage.salvage(written.id, 20, 1_260);
+      const wrong = there.flatMap((each, i) => (isSame(each, written.entries[20 + i]) ? [] : [20 + i]));
+      expect(wrong.length === 1 && (wrong[0] ?? 0) > 1_200, `one entry is damaged, got ${wrong.join()}`);
+      for (const [from, to] of [
+        [700, 1_000],
+        [25, 300],
+        [1_000, 1_200],
+        [wrong[0] ?? 0, 1_270],
+        [300, 700],
+        [1_200, wrong[0] ?? 0],
+      ] as const)
+        await expectHealed(name, written, from, to);
+      await written.expectAll();
+      await written.storage.close();
+      await expectUndamaged(name, written);
+    },
+  },
+  {
+    title: "[STORAGE-19] whatever a segment has turned into, its entries can be put back, all of them or one by one",
+    async check(name) {
+      const written = await Written.create(name);
+      await written.commit(20, 6, 20);
+      await written.storage.close();
+      const [, small] = (await listRaw(name, "segments")) as [RawRecord, RawRecord, RawRecord];
+      for (const value of damage(small.value)) {
+        for (const step of [6, 1]) {
+          const [indexes, segments] = [await listRaw(name, "indexes"), await listRaw(name, "segments")];
+          await putRaw(name, "segments", { key: small.key, value });
+          await written.reopen(name);
+          expect((await written.storage.salvage(written.id, 0, 46)).length === 46, "as many as there should be");
+          for (let from = 20; from < 26; from += step) await expectHealed(name, written, from, from + step);
+          await written.expectAll();
+          await written.storage.close();
+          await expectUndamaged(name, written);
+          // The next damage needs the six in one segment again.
+          for (const [store, records] of [
+            ["indexes", indexes],
+            ["segments", segments],
+          ] as const) {
+            for (const { key } of await listRaw(name, store)) await putRaw(name, store, { key, value: undefined });
+            for (const record of records) await putRaw(name, store, record);
+          }
+        }
+      }
+    },
+  },
+  {
+    title: "[STORAGE-19] entries whose index is damaged cannot be put back: STORAGE_CORRUPT",
+    async check(name) {
+      const written = await Written.create(name);
+      await written.commit(20, 30);
+      const [, index] = (await listRaw(name, "indexes")) as [RawRecord, RawRecord];
+      for (const value of damage(index.value)) {
+        await putRaw(name, "indexes", { key: index.key, value });
+        const { storage, entries, id } = written;
+        await expectCode("STORAGE_CORRUPT", () => storage.replace(id, 20, entries.slice(20)));
+        await expectCode("STORAGE_CORRUPT", () => storage.salvage(id, 20, 30));
+      }
+      await written.storage.close();
+    },
+  },
 ];
 
+function isSame(got: Uint8Array | undefined, entry: StoredEntry | undefined): boolean {
+  return got !== undefined && entry !== undefined && equalBytes(got, entry.bytes);
+}
+
+/** What is put back is read at once, and by whoever opens next. */
+async function expectHealed(name: string, written: Written, from: number, to: number): Promise<void> {
+  const entries = written.entries.slice(from, to);
+  await expectCode("STORAGE_CORRUPT", () => written.storage.read(written.id, 0, written.entries.length));
+  await written.storage.replace(written.id, from, entries);
+  for (let i = 0; i < 2; i++) {
+    const read = await written.storage.read(written.id, from, to);
+    expect(
+      read.every((bytes, at) => isSame(bytes, entries[at])),
+      `${from} to ${to} is read`,
+    );
+    await written.reopen(name);
+  }
+}
+
 async function expectNoticed(name: string, written: Written, store: StoreName): Promise<void> {
-  // Both only save work, and nothing says that they should be there.
-  const isDispensable = store === "checkpoints" || store === "cursors";
+  // They only save work, and nothing says that they should be there.
+  const isDispensable = store === "checkpoints";
   for (const record of await listRaw(name, store)) {
     for (const value of damage(record.value)) {
       await putRaw(name, store, { key: record.key, value });
       const { corrupt, wrong } = await readAll(name, written);
-      // A frontier is bytes to storage, whatever they say.
-      if (store === "cursors" && value instanceof Uint8Array) continue;
       const isNoticed = value === undefined ? corrupt + wrong > 0 || isDispensable : corrupt > 0 && wrong === 0;
       expect(isNoticed, `${store} with ${String(value).slice(0, 20)} is noticed, got ${corrupt} and ${wrong}`);
     }

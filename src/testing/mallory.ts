@@ -5,8 +5,7 @@
 import { ticksPerMs } from "../core/clock.ts";
 import { type Entry, type EntryBody, encodeUnsigned, sealEntry } from "../core/entry.ts";
 import type { DatabaseId, EntryId } from "../core/ids.ts";
-import { entryIdFromDigest, publicKeyFromBytes } from "../core/ids.ts";
-import { wantsMax } from "../core/limits.ts";
+import { encodeHex, entryIdFromDigest, publicKeyFromBytes } from "../core/ids.ts";
 import { encodeBatch } from "../core/protocol/batch.ts";
 import type { Replica } from "../core/replica.ts";
 import type { Cluster } from "./cluster.ts";
@@ -17,6 +16,12 @@ import { rowParts, setPower, settingsParts } from "./writers.ts";
 
 /** Rows of entries that must never be accepted. */
 export const forgedRow = "forged";
+
+/** Of each of many messages. More would only take longer. */
+const wantsPerTrick = 20;
+
+/** Says nothing about what is held. */
+const lastBatch = { type: "entries", left: 0, leftBytes: 0, digest: "" } as const;
 
 /** Tricks whose entries every replica accepts in the end. */
 const honestEnough: ReadonlySet<string> = new Set(["good", "fork", "ahead", "goodVoucher"]);
@@ -77,7 +82,7 @@ export class Mallory {
       // Lets the other side send, and so have something to wait for.
       channel.onMessage = (message) => {
         if (message.type === "entries" && this.#random.chance(0.8))
-          channel.send({ type: "stored", database, number: message.number });
+          channel.send({ type: "stored", database, number: message.number, complete: true, digest: "" });
       };
     };
   }
@@ -110,15 +115,23 @@ export class Mallory {
       case "garbage":
         return channel.channel.send(this.#random.bytes(1 + this.#random.int(40)));
       case "wrongNumber":
-        return channel.send({ type: "entries", database, number: 99, left: 0, batch: encodeBatch([]) });
+        return channel.send({ ...lastBatch, database, number: 99, batch: encodeBatch([]) });
       case "wrongConfirmation":
-        return channel.send({ type: "stored", database, number: this.#random.int(4) });
+        return channel.send({
+          type: "stored",
+          database,
+          number: this.#random.int(4),
+          complete: this.#random.chance(0.5),
+          digest: this.#random.chance(0.5) ? "" : encodeHex(this.#random.bytes(12)),
+        });
       case "wants": {
-        const ids = Array<EntryId>(wantsMax).fill(database);
+        const ids = Array<EntryId>(wantsPerTrick).fill(database);
         return channel.send(...Array(20).fill({ type: "want", database, ids }));
       }
       case "asks":
-        return channel.send(...Array(20).fill({ type: "frontier", database, asks: true, frontier: new Map() }));
+        return channel.send(
+          ...Array(20).fill({ type: "frontier", database, asks: true, since: "", frontier: new Map() }),
+        );
       default:
         return this.#sendEntries(channel, this.#forge(trick));
     }
@@ -127,7 +140,7 @@ export class Mallory {
   #sendEntries(channel: RawChannel, entries: readonly Entry[]): void {
     const number = 1 + (this.#batches.get(channel) ?? 0);
     this.#batches.set(channel, number);
-    channel.send({ type: "entries", database: this.#database, number, left: 0, batch: encodeBatch(entries) });
+    channel.send({ ...lastBatch, database: this.#database, number, batch: encodeBatch(entries) });
   }
 
   #forge(trick: Exclude<Trick, "garbage" | "wrongNumber" | "wrongConfirmation" | "wants" | "asks">): readonly Entry[] {

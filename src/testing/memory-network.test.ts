@@ -12,7 +12,8 @@ describe("a channel in memory", () => {
     test(title, async () => {
       const clock = new SimulatedClock();
       const random = new SeededRandom(1);
-      const line = { clock, latencyMs: () => 1 + random.int(20), sent: () => {}, ended: () => {} };
+      const latencyMs = (): number => 1 + random.int(20);
+      const line = { clock, latencyMs, bytesPerSecond: () => 5_000_000, sent: () => {}, ended: () => {} };
       await check({
         ...createChannelPair(line, random.bytes(64)),
         until: async (condition) => {
@@ -159,6 +160,94 @@ test("[SIMULATION-4] a drop loses what is under way, and the two are connected a
     expect(world.news(500)).toEqual(["01>02 closed", "02>01 closed"]);
     expect(world.news(3_000)).toEqual(["01>02 connected", "02>01 connected"]);
   }
+});
+
+test("[SIMULATION-4] one way is held and the other flows; after a while both ends are closed, and releasing connects anew", () => {
+  const world = new World();
+  world.join(alice, room);
+  world.join(bob, room);
+  world.news(1_000);
+  world.network.hold(alice, bob);
+  world.send("01>02", 1);
+  world.send("02>01", 2);
+  expect(world.news(1_000)).toEqual(["01>02 got 2"]);
+  world.network.release(alice, bob);
+  expect(world.news(1_000)).toEqual(["02>01 got 1"]);
+  world.network.hold(alice, bob);
+  expect(world.news(29_900)).toEqual([]);
+  expect(world.news(10_000)).toEqual(["01>02 closed", "02>01 closed"]);
+  world.network.release(alice, bob);
+  expect(world.news(1_000)).toEqual(["01>02 connected", "02>01 connected"]);
+});
+
+test("[SIMULATION-4] what is done to a way stays when a device closes and joins again, until it is undone", () => {
+  const world = new World();
+  world.join(alice, room);
+  const network = world.join(bob, room);
+  world.news(1_000);
+  network.close();
+  world.network.cut(alice, bob);
+  world.join(bob, room);
+  expect(world.news(31_000)).toEqual(["01>02 closed", "02>01 closed"]);
+  world.network.healAll();
+  expect(world.news(1_000)).toEqual(["01>02 connected", "02>01 connected"]);
+});
+
+test("[SIMULATION-10] after a lost message nothing arrives that way, the other way does, and both ends are closed in the end", () => {
+  const world = new World();
+  world.join(alice, room);
+  world.join(bob, room);
+  world.news(1_000);
+  world.network.change(alice, bob, { lose: 1 });
+  world.send("01>02", 1);
+  world.network.change(alice, bob, {});
+  world.send("01>02", 2);
+  world.send("02>01", 3);
+  expect(world.news(5_000)).toEqual(["01>02 got 3"]);
+  // Not even a cut that is healed brings it back.
+  world.network.cut(alice, bob);
+  world.network.heal(alice, bob);
+  expect(world.news(20_000)).toEqual([]);
+  expect(world.news(10_000)).toEqual(["01>02 closed", "01>02 connected", "02>01 closed", "02>01 connected"]);
+  expect(world.network.fates).toEqual({ lost: 1, twice: 0, overtaken: 0 });
+});
+
+test("[SIMULATION-10] an unfaithful way delivers messages twice or in another order", () => {
+  const world = new World();
+  world.join(alice, room);
+  world.join(bob, room);
+  world.news(1_000);
+  const got = (): readonly string[] => {
+    world.clock.advance(1_000);
+    return world.log.splice(0).map((line) => line.slice(line.indexOf("got ")));
+  };
+  world.network.change(alice, bob, { duplicate: 1 });
+  world.send("01>02", 1);
+  expect(got()).toEqual(["got 1", "got 1"]);
+  world.network.change(alice, bob, { reorder: 1 });
+  world.send("01>02", 1);
+  world.network.change(alice, bob, {});
+  world.send("01>02", 2);
+  world.send("01>02", 3);
+  expect(got()).toEqual(["got 2", "got 1", "got 3"]);
+  expect(world.network.fates).toEqual({ lost: 0, twice: 1, overtaken: 1 });
+});
+
+test("[SIMULATION-10] a clogged way takes its time, and its sender is told to wait", () => {
+  const world = new World();
+  world.join(alice, room);
+  world.join(bob, room);
+  world.news(1_000);
+  world.network.change(alice, bob, { bytesPerSecond: 100 });
+  const channel = world.channels.get("01>02") as Channel;
+  for (let i = 0; i < 10; i++) channel.send(new Uint8Array(50).fill(i));
+  expect(channel.congested).toBe(true);
+  expect(world.news(2_200)).toHaveLength(4);
+  expect(channel.congested).toBe(true);
+  expect(world.news(2_350)).toHaveLength(5);
+  expect(channel.congested).toBe(true);
+  expect(world.news(500)).toHaveLength(1);
+  expect(channel.congested).toBe(false);
 });
 
 test("[SIMULATION-4] a device that closes is gone for the others, and can join again", () => {

@@ -1,6 +1,6 @@
 /** The IndexedDB under a storage, to look at, to damage, and to let fail. */
 
-export type StoreName = "databases" | "indexes" | "segments" | "checkpoints" | "cursors" | "values";
+export type StoreName = "databases" | "indexes" | "segments" | "checkpoints" | "_sync" | "values";
 
 export interface RawRecord {
   readonly key: IDBValidKey;
@@ -36,6 +36,20 @@ export async function putRaw(name: string, store: StoreName, { key, value }: Raw
   await withRaw<unknown>(name, store, (objects) =>
     value === undefined ? finished(objects.delete(key)) : finished(objects.put(value, key)),
   );
+}
+
+/** Object store, key and value. */
+export type RawVersion1 = readonly [store: string, key: IDBValidKey, value: unknown];
+
+/** A database as version 1 made it, which had these object stores. */
+export async function putVersion1(name: string, records: readonly RawVersion1[]): Promise<void> {
+  const opening = indexedDB.open(`tidemark/${name}`, 1);
+  opening.onupgradeneeded = () => {
+    for (const store of ["databases", "indexes", "segments", "checkpoints", "cursors", "values"])
+      opening.result.createObjectStore(store);
+    for (const [store, key, value] of records) opening.transaction?.objectStore(store).put(value, key);
+  };
+  (await finished(opening)).close();
 }
 
 async function withRaw<T>(name: string, store: StoreName, use: (objects: IDBObjectStore) => Promise<T>): Promise<T> {

@@ -1,9 +1,9 @@
 /** A peer without an engine: completes handshakes as it should, and then says whatever a test wants it to say. */
 import { unwrap } from "../core/errors.ts";
-import type { DatabaseId, PublicKey, Sha256 } from "../core/ids.ts";
+import { type DatabaseId, encodeHex, type PublicKey, type Sha256 } from "../core/ids.ts";
 import { Handshake, type HandshakeEvent } from "../core/protocol/handshake.ts";
 import { decodeMessage, encodeMessage, type Message } from "../core/protocol/message.ts";
-import { roomOf } from "../engine/peers.ts";
+import { roomOf } from "../engine/rooms.ts";
 import type { Channel, Network } from "../ports/transport.ts";
 import type { Cluster } from "./cluster.ts";
 import type { SimulatedIdentity } from "./simulated-keys.ts";
@@ -27,7 +27,8 @@ export class RawChannel {
     this.#identity = identity;
     const { initiator, binding } = channel;
     const self = identity.publicKey;
-    this.#handshake = new Handshake({ initiator, self, expected: peer, binding, nonce, features: [], sha256 });
+    const ids = { epoch: "ee".repeat(16), boot: encodeHex(nonce.subarray(0, 8)) };
+    this.#handshake = new Handshake({ initiator, self, expected: peer, binding, nonce, features: [], ...ids, sha256 });
     channel.limit(2 ** 30);
     this.#step({ type: "started" });
     channel.listen({

@@ -290,9 +290,9 @@ describe("[SIMULATION-8] what it costs", () => {
     const before = { messages: cluster.network.messages, bytes: cluster.network.bytes };
     cluster.network.drop(a.key, b.key);
     await cluster.pass(10_000);
-    // hello, answer, proof, and a digest each way.
+    // hello, answer, proof, a digest, and its answer.
     expect(cluster.network.messages - before.messages).toBe(5);
-    expect(cluster.network.bytes - before.bytes).toBeLessThan(4_000);
+    expect(cluster.network.bytes - before.bytes).toBeLessThan(2_600);
     for (const id of ids) expect(a.instance.status(id).peers).toMatchObject([{ state: "upToDate", unconfirmed: 0 }]);
   });
 

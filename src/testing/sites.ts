@@ -5,13 +5,39 @@
 import { vouchOwn } from "../core/chain.ts";
 import type { Entry, StorePart, VouchedEntry } from "../core/entry.ts";
 import { assert, type Failure, unwrap } from "../core/errors.ts";
+import { digestFrontier } from "../core/frontier.ts";
 import type { DatabaseId, EntryId, PublicKey, Sha256 } from "../core/ids.ts";
-import { batchesInFlightMax } from "../core/limits.ts";
+import { batchBytesMax, batchEntriesMax, batchesInFlightMax } from "../core/limits.ts";
 import { decodeBatch, encodeBatch } from "../core/protocol/batch.ts";
 import { decodeMessage, encodeMessage, type Message } from "../core/protocol/message.ts";
-import { Session, type SessionEffect, type SessionEvent } from "../core/protocol/session.ts";
+import {
+  type Cursor,
+  Session,
+  type SessionEffect,
+  type SessionEvent,
+  type SessionOptions,
+} from "../core/protocol/session.ts";
 import type { Replica, ReplicaEffect } from "../core/replica.ts";
 import { keyOf, rowParts, setPower, settingsParts, startMs, Writer } from "./writers.ts";
+
+/** Everything is shared, nothing remembered, and sent at once. */
+export const openHanded: Omit<SessionOptions, "self" | "peer" | "replicas" | "sha256"> = {
+  transcript: new Uint8Array(32),
+  initiator: true,
+  shares: () => true,
+  cursor: () => undefined,
+  settings: () => ({
+    flushEntries: 1,
+    flushBytes: 1,
+    flushAgeMs: 0,
+    queueRanges: 100,
+    batchEntries: batchEntriesMax,
+    batchBytes: batchBytesMax,
+  }),
+  windowBytes: () => batchesInFlightMax * batchBytesMax,
+  isIntact: () => true,
+  onCommit: () => true,
+};
 
 /** One side of a conversation. */
 export class Line {
@@ -29,21 +55,33 @@ export class Line {
   failure: Failure | undefined;
   isOver = false;
   readonly happened: SessionEffect["type"][] = [];
+  /** How much of each database the peer is said to hold. */
+  readonly held: Map<DatabaseId, number> = new Map();
   #inFlight = 0;
   /** Of the latest batch. Databases are counted together: enough for tests with one. */
   #number = 0;
   #back: Line | undefined;
 
-  private constructor(from: Site, to: Site) {
+  private constructor(from: Site, to: Site, initiator: boolean) {
     this.from = from;
     this.to = to;
     const { key: self, replicas, sha256 } = from;
-    this.session = new Session({ self, peer: to.key, transcript: new Uint8Array(32), replicas, sha256 });
+    const cursor = (database: DatabaseId): Cursor | undefined => from.cursors.get(database + to.key);
+    this.session = new Session({
+      ...openHanded,
+      ...from.options,
+      self,
+      peer: to.key,
+      replicas,
+      sha256,
+      initiator,
+      cursor,
+    });
   }
 
-  /** Both ends of a new line. */
+  /** Both ends of a new line; the first site is the initiator. */
   static pair(one: Site, other: Site): readonly [Line, Line] {
-    const lines = [new Line(one, other), new Line(other, one)] as const;
+    const lines = [new Line(one, other, true), new Line(other, one, false)] as const;
     for (const line of lines) line.from.lines.push(line);
     lines[0].#back = lines[1];
     lines[1].#back = lines[0];
@@ -88,24 +126,36 @@ export class Line {
     if (bytes !== undefined) this.back.step({ type: "received", bytes });
   }
 
+  /** Delivers what is no batch before the batches that were sent earlier, as engines do. */
+  overtake(): void {
+    const at = this.out.findIndex((bytes) => unwrap(decodeMessage(bytes)).type !== "entries");
+    const [bytes] = at < 0 ? [] : this.out.splice(at, 1);
+    if (bytes !== undefined) this.back.step({ type: "received", bytes });
+  }
+
   #perform(effect: SessionEffect): void {
     this.happened.push(effect.type);
     switch (effect.type) {
       case "send":
         return this.send(effect.bytes);
       case "serve": {
-        const { database, number, left, nodes } = effect;
+        const { database, nodes } = effect;
         const replica = this.from.replica(database);
         assert(
           nodes.every((node) => node.position < replica.stored),
           "only durable entries are sent",
         );
         const batch = encodeBatch(nodes.map((node) => this.from.entry(node.id)));
-        return this.send(encodeMessage({ type: "entries", database, number, left, batch }));
+        return this.send(encodeMessage({ ...effect, type: "entries", batch }));
       }
       case "check":
         for (const { id } of effect.entries) this.receivedEntries.add(id);
         return this.from.take(this, effect.database, effect.number, effect.entries);
+      case "held":
+        return this.#expectHeld(effect.database, effect.through);
+      case "agreed":
+        this.from.cursors.set(effect.database + this.to.key, effect);
+        return this.#expectAgreed(effect.database, effect);
       case "fail":
         this.failure = effect.failure;
         return this.close();
@@ -124,6 +174,21 @@ export class Line {
       default:
         return;
     }
+  }
+
+  #expectHeld(database: DatabaseId, through: number): void {
+    assert(through > (this.held.get(database) ?? 0), "what is held grows");
+    this.held.set(database, through);
+    const { graph } = this.from.replica(database);
+    const theirs = this.to.replica(database);
+    for (let position = 0; position < through; position++) {
+      const node = theirs.graph.get(graph.at(position).id);
+      assert(node !== undefined && node.position < theirs.stored, "what is said to be held is durable at the peer");
+    }
+  }
+
+  #expectAgreed(database: DatabaseId, { digest, position }: Cursor): void {
+    assert(digestFrontier(this.from.replica(database).graph.frontier(position), this.from.sha256) === digest, "agreed");
   }
 
   close(): void {
@@ -146,6 +211,14 @@ export class Site {
   readonly sha256: Sha256;
   readonly replicas: Map<DatabaseId, Replica> = new Map();
   readonly lines: Line[] = [];
+  /** What its sessions begin with otherwise than usual. */
+  options: Partial<SessionOptions> = {};
+  /** What sessions remember, by database and peer. */
+  readonly cursors: Map<string, Cursor> = new Map();
+  /** Its clock. */
+  nowMs: number = 2 * startMs;
+  /** Entries that are lost when they come, as if they had been refused. */
+  refuses: (id: EntryId) => boolean = () => false;
   readonly #writers = new Map<DatabaseId, Writer>();
   #unconfirmed: Unconfirmed[] = [];
 
@@ -182,13 +255,27 @@ export class Site {
 
   /** Accepts an own entry; it is not durable yet. */
   write(database: DatabaseId, stores: readonly StorePart[] = rowParts("r")): void {
-    const written = this.#writer(database).write(stores, 2 * startMs);
+    const written = this.#writer(database).write(stores, this.nowMs);
     assert(!("code" in written), "the site may write");
+  }
+
+  /** Accepts an entry from nowhere. */
+  add(database: DatabaseId, entry: VouchedEntry): void {
+    this.#writer(database).receive([entry], this.nowMs);
+  }
+
+  /** Its clock says something else: what was held back may be accepted. */
+  tick(database: DatabaseId, nowMs: number): void {
+    this.nowMs = nowMs;
+    const { replica, entries } = this.#writer(database);
+    for (const effect of replica.step({ type: "ticked", nowMs }))
+      if (effect.type === "store") entries.push(...(effect.entries as VouchedEntry[]));
   }
 
   take(line: Line, database: DatabaseId, number: number, entries: readonly Entry[]): void {
     const writer = this.#writer(database);
-    const effects = writer.receive(entries.map(vouchOwn), 2 * startMs);
+    const taken = entries.filter(({ id }) => !this.refuses(id));
+    const effects = writer.receive(taken.map(vouchOwn), this.nowMs);
     const missing = effects.flatMap((effect) => (effect.type === "fetch" ? effect.ids : []));
     const ids = entries.map(({ id }) => id);
     this.#unconfirmed.push({ line, database, number, ids, missing, through: writer.replica.graph.size });
@@ -248,7 +335,11 @@ export class Conversation {
   actions(): readonly (() => void)[] {
     const lines = this.sites.flatMap((site) => site.lines).filter((line) => line.out.length > 0 && !line.isOver);
     const dirty = this.sites.filter((site) => site.isDirty);
-    return [...lines.map((line) => () => line.deliver()), ...dirty.map((site) => () => site.store())];
+    return [
+      ...lines.map((line) => () => line.deliver()),
+      ...dirty.map((site) => () => site.store()),
+      ...lines.map((line) => () => line.overtake()),
+    ];
   }
 
   /** Lets things happen until nothing is left to happen; `pick` chooses among them. Throws when there is no end to it. */

@@ -1,24 +1,50 @@
-/** A storage that takes its time, and a device that can lose its power meanwhile. */
+/** A storage that takes its time, that can be full, and whose device can lose its power. */
 import { TidemarkError } from "../core/errors.ts";
 import type { DatabaseId, EntryId } from "../core/ids.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { CheckpointPart, Commit, Cursor, DatabaseRecord, LoadedDatabase, Storage } from "../ports/storage.ts";
+import type {
+  CheckpointPart,
+  Commit,
+  DatabaseRecord,
+  LoadedDatabase,
+  LocalRecord,
+  RecordKind,
+  ReplacedEntry,
+  Storage,
+} from "../ports/storage.ts";
+import type { MemoryDisk } from "../storage/memory.ts";
 
 export interface SlowStorageOptions {
   readonly clock: Clock;
   /** How long the next write takes, in milliseconds. 0: at once. */
   readonly writeMs: () => number;
+  /** What `inner` writes to: then a crash can take back checkpoints and records. Default: it never does. */
+  readonly disk?: MemoryDisk;
+}
+
+/** What a loss of power does to writes that nobody was promised. */
+export interface PowerLoss {
+  /** So many of the writes under way become durable all the same, in their order. Default 0. */
+  readonly finishes?: number;
+  /** So many of the last checkpoints and records are taken back, as far as no entries came after them. Default 0. */
+  readonly losesRelaxed?: number;
 }
 
 /** Writes reach `inner` one after the other, each after its time; reads see what has reached it. */
 export class SlowStorage implements Storage {
+  /** How many writes a loss of power let through, and took back. */
+  readonly leftovers: { finished: number; lost: number } = { finished: 0, lost: 0 };
   readonly #inner: Storage;
   readonly #options: SlowStorageOptions;
   #writes: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   #reads = 0;
   #crashed = false;
+  #finishes = 0;
+  /** Undo what no later entries have made safe, the first one first. */
+  #relaxed: (() => void)[] = [];
   #nextFailure: TidemarkError | undefined;
+  #failure: TidemarkError | undefined;
   #tellCrash: () => void = () => {};
   readonly #crash: Promise<void> = new Promise((resolve) => {
     this.#tellCrash = resolve;
@@ -44,9 +70,27 @@ export class SlowStorage implements Storage {
     this.#nextFailure = error;
   }
 
-  /** From now on nothing reaches `inner` any more, and every call rejects with STORAGE_CLOSED. */
-  crash(): void {
+  /** Commits, checkpoints and records reject with this until `work`. */
+  fail(error: TidemarkError): void {
+    this.#failure = error;
+  }
+
+  work(): void {
+    this.#failure = undefined;
+  }
+
+  /** From now on every call rejects with STORAGE_CLOSED, and nothing more reaches `inner` but what `loss` says. */
+  crash(loss: PowerLoss = {}): void {
+    if (this.#crashed) return;
     this.#crashed = true;
+    this.#finishes = loss.finishes ?? 0;
+    for (const undo of this.#relaxed
+      .slice(this.#relaxed.length - Math.min(this.#relaxed.length, loss.losesRelaxed ?? 0))
+      .reverse()) {
+      undo();
+      this.leftovers.lost += 1;
+      this.#finishes = 0; // What is under way comes after what was lost.
+    }
     this.#tellCrash();
   }
 
@@ -67,10 +111,13 @@ export class SlowStorage implements Storage {
   }
 
   commit(commit: Commit): Promise<void> {
-    return this.#write(() => {
+    return this.#write(async () => {
       const failure = this.#nextFailure;
       this.#nextFailure = undefined;
-      return failure === undefined ? this.#inner.commit(commit) : Promise.reject(failure);
+      if (failure !== undefined) throw failure;
+      this.#assertWorks();
+      await this.#inner.commit(commit);
+      this.#relaxed = [];
     });
   }
 
@@ -79,24 +126,40 @@ export class SlowStorage implements Storage {
     return this.#read(() => this.#inner.read(database, from, to));
   }
 
+  salvage(database: DatabaseId, from: number, to: number): Promise<readonly (Uint8Array | undefined)[]> {
+    return this.#read(() => this.#inner.salvage(database, from, to));
+  }
+
   readById(database: DatabaseId, id: EntryId): Promise<Uint8Array | undefined> {
     return this.#read(() => this.#inner.readById(database, id));
   }
 
   putCheckpoint(database: DatabaseId, part: CheckpointPart, replaces: number): Promise<void> {
-    return this.#write(() => this.#inner.putCheckpoint(database, part, replaces));
+    return this.#write(() => {
+      this.#assertWorks();
+      this.#rememberCheckpoints(database);
+      return this.#inner.putCheckpoint(database, part, replaces);
+    });
   }
 
   deleteCheckpoints(database: DatabaseId): Promise<void> {
     return this.#write(() => this.#inner.deleteCheckpoints(database));
   }
 
-  putCursor(cursor: Cursor): Promise<void> {
-    return this.#write(() => this.#inner.putCursor(cursor));
+  records(kind: RecordKind): Promise<readonly LocalRecord[]> {
+    return this.#read(() => this.#inner.records(kind));
   }
 
-  cursors(database: DatabaseId): Promise<readonly Cursor[]> {
-    return this.#read(() => this.#inner.cursors(database));
+  putRecords(changes: readonly LocalRecord[]): Promise<void> {
+    return this.#write(() => {
+      this.#assertWorks();
+      this.#rememberRecords(changes);
+      return this.#inner.putRecords(changes);
+    });
+  }
+
+  replace(database: DatabaseId, position: number, entries: readonly ReplacedEntry[]): Promise<void> {
+    return this.#write(() => this.#inner.replace(database, position, entries));
   }
 
   getValue(name: string): Promise<unknown> {
@@ -112,6 +175,27 @@ export class SlowStorage implements Storage {
     if (!this.#crashed) await this.#inner.close();
   }
 
+  #rememberCheckpoints(database: DatabaseId): void {
+    const stored = this.#options.disk?.databases.get(database);
+    const { checkpoints = [] } = stored ?? {};
+    if (stored !== undefined)
+      this.#relaxed.push(() => {
+        stored.checkpoints = checkpoints;
+      });
+  }
+
+  #rememberRecords(changes: readonly LocalRecord[]): void {
+    const { disk } = this.#options;
+    if (disk === undefined) return;
+    const before = changes.map(({ kind, key }) => ({ kind, key, value: disk.records.get(kind)?.get(key) }));
+    this.#relaxed.push(() => {
+      for (const { kind, key, value } of before) {
+        if (value === undefined) disk.records.get(kind)?.delete(key);
+        else disk.records.get(kind)?.set(key, value);
+      }
+    });
+  }
+
   async #read<T>(call: () => Promise<T>): Promise<T> {
     this.#assertPower();
     return await call();
@@ -121,6 +205,7 @@ export class SlowStorage implements Storage {
     this.#waiting += 1;
     const written = this.#writes.then(async () => {
       await this.#pause();
+      if (this.#crashed && this.#finishes > 0) await this.#finish(call);
       this.#assertPower();
       return await call();
     });
@@ -129,6 +214,13 @@ export class SlowStorage implements Storage {
       () => this.#written(),
     );
     return written;
+  }
+
+  /** It reached the disk, and nobody is left to hear of it. */
+  async #finish(call: () => Promise<unknown>): Promise<void> {
+    this.#finishes -= 1;
+    this.leftovers.finished += 1;
+    await call().catch(() => {});
   }
 
   #written(): void {
@@ -140,6 +232,10 @@ export class SlowStorage implements Storage {
     if (ms === 0) return;
     const time = new Promise<void>((resolve) => this.#options.clock.after(ms, resolve));
     await Promise.race([time, this.#crash]);
+  }
+
+  #assertWorks(): void {
+    if (this.#failure !== undefined) throw this.#failure;
   }
 
   #assertPower(): void {

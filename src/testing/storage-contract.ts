@@ -1,8 +1,9 @@
 /**
- * What every `Storage` does, as checks to run against an implementation: the rules STORAGE-1 to STORAGE-13 of docs/spec.md.
+ * What every `Storage` does, as checks to run against an implementation: the rules STORAGE-1 to STORAGE-13 and STORAGE-19 of docs/spec.md.
  * Needs no test framework: a check that fails throws.
  */
 import { commitChecks, readChecks } from "./storage-entry-checks.ts";
+import { localChecks, replaceChecks } from "./storage-local-checks.ts";
 import { databaseChecks, valueChecks } from "./storage-record-checks.ts";
 import type { StorageCheck } from "./storage-subject.ts";
 
@@ -13,5 +14,7 @@ export const storageContract: readonly StorageCheck[] = [
   ...databaseChecks,
   ...commitChecks,
   ...readChecks,
+  ...replaceChecks,
+  ...localChecks,
   ...valueChecks,
 ];

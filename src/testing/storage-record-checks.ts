@@ -1,4 +1,4 @@
-/** What every storage does with databases as a whole, checkpoints, cursors, values, and when it is closed. */
+/** What every storage does with databases as a whole, checkpoints and values, and when it is closed. */
 import type { CheckpointPart, Storage, StoredEntry } from "../ports/storage.ts";
 import { SeededRandom } from "./random.ts";
 import { expect, expectBytes, expectCode, inTurn, recordOf, type StorageCheck, Subject } from "./storage-subject.ts";
@@ -17,7 +17,6 @@ export const databaseChecks: readonly StorageCheck[] = [
         expect((await storage.databases()).length === 0, "there are no databases");
         expect((await storage.load(database)) === undefined, "nothing is loaded");
         expect((await storage.readById(database, database)) === undefined, "no entry is found");
-        expect((await storage.cursors(database)).length === 0, "there are no cursors");
         expect((await storage.read(database, 0, 0)).length === 0, "nothing is nothing");
         await storage.deleteDatabase(database);
         await storage.deleteCheckpoints(database);
@@ -61,14 +60,11 @@ export const databaseChecks: readonly StorageCheck[] = [
         const source = new StoredEntries(new SeededRandom(1));
         const { database } = source;
         const entries = source.take(3);
-        const peer = (entries[0] as StoredEntry).author;
         await expectCode("DATABASE_UNKNOWN", () => storage.commit({ database, position: 0, entries }));
         await expectCode("DATABASE_UNKNOWN", () => storage.putCheckpoint(database, partOf(1, 0, 1), 1));
-        await expectCode("DATABASE_UNKNOWN", () => storage.putCursor({ database, peer, frontier: Uint8Array.of(1) }));
         await storage.putDatabase(recordOf(database));
         const loaded = await storage.load(database);
         expect(loaded?.index.length === 0 && loaded.checkpoints.length === 0, "nothing was kept");
-        expect((await storage.cursors(database)).length === 0, "no cursor was kept");
         await storage.commit({ database, position: 0, entries });
       }),
   },
@@ -95,9 +91,7 @@ export const databaseChecks: readonly StorageCheck[] = [
         const [one, other] = [await Subject.create(storage, 1), await Subject.create(storage, 2)];
         for (const subject of [one, other]) {
           await subject.commit(subject.source.take(20));
-          const peer = (subject.committed[0] as StoredEntry).author;
           await storage.putCheckpoint(subject.id, partOf(1, 3, 1), 1);
-          await storage.putCursor({ database: subject.id, peer, frontier: Uint8Array.of(1) });
           await subject.expectAll();
         }
         await storage.deleteDatabase(one.id);
@@ -111,9 +105,7 @@ export const databaseChecks: readonly StorageCheck[] = [
         await again.expectAll();
         const remade = await storage.load(one.id);
         expect(remade?.checkpoints.length === 0, "its checkpoints are gone");
-        expect((await storage.cursors(one.id)).length === 0, "its cursors are gone");
         await other.expectAll();
-        expect((await storage.cursors(other.id)).length === 1, "the other's cursor is left");
       }),
   },
 ];
@@ -140,28 +132,6 @@ export const valueChecks: readonly StorageCheck[] = [
         expectBytes([part?.stores[0]?.bytes ?? new Uint8Array()], [Uint8Array.of(9)], "the part's bytes");
         await reopened.deleteCheckpoints(id);
         expect((await numbers(reopened)) === "", "all are removed");
-      });
-    },
-  },
-  {
-    title: "[STORAGE-11] there is one cursor per peer and database: the one put last",
-    async check(disk) {
-      const subject = new Subject(await disk.open());
-      const { storage, id: database } = subject;
-      await storage.putDatabase(recordOf(database));
-      const peers = [...new Set(subject.source.take(100).map(({ author }) => author))].sort();
-      for (const frontier of [Uint8Array.of(1), Uint8Array.of(2, 3)]) {
-        for (const peer of [...peers].reverse()) await storage.putCursor({ database, peer, frontier });
-      }
-      await storage.close();
-      await inTurn(disk, async (reopened) => {
-        const cursors = await reopened.cursors(database);
-        expect(peers.length === 3 && cursors.map(({ peer }) => peer).join() === peers.join(), "one for each peer");
-        expect(
-          cursors.every((cursor) => cursor.database === database),
-          "they name their database",
-        );
-        for (const { frontier } of cursors) expectBytes([frontier], [Uint8Array.of(2, 3)], "the last frontier");
       });
     },
   },
@@ -216,7 +186,6 @@ export const valueChecks: readonly StorageCheck[] = [
       await begun;
       expect(order.join() === "committed,closed", "closing waits for the commit");
       await storage.close();
-      const peer = (subject.committed[0] as StoredEntry).author;
       const strange = new StoredEntries(new SeededRandom(9)).database;
       const calls: readonly (() => Promise<unknown>)[] = [
         () => storage.databases(),
@@ -228,8 +197,12 @@ export const valueChecks: readonly StorageCheck[] = [
         () => storage.readById(id, strange),
         () => storage.putCheckpoint(id, partOf(1, 1, 1), 1),
         () => storage.deleteCheckpoints(id),
-        () => storage.putCursor({ database: id, peer, frontier: Uint8Array.of(1) }),
-        () => storage.cursors(id),
+        () => storage.salvage(id, 0, 1),
+        () => storage.salvage(id, 0, 0),
+        () => storage.replace(id, 0, subject.committed.slice(0, 1)),
+        () => storage.records("peer"),
+        () => storage.putRecords([{ kind: "peer", key: "x", value: 1 }]),
+        () => storage.putRecords([]),
         () => storage.getValue("x"),
         () => storage.putValueOnce("x", 1),
         () => storage.deleteDatabase(id),

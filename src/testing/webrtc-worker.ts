@@ -34,7 +34,8 @@ async function run({ title, path, left, right }: WebRtcCheck): Promise<void> {
   const ends = [left, right].map((page, index) => {
     const self = publicKeyFromBytes(new Uint8Array(32).fill(index));
     const random = new SeededRandom(index);
-    return createWebRtcNetwork({ introducer: relay.join(self), page, self, clock, random, iceServers: [] });
+    const introducer = relay.join(self);
+    return createWebRtcNetwork({ introducer, page, self, clock, random, iceServers: [], peersMax: () => 1 });
   });
   const channels = ends.map((network) => firstChannel(network));
   for (const network of ends) network.seek(room);

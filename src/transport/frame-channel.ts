@@ -120,9 +120,13 @@ export class FrameChannel implements Channel {
     while (this.#isLive()) {
       const next = this.#assembler.next();
       if (!next.ok) this.close(next.failure.code);
-      else if (next.value === undefined) return;
+      else if (next.value === undefined) return this.#tellPart();
       else this.#deliver(next.value);
     }
+  }
+
+  #tellPart(): void {
+    if (this.#assembler.isInside) this.#listener?.part?.();
   }
 
   #deliver(message: Uint8Array): void {

@@ -118,6 +118,11 @@ export class FrameAssembler {
     return this.#buffer?.length ?? 0;
   }
 
+  /** Whether a message was begun and is not whole. */
+  get isInside(): boolean {
+    return this.#buffer !== undefined;
+  }
+
   /** Takes one frame. The one before must have been read to its end. */
   push(frame: Uint8Array): void {
     if (frame.length === 0 || frame.length > frameBytesMax) {

@@ -19,11 +19,11 @@
  *
  * Notes arrive in order or not at all. A lost one costs a pause, nothing else.
  */
+import { backOffMs } from "../core/back-off.ts";
 import { encodeHex } from "../core/ids.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import type { Channel } from "../ports/transport.ts";
-import { backOffMs } from "./back-off.ts";
 import { encodeNote, notesOfSignals, parseNote, type Signal } from "./signal.ts";
 import type { WebRtcConnection, WebRtcConnectionOptions } from "./webrtc-connection.ts";
 
@@ -106,7 +106,7 @@ export class PeerLink {
   #wantLater(): void {
     this.#cancelRetry();
     if (!this.#present) return;
-    const pauseMs = backOffMs(this.#failures++, this.#options.random);
+    const pauseMs = backOffMs(this.#failures++, this.#options.random.bytes(2));
     this.#cancelRetry = this.#options.clock.after(pauseMs, () => this.#want());
   }
 

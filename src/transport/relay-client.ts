@@ -5,9 +5,10 @@
  * hear a note that was altered, repeated, or sealed by somebody else: those are ignored and reported, and a relay that
  * does it too often is left and tried again later.
  */
+import { backOffMs } from "../core/back-off.ts";
 import { type Failure, show, TidemarkError, unreachable } from "../core/errors.ts";
 import type { PublicKey } from "../core/ids.ts";
-import { backOffMsMax, noteBytesMax, relayQueueMax } from "../core/limits.ts";
+import { backOffMsMax, noteBytesMax, relayFailuresMax, relayQueueMax } from "../core/limits.ts";
 import { encodeClientMessage, type Room, roomFromBytes } from "../core/protocol/relay-message.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Introducer, IntroducerListener } from "../ports/introducer.ts";
@@ -15,7 +16,6 @@ import type { Identity } from "../ports/keys.ts";
 import type { Random } from "../ports/random.ts";
 import type { Sealer } from "../ports/sealer.ts";
 import type { RelayStatus } from "../ports/transport.ts";
-import { backOffMs } from "./back-off.ts";
 import { Presence } from "./presence.ts";
 import { RelayOutbox } from "./relay-outbox.ts";
 import { type OpenRelayMessage, RelaySocket, type SocketEnd, type WebSocketClass } from "./relay-socket.ts";
@@ -177,7 +177,8 @@ class RelayClient implements Introducer {
     const gone = this.#disconnect();
     const { clock, random } = this.#options;
     // Two devices with one key would take turns for ever if both came back at once.
-    const delayMs = refusal === "replaced" ? backOffMsMax : backOffMs(this.#failures++, random);
+    const failures = Math.min(this.#failures++, relayFailuresMax);
+    const delayMs = refusal === "replaced" ? backOffMsMax : backOffMs(failures, random.bytes(2));
     this.#cancelRetry = clock.after(delayMs, () => this.#dial());
     // Listeners come last: they may well ask for a retry.
     this.#setStatus(refusal === undefined ? "waiting" : "refused", reason);

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type PublicKey, publicKeyFromBytes } from "../core/ids.ts";
-import { connectTimeoutMs } from "../core/limits.ts";
+import { connectingMax, connectTimeoutMs } from "../core/limits.ts";
 import type { Introducer } from "../ports/introducer.ts";
 import type { Channel, Network } from "../ports/transport.ts";
 import { SimulatedClock } from "../testing/clock.ts";
@@ -33,7 +33,7 @@ class World {
   readonly pages = new MemoryPages(this.clock);
   #seed = 1;
 
-  open(key: PublicKey, rooms: readonly Uint8Array[] = [room], peersMax = 32): Device {
+  open(key: PublicKey, rooms: readonly Uint8Array[] = [room], peersMax: number | (() => number) = 100): Device {
     const page = this.pages.open();
     const network = createWebRtcNetwork({
       introducer: this.relay.join(key),
@@ -42,7 +42,7 @@ class World {
       clock: this.clock,
       random: new SeededRandom(this.#seed++),
       iceServers: [],
-      peersMax,
+      peersMax: typeof peersMax === "number" ? () => peersMax : peersMax,
     });
     const device: Device = { network, page, channels: [], log: [] };
     network.listen({
@@ -341,6 +341,27 @@ test("[LINK-6] there are never more connections than allowed, and one that ends 
   connected[0]?.network.close();
   await world.run(200_000);
   expect(one.page.connections).toBe(2);
+});
+
+test("[LINK-6] no more than 32 connections come up at once, and as many are up as the settings say at the time", async () => {
+  const world = new World();
+  let peersMax = 40;
+  const one = world.open(publicKeyFromBytes(new Uint8Array(32)), [room], () => peersMax);
+  one.page.dead = true;
+  const others = Array.from({ length: 60 }, (_, i) => world.open(publicKeyFromBytes(new Uint8Array(32).fill(i + 1))));
+  await world.run(connectTimeoutMs - 1_000);
+  let [comingUp, most] = [0, 0];
+  for (const { type } of one.page.heard) {
+    if (type !== "signal") comingUp += type === "connect" ? 1 : -1;
+    most = Math.max(most, comingUp);
+  }
+  expect([most, one.channels.length]).toEqual([connectingMax, 0]);
+  one.page.dead = false;
+  await world.run(200_000);
+  expect(one.page.connections).toBe(40);
+  peersMax = 50;
+  await world.run(200_000);
+  expect([one.page.connections, others.length]).toEqual([50, 60]);
 });
 
 test("[LINK-6] notes of a hostile peer start few connections, and none of any other form does anything", async () => {

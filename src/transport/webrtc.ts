@@ -3,7 +3,7 @@
  * data channel that comes up is handed on as a `Channel`.
  */
 import type { PublicKey } from "../core/ids.ts";
-import { peersMax } from "../core/limits.ts";
+import { connectingMax } from "../core/limits.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Introducer, IntroducerListener } from "../ports/introducer.ts";
 import type { Random } from "../ports/random.ts";
@@ -25,8 +25,8 @@ export interface WebRtcNetworkOptions {
   readonly random: Random;
   /** STUN and TURN servers; empty for peers in one local network. */
   readonly iceServers: readonly RTCIceServer[];
-  /** Connections at one time, those that are coming up included. */
-  readonly peersMax?: number;
+  /** Connections at one time, those that are coming up included. Asked anew before each. */
+  readonly peersMax: () => number;
 }
 
 /** Makes connections to peers of the rooms that are sought, and to nobody else. */
@@ -38,6 +38,7 @@ class WebRtcNetwork implements Network, IntroducerListener {
   readonly #options: WebRtcNetworkOptions;
   readonly #links = new Map<PublicKey, PeerLink>();
   readonly #connections = new Map<number, WebRtcConnection>();
+  readonly #connecting = new Set<number>();
   #nextId = 0;
   #listener: NetworkListener | undefined;
   #closed = false;
@@ -111,7 +112,7 @@ class WebRtcNetwork implements Network, IntroducerListener {
     peer: PublicKey,
     options: Pick<WebRtcConnectionOptions, "initiator" | "signalled" | "connected" | "ended">,
   ): WebRtcConnection | undefined {
-    if (this.#closed || this.#connections.size >= (this.#options.peersMax ?? peersMax)) return undefined;
+    if (this.#closed || !this.#hasRoom()) return undefined;
     const id = this.#nextId++;
     const connection = new WebRtcConnection({
       ...options,
@@ -119,14 +120,24 @@ class WebRtcNetwork implements Network, IntroducerListener {
       clock: this.#options.clock,
       iceServers: this.#options.iceServers,
       toPage: (message: ToPage) => this.#options.page.postMessage(message),
+      connected: (channel) => {
+        this.#connecting.delete(id);
+        options.connected(channel);
+      },
       ended: (reason) => {
+        this.#connecting.delete(id);
         this.#connections.delete(id);
         options.ended(reason);
         this.#forgetIfIdle(peer);
       },
     });
     this.#connections.set(id, connection);
+    this.#connecting.add(id);
     return connection;
+  }
+
+  #hasRoom(): boolean {
+    return this.#connections.size < this.#options.peersMax() && this.#connecting.size < connectingMax;
   }
 
   #receive(message: ToWorker): void {

@@ -5,7 +5,13 @@
  */
 import type { DatabaseId, PublicKey } from "../core/ids.ts";
 import type { JsonValue, Row } from "../core/store/values.ts";
+import type { CommandName, SyncCommands, SyncResults } from "../engine/commands.ts";
+import type { LoggedEvent } from "../engine/event-log.ts";
+import type { WriteEvent } from "../engine/hook-reader.ts";
+import type { SyncSettings } from "../engine/settings.ts";
 import type { DatabaseStatus } from "../engine/status.ts";
+import type { ReceiveProgress } from "../engine/sync-control.ts";
+import type { JobInfo } from "../engine/sync-info.ts";
 import type { RelayStatus } from "../ports/transport.ts";
 
 export interface BootOptions {
@@ -13,6 +19,8 @@ export interface BootOptions {
   readonly name: string;
   readonly relays: readonly string[];
   readonly iceServers: readonly RTCIceServer[];
+  /** What differs from the defaults. */
+  readonly sync: Partial<SyncSettings>;
   /** The worker holds the Web Lock of this name while it lives: the page learns of its death by getting it. */
   readonly lifeLock: string;
 }
@@ -38,6 +46,18 @@ export interface StoreWrites {
 /** The types of store that the page knows. */
 export type WatchedType = "table" | "kv";
 
+export interface CommandOptions {
+  /** For `cancel`; of one page each once. */
+  readonly id: number;
+  /** Rejects with TIMEOUT after so many milliseconds. */
+  readonly timeoutMs?: number;
+}
+
+export interface HookOptions {
+  readonly name?: string;
+  readonly after?: string;
+}
+
 /** Each rejects with a `TidemarkError`, which crosses intact. */
 export interface WorkerApi {
   boot(options: BootOptions, events: MessagePort): Promise<BootInfo>;
@@ -60,7 +80,22 @@ export interface WorkerApi {
   /** Bytes that are equal on all replicas that hold the same entries; for tests and support. */
   stateDigest(database: DatabaseId): Promise<StateDigest>;
   setOnline(online: boolean): Promise<void>;
-  retry(): Promise<void>;
+  command<Name extends CommandName>(
+    name: Name,
+    command: SyncCommands[Name],
+    options: CommandOptions,
+  ): Promise<SyncResults[Name]>;
+  /** Ends the waiting of a command, and what the engine does for it. */
+  cancel(id: number): Promise<void>;
+  /** A command whose failure is a `problem` event: the answer comes at once. */
+  post<Name extends CommandName>(name: Name, command: SyncCommands[Name]): Promise<void>;
+  /** From now on, `written` events with this number, each after `taken` was called for the one before. */
+  addHook(hook: number, database: DatabaseId, options: HookOptions): Promise<void>;
+  /** `failure`: why it could not take it; one with a name is told again. */
+  taken(hook: number, failure?: string): Promise<void>;
+  removeHook(hook: number): Promise<void>;
+  /** Whether `log` events are sent. */
+  setLogging(on: boolean): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -82,7 +117,12 @@ export type WorkerEvent =
       readonly items: readonly (readonly [string, Row | JsonValue | undefined])[];
     }
   | { readonly type: "status"; readonly database: DatabaseId; readonly status: DatabaseStatus }
-  | { readonly type: "progress"; readonly database: DatabaseId; readonly received: number; readonly total: number }
+  | ({ readonly type: "progress"; readonly database: DatabaseId } & ReceiveProgress)
+  /** What the command `peers` answers is different now. At most 20 times a second. */
+  | { readonly type: "peers" }
+  | { readonly type: "job"; readonly job: JobInfo }
+  | { readonly type: "log"; readonly event: LoggedEvent }
+  | { readonly type: "written"; readonly hook: number; readonly event: WriteEvent }
   | { readonly type: "relay"; readonly status: RelayStatus }
   | { readonly type: "problem"; readonly database: DatabaseId | undefined; readonly error: ErrorData }
   /** The page is to make connections for whoever holds the other end: see transport/webrtc-messages.ts. */

@@ -4,6 +4,7 @@
  * [CLIENT-1] Calls made before `boot` has finished wait for it; if it failed they reject with its error.
  */
 
+import { TidemarkError } from "../core/errors.ts";
 import { type DatabaseId, encodeHex } from "../core/ids.ts";
 import { parsePermission } from "../core/store/power.ts";
 import { identityFromSeed, loadIdentity } from "../crypto/identity.ts";
@@ -11,27 +12,47 @@ import { platformRandom } from "../crypto/random.ts";
 import { Sealer } from "../crypto/sealing.ts";
 import { loadSha256 } from "../crypto/sha256.ts";
 import { createVerifier } from "../crypto/verifier.ts";
+import type { CommandName, SyncCommands, SyncResults } from "../engine/commands.ts";
 import { Instance } from "../engine/instance.ts";
 import type { EnginePorts } from "../engine/ports.ts";
+import type { TransportBuilder } from "../ports/transport.ts";
 import { openIdbStorage } from "../storage/idb.ts";
 import { createRelayClient } from "../transport/relay-client.ts";
 import { createWebRtcNetwork } from "../transport/webrtc.ts";
-import type { BootInfo, BootOptions, DatabaseInfo, StoreWrites, WatchedType, WorkerApi, WorkerEvent } from "./api.ts";
+import type {
+  BootInfo,
+  BootOptions,
+  CommandOptions,
+  DatabaseInfo,
+  HookOptions,
+  StoreWrites,
+  WatchedType,
+  WorkerApi,
+  WorkerEvent,
+} from "./api.ts";
+import { Builders } from "./builders.ts";
 import { systemClock } from "./clock.ts";
+import { Commands } from "./commands.ts";
 import { toErrorData } from "./error-data.ts";
 import { holdInstanceLock, holdLock } from "./lock.ts";
 import { StatusEvents } from "./status-events.ts";
+import { SyncEvents } from "./sync-events.ts";
 import { Watches } from "./watches.ts";
+import { WriteHooks } from "./write-hooks.ts";
 import { buildParts } from "./writes.ts";
 
 interface Booted {
   readonly instance: Instance;
   readonly ports: EnginePorts;
   readonly watches: Watches;
+  readonly commands: Commands;
+  readonly hooks: WriteHooks;
+  readonly syncEvents: SyncEvents;
   readonly release: () => void;
 }
 
 export class WorkerHost implements WorkerApi {
+  readonly #builders = new Builders();
   readonly #booted: Promise<Booted>;
   #startWith: (booted: Promise<Booted>) => void = () => {};
 
@@ -42,8 +63,13 @@ export class WorkerHost implements WorkerApi {
     this.#booted.catch(() => {}); // Each call tells its caller.
   }
 
+  /** For whoever runs in this worker, before `boot`: one more type of transport. Throws INPUT_INVALID. */
+  register(builder: TransportBuilder): void {
+    this.#builders.add(builder);
+  }
+
   async boot(options: BootOptions, events: MessagePort): Promise<BootInfo> {
-    this.#startWith(start(options, events));
+    this.#startWith(start(options, events, this.#builders.take()));
     const { instance } = await this.#booted;
     return { publicKey: instance.publicKey };
   }
@@ -118,12 +144,43 @@ export class WorkerHost implements WorkerApi {
     (await this.#instance()).setOnline(online);
   }
 
-  async retry(): Promise<void> {
-    (await this.#instance()).retry();
+  async command<Name extends CommandName>(
+    name: Name,
+    command: SyncCommands[Name],
+    options: CommandOptions,
+  ): Promise<SyncResults[Name]> {
+    return (await this.#booted).commands.run(name, command, options);
+  }
+
+  async cancel(id: number): Promise<void> {
+    (await this.#booted).commands.cancel(id);
+  }
+
+  async post<Name extends CommandName>(name: Name, command: SyncCommands[Name]): Promise<void> {
+    (await this.#booted).commands.post(name, command);
+  }
+
+  async addHook(hook: number, database: DatabaseId, options: HookOptions): Promise<void> {
+    const { instance, hooks } = await this.#booted;
+    instance.database(database);
+    hooks.add(hook, database, options);
+  }
+
+  async taken(hook: number, failure?: string): Promise<void> {
+    (await this.#booted).hooks.taken(hook, failure);
+  }
+
+  async removeHook(hook: number): Promise<void> {
+    (await this.#booted).hooks.delete(hook);
+  }
+
+  async setLogging(on: boolean): Promise<void> {
+    (await this.#booted).syncEvents.isLogging = on;
   }
 
   async close(): Promise<void> {
-    const { instance, release } = await this.#booted;
+    const { instance, ports, commands, release } = await this.#booted;
+    commands.close(new TidemarkError("INSTANCE_CLOSED", { name: ports.name }));
     await instance.close();
     release();
   }
@@ -139,35 +196,50 @@ export class WorkerHost implements WorkerApi {
 
 type Post = (event: WorkerEvent, transfer?: Transferable[]) => void;
 
-async function start(options: BootOptions, events: MessagePort): Promise<Booted> {
+async function start(
+  options: BootOptions,
+  events: MessagePort,
+  transports: readonly TransportBuilder[],
+): Promise<Booted> {
   const post: Post = (event, transfer = []) => events.postMessage(event, transfer);
   const release = await holdInstanceLock(options.name);
   try {
     await holdLock(options.lifeLock);
-    return { ...(await openInstance(options, post)), release };
+    return { ...(await openInstance(options, transports, post)), release };
   } catch (error) {
     release();
     throw error;
   }
 }
 
-async function openInstance(options: BootOptions, post: Post): Promise<Omit<Booted, "release">> {
-  const ports = await openPorts(options, post);
+async function openInstance(
+  options: BootOptions,
+  transports: readonly TransportBuilder[],
+  post: Post,
+): Promise<Omit<Booted, "release">> {
+  const ports = { ...(await openPorts(options, post)), transports };
   const watches = new Watches((id) => instance.find(id)?.replica.state, post);
+  const syncEvents = new SyncEvents(systemClock, post);
   const statuses = new StatusEvents((id) => (instance.find(id) === undefined ? undefined : instance.status(id)), post);
   const instance: Instance = await Instance.open(ports, {
     changed: (database, changes) => watches.note(database, changes),
     statusChanged: (database) => statuses.note(database),
-    progressed: (database, received, total) => post({ type: "progress", database, received, total }),
+    progressed: (database, progress) => post({ type: "progress", database, ...progress }),
     relayChanged: (status) => {
       post({ type: "relay", status });
       for (const { id } of instance.records()) statuses.note(id);
     },
     reported: (error, database) => post({ type: "problem", database, error: toErrorData(error) }),
     reloaded: (database) => watches.refresh(database),
+    peersChanged: () => syncEvents.peersChanged(),
+    jobChanged: (job) => syncEvents.jobChanged(job),
+    logged: (event) => syncEvents.logged(event),
   });
+  const { sync } = instance;
+  const failed = (error: unknown): void => post({ type: "problem", database: undefined, error: toErrorData(error) });
+  const commands = new Commands(sync, systemClock, failed);
   instance.setOnline(true);
-  return { instance, ports, watches };
+  return { instance, ports, watches, commands, hooks: new WriteHooks(sync, post), syncEvents };
 }
 
 async function openPorts(options: BootOptions, post: Post): Promise<EnginePorts> {
@@ -179,8 +251,9 @@ async function openPorts(options: BootOptions, post: Post): Promise<EnginePorts>
     ...base,
     name: options.name,
     relays: options.relays,
+    settings: options.sync,
     deriveIdentity: identityFromSeed,
-    openNetwork: (url) => {
+    openNetwork: (url, peersMax) => {
       const { port1, port2 } = new MessageChannel();
       post({ type: "connections", port: port2 }, [port2]);
       const createSealer = (): Promise<Sealer> => Sealer.create(identity, verifier);
@@ -193,6 +266,7 @@ async function openPorts(options: BootOptions, post: Post): Promise<EnginePorts>
         clock: systemClock,
         random: platformRandom,
         iceServers,
+        peersMax,
       });
     },
   };

@@ -1,8 +1,8 @@
 /**
  * The three messages of the handshake: positional CBOR arrays, the kind first.
  *
- *   hello   initiator → responder   [0, versions, features, key, nonce]
- *   answer  responder → initiator   [1, version, features, key, nonce, signature]
+ *   hello   initiator → responder   [0, versions, features, key, nonce, epoch, boot]
+ *   answer  responder → initiator   [1, version, features, key, nonce, epoch, boot, signature]
  *   proof   initiator → responder   [2, signature]
  *
  * [HANDSHAKE-1] Decoding is strict and bounded: another form, order or number of items is refused with a code.
@@ -14,10 +14,12 @@
 import { CborReader } from "../cbor-reader.ts";
 import { CborWriter } from "../cbor-writer.ts";
 import { attempt, type Result, show, TidemarkError, unreachable } from "../errors.ts";
-import type { PublicKey } from "../ids.ts";
+import { decodeHex, encodeHex, type PublicKey } from "../ids.ts";
 import { featureNameBytesMax, featuresMax, handshakeVersionsMax } from "../limits.ts";
 
 export const nonceBytesLength = 32;
+export const epochBytesLength = 16;
+export const bootBytesLength = 8;
 const signatureBytesLength = 64;
 const versionMax = 65_535;
 const featureName = /^[a-z0-9/.-]+$/;
@@ -27,6 +29,10 @@ export interface Introduction {
   readonly features: readonly string[];
   readonly key: PublicKey;
   readonly nonce: Uint8Array;
+  /** Of its storage: another one means that it lost what it had stored. 32 hex digits. */
+  readonly epoch: string;
+  /** Of the instance as it was opened: paths to the same one can take each other's place. 16 hex digits. */
+  readonly boot: string;
 }
 
 export interface HelloMessage extends Introduction {
@@ -50,7 +56,7 @@ export type HandshakeMessage = HelloMessage | AnswerMessage | ProofMessage;
 /** The number of a kind on the wire is its place here. */
 const kinds = ["hello", "answer", "proof"] as const;
 /** Items of a message, its kind included. */
-const itemsByKind: Readonly<Record<HandshakeMessage["type"], number>> = { hello: 5, answer: 6, proof: 2 };
+const itemsByKind: Readonly<Record<HandshakeMessage["type"], number>> = { hello: 7, answer: 8, proof: 2 };
 
 /** Versions and features must be in the form above; our own always are. */
 export function encodeHandshakeMessage(message: HandshakeMessage): Uint8Array {
@@ -96,11 +102,13 @@ export function writeVersions(writer: CborWriter, versions: readonly number[]): 
   for (const version of versions) writer.uint(version);
 }
 
-export function writeIntroduction(writer: CborWriter, { features, key, nonce }: Introduction): void {
+export function writeIntroduction(writer: CborWriter, { features, key, nonce, epoch, boot }: Introduction): void {
   writer.array(features.length);
   for (const feature of features) writer.text(feature);
   writer.publicKey(key);
   writer.bytes(nonce);
+  writer.bytes(decodeHex(epoch));
+  writer.bytes(decodeHex(boot));
 }
 
 function readMessage(reader: CborReader, type: HandshakeMessage["type"]): HandshakeMessage {
@@ -138,6 +146,8 @@ function readIntroduction(reader: CborReader): Introduction {
     features: readFeatures(reader),
     key: reader.publicKey(),
     nonce: reader.fixedBytes(nonceBytesLength).slice(),
+    epoch: encodeHex(reader.fixedBytes(epochBytesLength)),
+    boot: encodeHex(reader.fixedBytes(bootBytesLength)),
   };
 }
 

@@ -24,6 +24,8 @@ function sha256(bytes: Uint8Array): Uint8Array {
 }
 
 /** Stands in for Ed25519: a function of key and message. Nobody in these tests signs with a key not their own. */
+const ids = { epoch: "e0".repeat(16), boot: "b0".repeat(8) };
+
 function signAs(key: PublicKey, message: Uint8Array): Uint8Array {
   const digest = sha256(concatBytes(encodeUtf8(key), message));
   return concatBytes(digest, digest);
@@ -39,7 +41,15 @@ class Side {
 
   constructor(options: Partial<HandshakeOptions> & Pick<HandshakeOptions, "initiator" | "self">) {
     const nonce = new Uint8Array(32).fill(options.initiator ? 1 : 2);
-    this.#options = { expected: undefined, binding: Uint8Array.of(7, 7), nonce, features: [], sha256, ...options };
+    this.#options = {
+      expected: undefined,
+      binding: Uint8Array.of(7, 7),
+      nonce,
+      features: [],
+      ...ids,
+      sha256,
+      ...options,
+    };
     this.#handshake = new Handshake(this.#options);
     this.#carryOut(this.#handshake.step({ type: "started" }));
   }
@@ -157,10 +167,17 @@ describe("between two honest sides", () => {
     expect(answer).toMatchObject({ ok: true, value: { type: "answer", version: 1 } });
   });
 
+  test("[HANDSHAKE-9] each side learns the epoch of the other's storage, and which opened instance it is", () => {
+    const others = { epoch: "12".repeat(16), boot: "34".repeat(8) };
+    const { initiator, responder } = pair({}, others);
+    relay(initiator, responder);
+    expect([initiator.completed, responder.completed]).toMatchObject([others, ids]);
+  });
+
   test("[HANDSHAKE-8] messages that overtake the check of the proof are handed on in order, up to a limit", () => {
     const responder = new Handshake({
       ...{ initiator: false, self: bob, expected: undefined, binding: Uint8Array.of(7, 7) },
-      ...{ nonce: new Uint8Array(32).fill(2), features: [], sha256 },
+      ...{ nonce: new Uint8Array(32).fill(2), features: [], ...ids, sha256 },
     });
     const { initiator, responder: honest } = pair();
     relay(initiator, honest);
@@ -181,7 +198,7 @@ describe("between two honest sides", () => {
     relay(initiator, honest);
     const responder = new Handshake({
       ...{ initiator: false, self: bob, expected: undefined, binding: Uint8Array.of(7, 7) },
-      ...{ nonce: new Uint8Array(32).fill(2), features: [], sha256 },
+      ...{ nonce: new Uint8Array(32).fill(2), features: [], ...ids, sha256 },
     });
     responder.step({ type: "started" });
     responder.step({ type: "received", bytes: message(initiator, 0) });
@@ -252,7 +269,7 @@ describe("against an attacker", () => {
     expect(responder.failed).toBe("HANDSHAKE_SELF");
     const answer: HandshakeMessage = {
       ...{ type: "answer", version: 1, features: [], key: alice },
-      ...{ nonce: new Uint8Array(32), signature: new Uint8Array(64) },
+      ...{ nonce: new Uint8Array(32), ...ids, signature: new Uint8Array(64) },
     };
     initiator.receive(encodeHandshakeMessage(answer));
     expect(initiator.failed).toBe("HANDSHAKE_SELF");
@@ -273,29 +290,33 @@ describe("against an attacker", () => {
     expect(responder.failed).toBe("HANDSHAKE_VERSION");
     const answer: HandshakeMessage = {
       ...{ type: "answer", version: 2, features: [], key: bob },
-      ...{ nonce: new Uint8Array(32), signature: new Uint8Array(64) },
+      ...{ nonce: new Uint8Array(32), ...ids, signature: new Uint8Array(64) },
     };
     initiator.receive(encodeHandshakeMessage(answer));
     expect(initiator.failed).toBe("HANDSHAKE_VERSION");
   });
 
-  test.each([{ features: ["a"] }, { features: [] }, { versions: [1, 2] }, { nonce: new Uint8Array(32) }])(
-    "[HANDSHAKE-3] %j in the hello, changed on the way, makes it fail",
-    (change) => {
-      const { initiator, responder } = pair({ features: ["a", "b"] }, { features: ["a", "b"] });
-      const changed = encodeHandshakeMessage({ ...helloOf(initiator), ...change });
-      relay(initiator, responder, (bytes, index) => (index === 0 ? changed : bytes));
-      expect([initiator.failed, responder.completed]).toEqual(["HANDSHAKE_SIGNATURE", undefined]);
-    },
-  );
+  test.each([
+    { features: ["a"] },
+    { features: [] },
+    { versions: [1, 2] },
+    { nonce: new Uint8Array(32) },
+    { epoch: "ff".repeat(16) },
+    { boot: "ff".repeat(8) },
+  ])("[HANDSHAKE-3] %j in the hello, changed on the way, makes it fail", (change) => {
+    const { initiator, responder } = pair({ features: ["a", "b"] }, { features: ["a", "b"] });
+    const changed = encodeHandshakeMessage({ ...helloOf(initiator), ...change });
+    relay(initiator, responder, (bytes, index) => (index === 0 ? changed : bytes));
+    expect([initiator.failed, responder.completed]).toEqual(["HANDSHAKE_SIGNATURE", undefined]);
+  });
 
   test("[HANDSHAKE-3] the transcript is the SHA-256 of what both said, what was chosen, and the channel's binding", () => {
     const { initiator, responder } = pair({ features: ["b", "a"] }, { features: ["a"] });
     relay(initiator, responder);
     const writer = new CborWriter();
     writer.writeValue([
-      ...[[1], ["a", "b"], decodeHex(alice), new Uint8Array(32).fill(1)],
-      ...[1, ["a"], decodeHex(bob), new Uint8Array(32).fill(2)],
+      ...[[1], ["a", "b"], decodeHex(alice), new Uint8Array(32).fill(1), decodeHex(ids.epoch), decodeHex(ids.boot)],
+      ...[1, ["a"], decodeHex(bob), new Uint8Array(32).fill(2), decodeHex(ids.epoch), decodeHex(ids.boot)],
       Uint8Array.of(7, 7),
     ]);
     expect(initiator.completed?.transcript).toEqual(sha256(writer.finish()));
@@ -362,7 +383,7 @@ describe("out of order", () => {
 
   test("[HANDSHAKE-7] a message before the start, or while we sign, ends it", () => {
     const { initiator } = pair();
-    const options = { self: bob, expected: undefined, binding: Uint8Array.of(7, 7), features: [], sha256 };
+    const options = { self: bob, expected: undefined, binding: Uint8Array.of(7, 7), features: [], ...ids, sha256 };
     const signing = new Handshake({ ...options, initiator: false, nonce: new Uint8Array(32) });
     const early = new Handshake({ ...options, initiator: false, nonce: new Uint8Array(32) });
     const hello = { type: "received", bytes: message(initiator, 0) } as const;
@@ -403,7 +424,13 @@ describe("out of order", () => {
 describe("messages", () => {
   const bytes64 = fc.uint8Array({ minLength: 64, maxLength: 64 });
   const sorted = features.map((list) => list.toSorted());
-  const introduction = { features: sorted, key: fc.constantFrom(alice, bob), nonce: nonces };
+  const introduction = {
+    features: sorted,
+    key: fc.constantFrom(alice, bob),
+    nonce: nonces,
+    epoch: fc.constantFrom(ids.epoch, "01".repeat(16)),
+    boot: fc.constantFrom(ids.boot, "02".repeat(8)),
+  };
   const versions = fc
     .uniqueArray(fc.integer({ min: 1, max: 65_535 }), { minLength: 1, maxLength: 16 })
     .map((list) => list.toSorted((a, b) => a - b));
@@ -439,7 +466,7 @@ describe("messages", () => {
 
   const hello: HelloMessage = {
     ...{ type: "hello", versions: protocolVersions, features: [], key: alice },
-    nonce: new Uint8Array(32),
+    ...{ nonce: new Uint8Array(32), ...ids },
   };
 
   test.each([

@@ -4,13 +4,14 @@
  * [HANDSHAKE-2] Initiator: hello. Responder: answer, with a signature. Initiator: proof, its signature. Nobody completes
  *               before the other's signature was checked, and the responder not before the initiator has.
  * [HANDSHAKE-3] Both sign a domain tag with their role and the SHA-256 of the transcript: versions, the chosen version,
- *               both feature lists, both keys, both nonces and the channel's binding. Whoever sits between two channels has
+ *               both feature lists, keys, nonces, epochs and boots, and the channel's binding. Whoever sits between two channels has
  *               two bindings, so relaying every message leads to a bad signature.
  * [HANDSHAKE-4] The peer must be who was expected, if somebody was, and never oneself.
  * [HANDSHAKE-5] The highest version both have is used; without one there is no session.
  * [HANDSHAKE-6] Features are what both offer; names unknown to one side are ignored.
  * [HANDSHAKE-7] Whatever comes at the wrong moment, or not in time, ends it with a code; after that nothing is sent.
  * [HANDSHAKE-8] Messages that come while the proof is being checked belong to the session and are handed on in order.
+ * [HANDSHAKE-9] Each side learns the epoch of the other's storage and the boot id of its instance.
  *
  * Deliberately not here: timers, keys and signatures (effects), anything about databases (session.ts), and secrecy, which
  * is the channel's business.
@@ -24,8 +25,10 @@ import { earlyMessagesMax } from "../limits.ts";
 import { encodeUtf8 } from "../utf8.ts";
 import {
   type AnswerMessage,
+  bootBytesLength,
   decodeHandshakeMessage,
   encodeHandshakeMessage,
+  epochBytesLength,
   type HandshakeMessage,
   type HelloMessage,
   type Introduction,
@@ -52,6 +55,10 @@ export interface HandshakeOptions {
   readonly nonce: Uint8Array;
   /** In any order; at most `featuresMax` names of `a-z 0-9 / . -`. */
   readonly features: readonly string[];
+  /** Of this device's storage: 32 hex digits. */
+  readonly epoch: string;
+  /** Of this opened instance: 16 hex digits. */
+  readonly boot: string;
   readonly sha256: Sha256;
 }
 
@@ -77,6 +84,9 @@ export type HandshakeEffect =
       readonly type: "completed";
       readonly peer: PublicKey;
       readonly version: number;
+      /** Of the peer's storage, and of the instance that it is. */
+      readonly epoch: string;
+      readonly boot: string;
       /** What both offered, ascending. */
       readonly features: readonly string[];
       /** 32 bytes that no other handshake shares: later proofs that cover them are good in this session only. */
@@ -90,6 +100,8 @@ export type HandshakeEffect =
 interface Agreement {
   readonly peer: PublicKey;
   readonly version: number;
+  readonly epoch: string;
+  readonly boot: string;
   readonly features: readonly string[];
   readonly transcript: Uint8Array;
 }
@@ -107,8 +119,10 @@ export class Handshake {
   constructor(options: HandshakeOptions) {
     assert(options.nonce.length === nonceBytesLength, "a nonce of another length");
     this.#options = options;
-    const features = [...new Set(options.features)].sort();
-    this.#introduction = { features, key: options.self, nonce: options.nonce };
+    assert(options.epoch.length === 2 * epochBytesLength, "an epoch of another length");
+    assert(options.boot.length === 2 * bootBytesLength, "a boot id of another length");
+    const { self: key, nonce, epoch, boot } = options;
+    this.#introduction = { features: [...new Set(options.features)].sort(), key, nonce, epoch, boot };
   }
 
   /** Takes what happened and says what to do, in order. After `completed` or `failed` there is nothing more to do. */
@@ -230,14 +244,15 @@ export class Handshake {
 
   #agree(peer: Introduction, version: number, hello: HelloMessage, answer: Introduction): Agreement {
     const writer = new CborWriter();
-    writer.array(9);
+    writer.array(13);
     writeVersions(writer, hello.versions);
     writeIntroduction(writer, hello);
     writer.uint(version);
     writeIntroduction(writer, answer);
     writer.bytes(this.#options.binding);
     const features = this.#introduction.features.filter((feature) => peer.features.includes(feature));
-    return { peer: peer.key, version, features, transcript: this.#options.sha256(writer.finish()) };
+    const { key, epoch, boot } = peer;
+    return { peer: key, version, epoch, boot, features, transcript: this.#options.sha256(writer.finish()) };
   }
 
   /** The effects of a failure when this key may not be at the other end. */

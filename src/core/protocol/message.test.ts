@@ -6,7 +6,8 @@ import { keyOf } from "../../testing/writers.ts";
 import { CborWriter } from "../cbor-writer.ts";
 import type { EntryId } from "../ids.ts";
 import { databasesPerDigestMax, samplesMax, wantsMax } from "../limits.ts";
-import { decodeMessage, encodeMessage, type Message, prefixOf, shortDigest } from "./message.ts";
+import { decodeMessage, encodeMessage, type Message } from "./message.ts";
+import { prefixOf, shortDigest } from "./short-digest.ts";
 
 const id = "12".repeat(32) as EntryId;
 
@@ -52,8 +53,10 @@ describe("[MESSAGE-1] refused are", () => {
       "too many samples",
       { type: "skeleton", database: id, author: keyOf(1), samples: Array(samplesMax + 1).fill(sample) },
     ],
-    ["too many digests", { type: "digest", digests: Array(databasesPerDigestMax + 1).fill(digestOf(id)) }],
-    ["no digests", { type: "digest", digests: [] }],
+    [
+      "too many digests",
+      { type: "digest", continues: false, digests: Array(databasesPerDigestMax + 1).fill(digestOf(id)) },
+    ],
     ["a short signature", { type: "join", database: id, invite: keyOf(1), signature: new Uint8Array(63) }],
   ];
   test.each(tooMany)("%s", (_what, message) => {
@@ -61,7 +64,7 @@ describe("[MESSAGE-1] refused are", () => {
   });
 
   test.each([
-    ["an unknown kind", [8, 2]],
+    ["an unknown kind", [13, 2]],
     ["a kind with too few fields", [0, 1]],
     ["a kind with too many fields", [7, 3]],
     ["no kind", [0, 0]],
@@ -74,8 +77,9 @@ describe("[MESSAGE-1] refused are", () => {
 
   test("digests that end within one", () => {
     const writer = new CborWriter();
-    writer.array(2);
+    writer.array(3);
     writer.uint(0);
+    writer.boolean(false);
     writer.bytes(new Uint8Array(19));
     expect(decodeMessage(writer.finish())).toMatchObject({ ok: false, failure: { code: "MESSAGE_MALFORMED" } });
   });
@@ -87,5 +91,22 @@ describe("[MESSAGE-1] refused are", () => {
 
 test("[MESSAGE-3] a digest takes 18 bytes a database", () => {
   const digests = Array.from({ length: 100 }, () => ({ prefix: prefixOf(id), digest: shortDigest(id) }));
-  expect(encodeMessage({ type: "digest", digests }).length).toBe(5 + 18 * 100);
+  expect(encodeMessage({ type: "digest", continues: false, digests }).length).toBe(6 + 18 * 100);
+});
+
+test("[MESSAGE-4] the answer to a digest takes one bit a database", () => {
+  const size = (count: number): number =>
+    encodeMessage({ type: "same", number: 1, bits: Array(count).fill(true) }).length;
+  expect([size(8), size(9), size(1_000)]).toEqual([6, 7, 133]);
+});
+
+test("[MESSAGE-1] an answer whose spare bits are not 0 is refused", () => {
+  const bytes = encodeMessage({ type: "same", number: 1, bits: [true] });
+  bytes[bytes.length - 1] = 3;
+  expect(decodeMessage(bytes)).toMatchObject({ ok: false, failure: { code: "MESSAGE_MALFORMED" } });
+});
+
+test("[MESSAGE-1] a digest of another length is refused", () => {
+  const stored: Message = { type: "stored", database: id, number: 1, complete: true, digest: "ab".repeat(5) };
+  expect(decodeMessage(encodeMessage(stored))).toMatchObject({ ok: false, failure: { code: "MESSAGE_MALFORMED" } });
 });

@@ -1,52 +1,44 @@
 /**
  * The messages of a session, after the handshake: positional CBOR arrays, the kind first.
  *
- *   digest       what each shared database holds, shortened. Equal: nothing to do.
+ *   digest       what each shared database holds, shortened. `continues`: more of this greeting follows in another one.
  *   frontier     the heads of one database; one that asks is answered with another, and both with the entries that are missing.
+ *                With `since` only the authors whose heads are not as they were when both held that.
  *   skeleton     sampled entries of one author's chain, to find where a fork left it.
- *   entries      one numbered batch; `left` entries follow in later ones.
+ *   entries      one numbered batch; `left` entries follow in later ones. The last one says what the sender holds.
  *   stored       every batch up to this number is durable on the other side.
  *   want         entries by id, to fill a hole.
  *   join         a proof of a ticket's secret, from somebody who wants in.
  *   unavailable  the answer to a join that leads to nothing, whatever the reason.
+ *   same         the answer to a digest: for each of its databases whether the other side holds the same.
+ *   flow         please send no more batches of a database, or go on.
+ *   ping, pong   is somebody there?
+ *   pace         how much the sender of this wants to receive at most.
  *
  * [MESSAGE-1] Decoding is strict and bounded: another form, another order or more than the limits is refused with a code.
  * [MESSAGE-2] Encoding what was decoded gives the same bytes.
- * [MESSAGE-3] A digest takes 18 bytes a database: the first 6 bytes of its id, and the first 12 of the SHA-256 of its frontier.
  *
- * 100 databases are greeted in 1.8 kB. Ids that begin alike are compared as well, which costs a needless comparison; two
- * frontiers with the same 12 bytes take 2^48 signatures to make, and the next entry tells them apart.
+ * What is shortened in them, and how, is in short-digest.ts.
  */
 import { CborReader } from "../cbor-reader.ts";
 import { CborWriter } from "../cbor-writer.ts";
-import { attempt, type Result, TidemarkError, unreachable } from "../errors.ts";
+import { attempt, type Result, unreachable } from "../errors.ts";
 import { type Frontier, type Head, readFrontier, writeFrontier } from "../frontier.ts";
-import { type DatabaseId, type EntryId, encodeHex, type PublicKey, writeHex } from "../ids.ts";
-import { databasesPerDigestMax, messageBytesMax, samplesMax, wantsMax } from "../limits.ts";
-
-const prefixBytesLength = 6;
-const digestBytesLength = 12;
-const itemBytesLength: number = prefixBytesLength + digestBytesLength;
-
-export interface DatabaseDigest {
-  /** How the database's id begins: see `prefixOf`. */
-  readonly prefix: string;
-  /** How the digest of its frontier begins: see `shortDigest`. */
-  readonly digest: string;
-}
-
-/** The part of a database's id that a digest names it by, as hex. */
-export function prefixOf(database: DatabaseId): string {
-  return database.slice(0, 2 * prefixBytesLength);
-}
-
-/** The part of a frontier's digest that is compared, as hex. */
-export function shortDigest(digest: string): string {
-  return digest.slice(0, 2 * digestBytesLength);
-}
+import type { DatabaseId, EntryId, PublicKey } from "../ids.ts";
+import { messageBytesMax, samplesMax, wantsMax } from "../limits.ts";
+import {
+  type DatabaseDigest,
+  malformed,
+  readBits,
+  readDigests,
+  readShortDigest,
+  writeBits,
+  writeDigests,
+  writeShortDigest,
+} from "./short-digest.ts";
 
 export type Message =
-  | { readonly type: "digest"; readonly digests: readonly DatabaseDigest[] }
+  | { readonly type: "digest"; readonly continues: boolean; readonly digests: readonly DatabaseDigest[] }
   | FrontierMessage
   | {
       readonly type: "skeleton";
@@ -55,16 +47,23 @@ export type Message =
       readonly samples: readonly Head[];
     }
   | EntriesMessage
-  | { readonly type: "stored"; readonly database: DatabaseId; readonly number: number }
+  | StoredMessage
   | { readonly type: "want"; readonly database: DatabaseId; readonly ids: readonly EntryId[] }
   | JoinMessage
-  | { readonly type: "unavailable"; readonly database: DatabaseId };
+  | { readonly type: "unavailable"; readonly database: DatabaseId }
+  | SameMessage
+  | { readonly type: "flow"; readonly database: DatabaseId; readonly paused: boolean }
+  | { readonly type: "ping" | "pong"; readonly id: number }
+  /** 0: as much as there is. */
+  | { readonly type: "pace"; readonly bytesPerSecond: number };
 
 export interface FrontierMessage {
   readonly type: "frontier";
   readonly database: DatabaseId;
   /** True when the other side's frontier is wanted in return. */
   readonly asks: boolean;
+  /** What both held when they last held the same, shortened: authors that are left out are as they were. Empty: all are here. */
+  readonly since: string;
   readonly frontier: Frontier;
 }
 
@@ -75,8 +74,30 @@ export interface EntriesMessage {
   readonly number: number;
   /** How many entries the sender still has queued after this batch. */
   readonly left: number;
+  /** Their bytes. */
+  readonly leftBytes: number;
+  /** What the sender holds, shortened, when nothing is left; else empty. */
+  readonly digest: string;
   /** See batch.ts. */
   readonly batch: Uint8Array;
+}
+
+export interface StoredMessage {
+  readonly type: "stored";
+  readonly database: DatabaseId;
+  readonly number: number;
+  /** Every entry of the batches since the last `stored` was accepted and is durable; false: some wait, or were refused. */
+  readonly complete: boolean;
+  /** What the sender holds, shortened, when no more batches were announced to it; else empty. */
+  readonly digest: string;
+}
+
+export interface SameMessage {
+  readonly type: "same";
+  /** Which digest message of the other side this answers, in the order in which they came, from 1. One in which nothing is the same is not answered. */
+  readonly number: number;
+  /** One for each item of the digest, in its order. False also where nothing may be told. */
+  readonly bits: readonly boolean[];
 }
 
 export interface JoinMessage {
@@ -88,43 +109,74 @@ export interface JoinMessage {
   readonly signature: Uint8Array;
 }
 
-const kinds = ["digest", "frontier", "skeleton", "entries", "stored", "want", "join", "unavailable"] as const;
+const kinds = [
+  "digest",
+  "frontier",
+  "skeleton",
+  "entries",
+  "stored",
+  "want",
+  "join",
+  "unavailable",
+  "same",
+  "flow",
+  "ping",
+  "pong",
+  "pace",
+] as const;
 /** How many items follow the kind. */
 const fields: Readonly<Record<Message["type"], number>> = {
-  digest: 1,
-  frontier: 3,
+  digest: 2,
+  frontier: 4,
   skeleton: 3,
-  entries: 4,
-  stored: 2,
+  entries: 6,
+  stored: 4,
   want: 2,
   join: 3,
   unavailable: 1,
+  same: 3,
+  flow: 2,
+  ping: 1,
+  pong: 1,
+  pace: 1,
 };
 const itemsMax: number = 1 + Math.max(...Object.values(fields));
 
+/** Messages that are about one database, which they name first. */
+type ScopedMessage = Extract<Message, { readonly database: DatabaseId }>;
+
 export function encodeMessage(message: Message): Uint8Array {
-  const writer = new CborWriter(message.type === "entries" ? 64 + message.batch.length : 256);
+  const writer = new CborWriter(message.type === "entries" ? 96 + message.batch.length : 256);
   writer.array(1 + fields[message.type]);
   writer.uint(kinds.indexOf(message.type));
-  if (message.type === "digest") writeDigests(writer, message.digests);
-  else writeScoped(writer, message);
+  switch (message.type) {
+    case "digest":
+      writer.boolean(message.continues);
+      writeDigests(writer, message.digests);
+      break;
+    case "same":
+      writer.uint(message.number);
+      writeBits(writer, message.bits);
+      break;
+    case "ping":
+    case "pong":
+      writer.uint(message.id);
+      break;
+    case "pace":
+      writer.uint(message.bytesPerSecond);
+      break;
+    default:
+      writeScoped(writer, message);
+  }
   return writer.finish();
 }
 
-function writeDigests(writer: CborWriter, digests: readonly DatabaseDigest[]): void {
-  const bytes = new Uint8Array(itemBytesLength * digests.length);
-  for (const [i, { prefix, digest }] of digests.entries()) {
-    writeHex(prefix, bytes, i * itemBytesLength);
-    writeHex(digest, bytes, i * itemBytesLength + prefixBytesLength);
-  }
-  writer.bytes(bytes);
-}
-
-function writeScoped(writer: CborWriter, message: Exclude<Message, { readonly type: "digest" }>): void {
+function writeScoped(writer: CborWriter, message: ScopedMessage): void {
   writer.link(message.database);
   switch (message.type) {
     case "frontier":
       writer.boolean(message.asks);
+      writeShortDigest(writer, message.since);
       writeFrontier(writer, message.frontier);
       break;
     case "skeleton":
@@ -134,10 +186,14 @@ function writeScoped(writer: CborWriter, message: Exclude<Message, { readonly ty
     case "entries":
       writer.uint(message.number);
       writer.uint(message.left);
+      writer.uint(message.leftBytes);
+      writeShortDigest(writer, message.digest);
       writer.bytes(message.batch);
       break;
     case "stored":
       writer.uint(message.number);
+      writer.boolean(message.complete);
+      writeShortDigest(writer, message.digest);
       break;
     case "want":
       writer.array(message.ids.length);
@@ -146,6 +202,9 @@ function writeScoped(writer: CborWriter, message: Exclude<Message, { readonly ty
     case "join":
       writer.publicKey(message.invite);
       writer.bytes(message.signature);
+      break;
+    case "flow":
+      writer.boolean(message.paused);
       break;
     case "unavailable":
       break;
@@ -177,23 +236,42 @@ export function decodeMessage(bytes: Uint8Array): Result<Message> {
 }
 
 function readBody(reader: CborReader, type: Message["type"]): Message {
-  if (type === "digest") return { type, digests: readDigests(reader) };
+  switch (type) {
+    case "digest":
+      return { type, continues: reader.boolean(), digests: readDigests(reader) };
+    case "same":
+      return { type, number: reader.uint(), bits: readBits(reader) };
+    case "ping":
+    case "pong":
+      return { type, id: reader.uint() };
+    case "pace":
+      return { type, bytesPerSecond: reader.uint() };
+    default:
+      return readScoped(reader, type);
+  }
+}
+
+function readScoped(reader: CborReader, type: ScopedMessage["type"]): ScopedMessage {
   const database = reader.link();
   switch (type) {
-    case "frontier":
-      return { type, database, asks: reader.boolean(), frontier: readFrontier(reader) };
+    case "frontier": {
+      const asks = reader.boolean();
+      return { type, database, asks, since: readShortDigest(reader), frontier: readFrontier(reader) };
+    }
     case "skeleton":
       return { type, database, author: reader.publicKey(), samples: readSamples(reader) };
-    case "entries": {
+    case "entries":
+      return { type, database, ...readBatch(reader) };
+    case "stored": {
       const number = reader.uint();
-      return { type, database, number, left: reader.uint(), batch: reader.bytes(messageBytesMax) };
+      return { type, database, number, complete: reader.boolean(), digest: readShortDigest(reader) };
     }
-    case "stored":
-      return { type, database, number: reader.uint() };
     case "want":
       return { type, database, ids: readList(reader, wantsMax, () => reader.link()) };
     case "join":
       return { type, database, invite: reader.publicKey(), signature: reader.fixedBytes(64) };
+    case "flow":
+      return { type, database, paused: reader.boolean() };
     case "unavailable":
       return { type, database };
     default:
@@ -201,15 +279,11 @@ function readBody(reader: CborReader, type: Message["type"]): Message {
   }
 }
 
-function readDigests(reader: CborReader): readonly DatabaseDigest[] {
-  const bytes = reader.bytes(databasesPerDigestMax * itemBytesLength);
-  if (bytes.length === 0 || bytes.length % itemBytesLength !== 0) throw malformed("digests");
-  const digests: DatabaseDigest[] = [];
-  for (let at = 0; at < bytes.length; at += itemBytesLength) {
-    const [from, to] = [at + prefixBytesLength, at + itemBytesLength];
-    digests.push({ prefix: encodeHex(bytes.subarray(at, from)), digest: encodeHex(bytes.subarray(from, to)) });
-  }
-  return digests;
+function readBatch(reader: CborReader): Omit<EntriesMessage, "type" | "database"> {
+  const number = reader.uint();
+  const left = reader.uint();
+  const leftBytes = reader.uint();
+  return { number, left, leftBytes, digest: readShortDigest(reader), batch: reader.bytes(messageBytesMax) };
 }
 
 function readSamples(reader: CborReader): readonly Head[] {
@@ -223,8 +297,4 @@ function readList<T>(reader: CborReader, max: number, readItem: () => T): readon
   const items: T[] = [];
   for (let left = reader.array(max); left > 0; left--) items.push(readItem());
   return items;
-}
-
-function malformed(field: string): TidemarkError {
-  return new TidemarkError("MESSAGE_MALFORMED", { field, got: "another form", expected: "a session message" });
 }

@@ -5,6 +5,7 @@ import type { Node } from "../graph.ts";
 import type { DatabaseId, EntryId, PublicKey, Sha256 } from "../ids.ts";
 import type { Replica } from "../replica.ts";
 import type { Power } from "../store/power.ts";
+import type { Cursor } from "./cursor.ts";
 
 export interface SessionOptions {
   readonly self: PublicKey;
@@ -14,10 +15,37 @@ export interface SessionOptions {
   /** The databases that are open here; an empty replica is one that is being joined. */
   readonly replicas: ReadonlyMap<DatabaseId, Replica>;
   readonly sha256: Sha256;
+  /** Whether we opened the channel: then we greet first. */
+  readonly initiator: boolean;
+  /** Whether the database is synced with this peer at all. One that is not is as one that is not here. */
+  readonly shares: (database: DatabaseId) => boolean;
+  /** What both held when they last agreed, in whichever session; asked once a session and database. */
+  readonly cursor: (database: DatabaseId) => Cursor | undefined;
+  readonly settings: () => LaneSettings;
+  /** How many bytes of batches may be under way to this peer; one batch always may. */
+  readonly windowBytes: () => number;
+  /** Whether our own copy of an entry can be sent: the disk may have lost it. */
+  readonly isIntact: (database: DatabaseId, node: Node) => boolean;
+  /** Whether new entries of the database are pushed by themselves; otherwise only on `flush` and `resumed`. */
+  readonly onCommit: (database: DatabaseId) => boolean;
+}
+
+/** How entries gather and are cut into batches. What is above the protocol's limits, or below one, counts as that. */
+export interface LaneSettings {
+  /** New entries wait for this many of them, this many bytes, or this long, whichever comes first. */
+  readonly flushEntries: number;
+  readonly flushBytes: number;
+  readonly flushAgeMs: number;
+  /** Ranges of the log that may wait for one peer and database before pushing gives way to comparing. */
+  readonly queueRanges: number;
+  readonly batchEntries: number;
+  readonly batchBytes: number;
 }
 
 export type SessionEvent =
   | { readonly type: "started" }
+  /** Compare all databases again, or one: after the channel was changed for another, and from time to time. */
+  | { readonly type: "resumed"; readonly database?: DatabaseId }
   | { readonly type: "received"; readonly bytes: Uint8Array }
   /** Entries of a database became durable here, from whatever source. */
   | { readonly type: "announced"; readonly database: DatabaseId; readonly nodes: readonly Node[] }
@@ -38,7 +66,21 @@ export type SessionEvent =
       readonly database: DatabaseId;
       readonly invite: PublicKey;
       readonly valid: boolean;
-    };
+    }
+  /** Send these, though the peer may have them: before everything else of the database when `first`. */
+  | {
+      readonly type: "queued";
+      readonly database: DatabaseId;
+      readonly nodes: readonly Node[];
+      readonly first: boolean;
+    }
+  /** What gathers is sent now: on demand, and when the time of a `flushAfter` has passed. */
+  | { readonly type: "flush"; readonly database: DatabaseId }
+  /** The peer is asked to hold back what it sends, or to go on. */
+  | { readonly type: "flowing"; readonly database: DatabaseId; readonly paused: boolean }
+  | { readonly type: "pinged"; readonly id: number }
+  /** The peer is told how much we want to receive at most; 0: as much as there is. */
+  | { readonly type: "pacing"; readonly bytesPerSecond: number };
 
 /** The peer's batch `number` was judged, and what was accepted of it is durable. Comes in the order of the numbers. */
 export interface BatchStored {
@@ -58,7 +100,10 @@ export type SessionEffect =
       readonly type: "serve";
       readonly database: DatabaseId;
       readonly number: number;
+      /** What is said in that message: how many entries and bytes are left after it, and what we hold; see message.ts. */
       readonly left: number;
+      readonly leftBytes: number;
+      readonly digest: string;
       readonly nodes: readonly Node[];
     }
   /** Check and judge these; answer with `batchStored`. */
@@ -67,6 +112,8 @@ export type SessionEffect =
       readonly database: DatabaseId;
       readonly number: number;
       readonly entries: readonly Entry[];
+      /** How many are said to follow in later batches. */
+      readonly left: number;
     }
   | {
       readonly type: "checkJoin";
@@ -77,10 +124,29 @@ export type SessionEffect =
     }
   | { readonly type: "grant"; readonly database: DatabaseId; readonly key: PublicKey; readonly power: Power }
   | { readonly type: "refusedJoin"; readonly database: DatabaseId }
-  /** Entries that came in since the comparison, and how many it is in all. */
-  | { readonly type: "progress"; readonly database: DatabaseId; readonly received: number; readonly total: number }
+  /** What came in since the comparison, and how much it is in all. Bytes are those of whole entries. */
+  | {
+      readonly type: "progress";
+      readonly database: DatabaseId;
+      readonly receivedEntries: number;
+      readonly totalEntries: number;
+      readonly receivedBytes: number;
+      readonly totalBytes: number;
+    }
   /** Everything the peer had when we compared is durable here. */
   | { readonly type: "caughtUp"; readonly database: DatabaseId }
+  /** The peer has confirmed every entry at positions below `through` as durable there. Only grows. */
+  | { readonly type: "held"; readonly database: DatabaseId; readonly through: number }
+  /** Both hold the same: the frontier of our entries below `position`, whose digest this is (64 hex digits). */
+  | { readonly type: "agreed"; readonly database: DatabaseId; readonly digest: string; readonly position: number }
+  /** Step `flush` in so many milliseconds, unless a later one comes. */
+  | { readonly type: "flushAfter"; readonly database: DatabaseId; readonly ms: number }
+  /** The answer to our ping. */
+  | { readonly type: "ponged"; readonly id: number }
+  /** The peer wants to receive at most this much; 0: as much as there is. */
+  | { readonly type: "paced"; readonly bytesPerSecond: number }
+  /** Too much waited for this peer: so many entries are left to the comparison that follows. */
+  | { readonly type: "overflowed"; readonly database: DatabaseId; readonly entries: number }
   /** `unconfirmed` or `phase` of a lane changed. */
   | { readonly type: "lanesChanged"; readonly database: DatabaseId }
   | { readonly type: "allowLargeMessages" }

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { arbitraryMessage } from "../../testing/arbitrary-message.ts";
 import { SeededRandom } from "../../testing/random.ts";
-import { Conversation, Line, Site } from "../../testing/sites.ts";
+import { Conversation, Line, openHanded, Site } from "../../testing/sites.ts";
 import { arbitraryWorld, growWorld } from "../../testing/world.ts";
 import { keyOf, rowParts, sealRoot, setPower, settingsParts, startMs, Writer } from "../../testing/writers.ts";
 import type { VouchedEntry } from "../entry.ts";
@@ -23,6 +23,9 @@ function database(ops: readonly SettingsOp[], rows = 0): { readonly id: Database
   owner.store();
   return { id: root.id, owner };
 }
+
+/** What an initiator says that has nothing to share. */
+const emptyGreeting: Message = { type: "digest", continues: false, digests: [] };
 
 function sites(count: number): readonly Site[] {
   return Array.from({ length: count }, (_, i) => new Site(i, sha256));
@@ -48,7 +51,7 @@ describe("[SESSION-1] a stranger", () => {
     fc.assert(
       fc.property(fc.array(message, { maxLength: 12 }), (messages) => {
         const replies = [new Map([[id, owner.replica]]), new Map()].map((replicas) => {
-          const session = new Session({ self: keyOf(0), peer, transcript: new Uint8Array(32), replicas, sha256 });
+          const session = new Session({ ...openHanded, self: keyOf(0), peer, replicas, sha256 });
           const events = messages.map((each) => ({ type: "received" as const, bytes: encodeMessage(each) }));
           return [{ type: "started" as const }, ...events].flatMap((event) => session.step(event));
         });
@@ -61,7 +64,7 @@ describe("[SESSION-1] a stranger", () => {
   });
 
   test("with permission is answered, so that the test above can see a difference", () => {
-    const options = { self: keyOf(0), peer: keyOf(1), transcript: new Uint8Array(32), sha256 };
+    const options = { ...openHanded, self: keyOf(0), peer: keyOf(1), sha256 };
     const session = new Session({ ...options, replicas: new Map([[id, owner.replica]]) });
     expect(session.step({ type: "started" }).map(({ type }) => type)).toEqual(["allowLargeMessages", "send"]);
   });
@@ -74,7 +77,7 @@ describe("[SESSION-1] a stranger", () => {
     stranger.open(admin.id, admin.owner.entries);
     const [line] = Line.pair(joiner, stranger);
     line.step({ type: "joining", database: admin.id, invite: keyOf(7), signature: new Uint8Array(64) });
-    line.back.send(encodeMessage({ type: "frontier", database: admin.id, asks: true, frontier: new Map() }));
+    line.back.send(encodeMessage({ type: "frontier", database: admin.id, asks: true, since: "", frontier: new Map() }));
     line.back.deliver();
     expect(line.sent).toMatchObject([{ type: "join" }, { type: "frontier", frontier: new Map() }]);
     expect(host.lines).toEqual([]);
@@ -103,7 +106,7 @@ describe("[SESSION-9] somebody who wants in", () => {
   }
 
   function expectRefused({ lines, talk, id }: ReturnType<typeof join>): void {
-    expect(lines[0].sent).toEqual([{ type: "unavailable", database: id }]);
+    expect(lines[0].sent).toEqual([emptyGreeting, { type: "unavailable", database: id }]);
     expect(lines[1].happened).toContain("refusedJoin");
     expect(talk.sites[1]?.replica(id).graph.size).toBe(0);
   }
@@ -198,7 +201,7 @@ describe("[SESSION-10] a peer that may no longer read", () => {
     expect([lines[0].isOver, lines[0].failure, lines[0].sent.length]).toEqual([true, undefined, before]);
     const again = talk.connect(host, reader);
     talk.run();
-    expect([sent(again[0]), again[0].isOver]).toEqual([[], false]);
+    expect([again[0].sent, again[0].isOver]).toEqual([[emptyGreeting], false]);
     expect(reader.replica(id).graph.size).toBe(4);
   });
 });
@@ -214,7 +217,7 @@ test("[SESSION-4] pushes are not lost when one site learns later than the other 
   const talk = new Conversation(host, early, late);
   const lines = talk.connect(early, late);
   talk.run();
-  expect([sent(lines[0]), sent(lines[1])]).toEqual([[], ["digest"]]);
+  expect([lines[0].sent, sent(lines[1])]).toEqual([[emptyGreeting], ["digest"]]);
   talk.connect(host, early);
   talk.run();
   early.write(id, rowParts("from early"));
@@ -260,12 +263,12 @@ test("[SESSION-6] entries of a database that the peer may not read, and that we 
   const { id, owner } = database([], 3);
   const world = growWorld([], 1, sha256, false);
   const replicas = new Map([[id, owner.replica]]);
-  const session = new Session({ self: keyOf(0), peer: keyOf(6), transcript: new Uint8Array(32), replicas, sha256 });
+  const session = new Session({ ...openHanded, self: keyOf(0), peer: keyOf(6), replicas, sha256 });
   const effects = [id, world.database].flatMap((database): readonly SessionEffect[] => {
     const garbage = Uint8Array.of(1, 2, 3);
     return session.step({
       type: "received",
-      bytes: encodeMessage({ type: "entries", database, number: 7, left: 0, batch: garbage }),
+      bytes: encodeMessage({ type: "entries", database, number: 7, left: 0, leftBytes: 0, digest: "", batch: garbage }),
     });
   });
   expect(effects).toEqual([]);

@@ -44,13 +44,13 @@ function typesOf(lines: readonly Line[]): readonly Message["type"][] {
   return lines.flatMap((line) => line.sent.map(({ type }) => type));
 }
 
-test("[SESSION-2] equal digests cost one message each way", () => {
+test("[SESSION-2] equal digests cost one message and its answer", () => {
   const world = growWorld([{ type: "write", writer: 0, row: 1, value: 1 }], 2, sha256, false);
   world.writers[1]?.receive(world.entries);
   const { talk, lines } = meet(world, 2);
   talk.run();
   expectAgreement(talk, world.database);
-  expect(lines.map((line) => line.sent.map(({ type }) => type))).toEqual([["digest"], ["digest"]]);
+  expect(lines.map((line) => line.sent.map(({ type }) => type))).toEqual([["digest"], ["same"]]);
 });
 
 test("[SESSION-3] in whatever order things happen two sites converge, and exactly the missing entries travel, once", () => {

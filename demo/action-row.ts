@@ -1,0 +1,51 @@
+/** A row of buttons that follows what can be done at present, without taking the focus away from whoever is there. */
+import { element } from "./element.ts";
+
+export interface Action {
+  readonly label: string;
+  /** Said, not shown: what it is about, where several rows offer the same. */
+  readonly about?: string;
+  run(): Promise<unknown>;
+}
+
+export class ActionRow {
+  readonly element: HTMLElement = element("div", { class: "action-row" });
+  #actions: readonly Action[] = [];
+  #isBusy = false;
+
+  show(actions: readonly Action[]): void {
+    const before = this.#actions.map(nameOf).join("\n");
+    this.#actions = actions;
+    this.element.hidden = actions.length === 0;
+    if (before === actions.map(nameOf).join("\n")) return;
+    const focused = [...this.element.children].find((button) => button === document.activeElement);
+    const buttons = actions.map((action, i) => this.#button(action, i));
+    this.element.replaceChildren(...buttons);
+    if (focused === undefined) return;
+    // What was pressed is gone: its opposite, which comes first, is what somebody who listens looks for.
+    const same = buttons.find(({ textContent }) => textContent === focused.textContent);
+    (same ?? buttons[0])?.focus();
+  }
+
+  #button({ label, about }: Action, i: number): HTMLElement {
+    const unseen = about === undefined ? [] : [element("span", { class: "unseen" }, `: ${about}`)];
+    const button = element("button", { type: "button", class: "small" }, label, ...unseen);
+    button.addEventListener("click", () => void this.#run(i));
+    return button;
+  }
+
+  /** One at a time: a button that is disabled meanwhile would lose the focus. */
+  async #run(i: number): Promise<void> {
+    if (this.#isBusy) return;
+    this.#isBusy = true;
+    try {
+      await this.#actions[i]?.run();
+    } finally {
+      this.#isBusy = false;
+    }
+  }
+}
+
+function nameOf({ label, about }: Action): string {
+  return `${label}: ${about}`;
+}

@@ -1,0 +1,142 @@
+/** What the parts of a session share: lanes, what may be said to whom, and the effects of the present step. */
+import type { Failure } from "../errors.ts";
+import type { DatabaseId, PublicKey } from "../ids.ts";
+import type { Replica } from "../replica.ts";
+import type { Cursor } from "./cursor.ts";
+import { Lane } from "./lane.ts";
+import { Lanes } from "./lanes.ts";
+import { encodeMessage, type Message } from "./message.ts";
+import type { SessionEffect, SessionOptions } from "./session-event.ts";
+import { shortDigest } from "./short-digest.ts";
+
+export class SessionState {
+  readonly options: SessionOptions;
+  readonly lanes: Lanes = new Lanes();
+  /** What we asked this peer to let us join: until that is settled we do not know that it may read it. */
+  readonly joining: Set<DatabaseId> = new Set();
+  /** What the peer is to hold back with, and is told of when it speaks of it: before it might not let us say so. */
+  readonly heldBack: Set<DatabaseId> = new Set();
+  /** Lanes of which something is to be told at the end of the step. */
+  readonly #changed = new Set<Lane>();
+  #effects: SessionEffect[] = [];
+  #ended = false;
+  #allowsLarge = false;
+
+  constructor(options: SessionOptions) {
+    this.options = options;
+  }
+
+  get peer(): PublicKey {
+    return this.options.peer;
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** The effects since the last time. */
+  takeEffects(): readonly SessionEffect[] {
+    for (const lane of this.#changed) this.#report(lane);
+    this.#changed.clear();
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
+  }
+
+  /** Undefined for one that is not here, or that is not synced with this peer: no difference can be seen from outside. */
+  replica(database: DatabaseId): Replica | undefined {
+    return this.options.shares(database) ? this.options.replicas.get(database) : undefined;
+  }
+
+  /** Whether the peer may be told of the database and sent its entries. */
+  isReadable(database: DatabaseId): boolean {
+    return this.replica(database)?.authority.mayRead(this.peer) ?? false;
+  }
+
+  /** Those that the peer may be told of. */
+  readable(): readonly DatabaseId[] {
+    return [...this.options.replicas.keys()].filter((database) => this.isReadable(database));
+  }
+
+  /** Whether what the peer says about the database is listened to. */
+  isWelcome(database: DatabaseId): boolean {
+    const replica = this.replica(database);
+    if (replica === undefined) return false;
+    return replica.graph.size === 0 || this.joining.has(database) || this.isReadable(database);
+  }
+
+  /** The lane of a database that is here. */
+  lane(database: DatabaseId): Lane {
+    const known = this.lanes.get(database);
+    if (known !== undefined) return known;
+    const replica = this.options.replicas.get(database);
+    if (replica === undefined) throw new Error("Tidemark bug: asked for a database that is not open");
+    const { sha256, cursor } = this.options;
+    const lane = new Lane(replica, sha256, () => cursor(database));
+    this.lanes.add(lane);
+    return lane;
+  }
+
+  /** Of what is durable here. */
+  digest({ replica }: Lane): string {
+    return shortDigest(replica.digest());
+  }
+
+  /** The peer is told of the database: from now on it may send what is large. */
+  share(lane: Lane): void {
+    lane.isShared = true;
+    this.allowLarge();
+  }
+
+  allowLarge(): void {
+    if (this.#allowsLarge) return;
+    this.#allowsLarge = true;
+    this.emit({ type: "allowLargeMessages" });
+  }
+
+  /** What we hold, for a message that says so: shortened, or empty when the peer may not be told. */
+  say(lane: Lane): string {
+    if (!this.isReadable(lane.database)) return "";
+    this.share(lane);
+    lane.ground.say(this.present(lane));
+    return lane.ground.said;
+  }
+
+  /** What is durable here now. */
+  present({ replica }: Lane): Cursor {
+    return { digest: replica.digest(), position: replica.stored };
+  }
+
+  /** `unconfirmed` or `phase` of the lane is different now, or what the peer holds. */
+  changed(lane: Lane): void {
+    this.#changed.add(lane);
+  }
+
+  send(message: Message): void {
+    this.emit({ type: "send", bytes: encodeMessage(message) });
+  }
+
+  emit(effect: SessionEffect): void {
+    if (!this.#ended) this.#effects.push(effect);
+  }
+
+  refuse(got: string, expected: string): void {
+    this.fail({ code: "MESSAGE_UNEXPECTED", details: { got, expected } });
+  }
+
+  fail(failure: Failure): void {
+    this.end({ type: "fail", failure });
+  }
+
+  /** The last effect of this session, and the only one of its step. */
+  end(effect: Extract<SessionEffect, { readonly type: "end" | "fail" }>): void {
+    this.#effects = [effect];
+    this.#ended = true;
+  }
+
+  #report({ database, delivery }: Lane): void {
+    const through = delivery.advance();
+    if (through !== undefined) this.emit({ type: "held", database, through });
+    this.emit({ type: "lanesChanged", database });
+  }
+}

@@ -1,0 +1,80 @@
+/** Collects what the status of a database is made from. */
+import { aheadMs } from "../core/clock.ts";
+import type { DatabaseId } from "../core/ids.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { BlockInput, BlockPeer } from "./blocked-by.ts";
+import type { OpenDatabase } from "./database.ts";
+import type { Path } from "./path.ts";
+import { type DatabaseStatus, databaseStatus, type PeerLane } from "./status.ts";
+import type { Sync } from "./sync.ts";
+
+export function statusOf(database: OpenDatabase, sync: Sync, clock: Clock): DatabaseStatus {
+  const { id, record, replica } = database;
+  return databaseStatus({
+    name: record.name,
+    entries: replica.graph.size,
+    saved: replica.stored,
+    pending: sync.holdings.pending(id),
+    heldBy: sync.holdings.heldBy(id),
+    jobs: sync.jobs.live(id).map((job) => sync.jobInfo(job)),
+    relays: sync.transports.relays(),
+    relations: sync.registry.relations({ database: id }),
+    agreedMs: sync.agreedMs(id),
+    lanes: lanesOf(id, sync),
+    block: blockInput(database, sync, clock),
+  });
+}
+
+function lanesOf(database: DatabaseId, { peers }: Sync): readonly PeerLane[] {
+  return peers.all().flatMap(({ key, channel, session }) => {
+    const lane = session?.lane(database);
+    return key === undefined || lane === undefined ? [] : [{ ...lane, key, path: channel.path }];
+  });
+}
+
+function blockInput(database: OpenDatabase, sync: Sync, clock: Clock): BlockInput {
+  const { id, record, replica } = database;
+  const { earlyCount, latest } = replica.pending;
+  const running = sync.transports.all().filter(({ type, isRunning }) => isRunning && type !== "webrtc");
+  return {
+    isOnline: sync.peers.online,
+    ways: running.length + sync.rooms.relaysOf(record).length,
+    isEnabled: sync.preferences.combined(id).enabled,
+    isReady: record.ticket === undefined,
+    permission: database.permission,
+    storageError: sync.storageError(id),
+    heldBack: { entries: earlyCount, aheadMs: latest === undefined ? 0 : aheadMs(latest, clock.now()) },
+    peers: blockPeers(id, sync, clock),
+  };
+}
+
+/** Whoever has the database as far as is known here. */
+function blockPeers(id: DatabaseId, { registry, peers, jobs }: Sync, clock: Clock): readonly BlockPeer[] {
+  const paused = new Set(jobs.live(id).flatMap(({ state, peer }) => (state === "paused" ? [peer] : [])));
+  return registry.relations({ database: id }).flatMap(({ peer: key, state }): BlockPeer[] => {
+    const record = registry.peer(key);
+    if (record === undefined) return [];
+    const path = peers.carrier(key);
+    return [
+      {
+        key,
+        name: record.name,
+        state: record.state,
+        isOff: state === "off",
+        connection: peers.connectionOf(key),
+        isShared: path !== undefined && isShared(path, id, clock),
+        isPaused: path?.session?.lane(id)?.isPaused === true || paused.has(key),
+        lastError: record.lastError,
+      },
+    ];
+  });
+}
+
+/** The peer has said something of the database, or may not have had the time to. */
+export function isShared({ session, sinceMs }: Path, database: DatabaseId, clock: Clock): boolean {
+  const phase = session?.lane(database)?.phase;
+  return phase !== undefined && (phase !== "idle" || clock.now() < sinceMs + answerMs);
+}
+
+/** Whoever has a database says so within a round trip; this is several of a bad one. A guess. */
+export const answerMs = 5_000;

@@ -1,0 +1,545 @@
+/**
+ * Sync as a whole: owns peers, transports and all that is remembered about them, and does what commands say.
+ *
+ * [SYNC-3] Nothing runs before the instance goes online for the first time; every command can be given before.
+ * [SYNC-4] A peer that should make progress and makes none for `stallTimeoutMs` is let go, and everything is compared again when it is back.
+ * [SYNC-5] After `close` every command rejects with INSTANCE_CLOSED; before, what waits for storage is written.
+ * [SYNC-6] What a command changed for good is on disk when it resolves.
+ */
+import { TidemarkError } from "../core/errors.ts";
+import type { Node } from "../core/graph.ts";
+import { type DatabaseId, encodeHex, type PublicKey } from "../core/ids.ts";
+import type { Cursor } from "../core/protocol/cursor.ts";
+import type { SessionEvent } from "../core/protocol/session.ts";
+import type { Replica } from "../core/replica.ts";
+import type { Power } from "../core/store/power.ts";
+import type { RelayStatus } from "../ports/transport.ts";
+import { Agreements } from "./agreements.ts";
+import { Bandwidth } from "./bandwidth.ts";
+import type { CommandHandlers, CommandName, SyncCommands, SyncResults } from "./commands.ts";
+import type { OpenDatabase } from "./database.ts";
+import { loadEpoch } from "./epoch.ts";
+import { EventLog } from "./event-log.ts";
+import { Exchanges } from "./exchanges.ts";
+import { Holdings } from "./holdings.ts";
+import { Hooks } from "./hooks.ts";
+import { Jobs } from "./jobs.ts";
+import { LocalStore } from "./local-store.ts";
+import { Metrics } from "./metrics.ts";
+import type { Path } from "./path.ts";
+import type { ReceiveProgress } from "./path-owner.ts";
+import { Peers } from "./peers.ts";
+import type { EnginePorts } from "./ports.ts";
+import { Preferences } from "./preferences.ts";
+import type { ErrorNote, JobRecord } from "./records.ts";
+import { Registry } from "./registry.ts";
+import { relayTransport } from "./relay-transport.ts";
+import { Rooms } from "./rooms.ts";
+import { applySettings, defaultSettings, type SyncSettings } from "./settings.ts";
+import { isSettled, Settling } from "./settling.ts";
+import { commandHandlers } from "./sync-commands.ts";
+import type { SyncControl, SyncListener, WriteHook } from "./sync-control.ts";
+import type { JobInfo } from "./sync-info.ts";
+import { Transports } from "./transports.ts";
+import { Watchdog } from "./watchdog.ts";
+
+/** What sync needs of the instance, and tells it. */
+export interface SyncOwner extends SyncListener {
+  readonly replicas: ReadonlyMap<DatabaseId, Replica>;
+  database(id: DatabaseId): OpenDatabase | undefined;
+  databases(): Iterable<OpenDatabase>;
+  granted(database: DatabaseId, key: PublicKey, power: Power): Promise<void>;
+  joinRefused(path: Path, database: DatabaseId): void;
+  /** A session with a peer begins. */
+  met(path: Path): void;
+  /** Everything that a peer had is durable here. */
+  caughtUp(database: DatabaseId): void;
+  progressed(database: DatabaseId, progress: ReceiveProgress): void;
+  statusChanged(database: DatabaseId): void;
+  relayChanged(status: RelayStatus): void;
+  reported(error: TidemarkError, database: DatabaseId | undefined): void;
+}
+
+const webrtc = "webrtc";
+
+/** Commands that change what a restart has to find. */
+const remembered: ReadonlySet<CommandName> = new Set([
+  "addPeer",
+  "updatePeer",
+  "removePeer",
+  "addRelation",
+  "removeRelation",
+  "startListening",
+  "stopListening",
+  "addTransport",
+  "removeTransport",
+  "startTransport",
+  "stopTransport",
+  "setPreferences",
+  "removePreferences",
+  "startJob",
+  "pauseJob",
+  "resumeJob",
+  "cancelJob",
+]);
+
+export class Sync implements SyncControl {
+  readonly epoch: string;
+  readonly store: LocalStore;
+  readonly log: EventLog;
+  readonly metrics: Metrics = new Metrics();
+  readonly registry: Registry;
+  readonly preferences: Preferences;
+  readonly transports: Transports;
+  readonly rooms: Rooms;
+  readonly peers: Peers;
+  readonly holdings: Holdings;
+  readonly jobs: Jobs;
+  readonly agreements: Agreements = new Agreements();
+  readonly settling: Settling = new Settling();
+  readonly #ports: EnginePorts;
+  readonly #owner: SyncOwner;
+  readonly #hooks: Hooks;
+  readonly #bandwidth: Bandwidth;
+  readonly #watchdog: Watchdog;
+  readonly #exchanges: Exchanges;
+  readonly #handlers: CommandHandlers;
+  /** When a peer and this device last found that they hold the same, in this run. */
+  readonly #agreedMs = new Map<DatabaseId, number>();
+  /** Why a database could not be stored to or read, until it can be again. */
+  readonly #storageErrors = new Map<DatabaseId, ErrorNote>();
+  /** Batches that were confirmed on a path when that was last looked at. */
+  readonly #confirmed = new WeakMap<Path, number>();
+  /** How the commands under way are told that it is over. */
+  readonly #underWay = new Set<(error: TidemarkError) => void>();
+  #settings: SyncSettings;
+  #closed = false;
+
+  private constructor(ports: EnginePorts, owner: SyncOwner, store: LocalStore, epoch: string) {
+    const { clock, random } = ports;
+    this.epoch = epoch;
+    this.store = store;
+    this.#ports = ports;
+    this.#owner = owner;
+    this.#settings = applySettings(defaultSettings, ports.settings ?? {});
+    const settings = (): SyncSettings => this.#settings;
+    this.log = new EventLog(clock, (event) => owner.logged(event));
+    this.registry = new Registry({ store, clock, changed: () => owner.peersChanged(), settings });
+    this.preferences = new Preferences(store);
+    this.#bandwidth = new Bandwidth(clock, this.#settings);
+    this.transports = this.#createTransports();
+    this.rooms = new Rooms({
+      transports: this.transports,
+      relays: ports.relays,
+      sha256: ports.sha256,
+      failed: (error, database) => this.report(error, database),
+    });
+    this.holdings = new Holdings({
+      registry: this.registry,
+      clock,
+      lost: (peer, database) => this.report(new TidemarkError("PEER_LOST_DATA", { peer, database }), database),
+      changed: (database) => owner.statusChanged(database),
+    });
+    this.jobs = new Jobs({
+      store,
+      clock,
+      random,
+      settings,
+      flow: (peer, database, paused) => this.peers.carrier(peer)?.step({ type: "flowing", database, paused }),
+      ask: (database, peer) => this.#ask(database, peer),
+      changed: (job) => this.#jobChanged(job),
+    });
+    this.#hooks = new Hooks({
+      store,
+      clock,
+      epoch,
+      self: ports.identity.publicKey,
+      stored: (database) => owner.database(database)?.replica.stored ?? 0,
+      read: async (database, from, to) => (await owner.database(database)?.readRange(from, to)) ?? [],
+      failed: (error, database) => this.report(error, database),
+    });
+    this.#watchdog = new Watchdog({
+      clock,
+      stallTimeoutMs: () => this.#settings.stallTimeoutMs,
+      stalled: (key) => this.#stalled(key as PublicKey),
+    });
+    this.#exchanges = new Exchanges({
+      clock,
+      finished: (exchange) => {
+        this.metrics.count(exchange.error === undefined ? "exchanges.finished" : "exchanges.failed");
+        this.registry.exchanged(exchange);
+      },
+    });
+    this.peers = this.#createPeers();
+    this.transports.ensure(webrtc, webrtc);
+    this.#handlers = commandHandlers(this, owner, clock);
+  }
+
+  /** Reads what is remembered. Rejects with a STORAGE_ code. */
+  static async open(ports: EnginePorts, owner: SyncOwner): Promise<Sync> {
+    const { storage, clock, random } = ports;
+    const failed = (error: unknown): void => owner.reported(toProblem(error), undefined);
+    const [epoch, store] = await Promise.all([loadEpoch(storage, random), LocalStore.open({ storage, clock, failed })]);
+    return new Sync(ports, owner, store, epoch);
+  }
+
+  get settings(): SyncSettings {
+    return this.#settings;
+  }
+
+  /** In milliseconds since 1970; undefined: not since the instance was opened. */
+  agreedMs(database: DatabaseId): number | undefined {
+    return this.#agreedMs.get(database);
+  }
+
+  storageError(database: DatabaseId): ErrorNote | undefined {
+    return this.#storageErrors.get(database);
+  }
+
+  /** For how long a peer that should make progress has made none, in milliseconds; 0: it does, or nothing is expected. */
+  silentMs(peer: PublicKey): number {
+    return this.#watchdog.silentMs(peer);
+  }
+
+  jobInfo(job: JobRecord): JobInfo {
+    return { ...job, ...this.jobs.rateOf(job.id) };
+  }
+
+  changeSettings(changes: Partial<SyncSettings>): SyncSettings {
+    this.#settings = applySettings(this.#settings, changes);
+    this.#bandwidth.change(this.#settings);
+    this.#watchdog.changed();
+    this.peers.settingsChanged();
+    return this.#settings;
+  }
+
+  async execute<Name extends CommandName>(
+    name: Name,
+    command: SyncCommands[Name],
+    signal: AbortSignal,
+  ): Promise<SyncResults[Name]> {
+    if (this.#closed) throw this.#closedError();
+    if (signal.aborted) throw new TidemarkError("ABORTED", { call: name });
+    this.metrics.count("commands");
+    const handler = this.#handlers[name] as (
+      command: SyncCommands[Name],
+      signal: AbortSignal,
+    ) => SyncResults[Name] | Promise<SyncResults[Name]>;
+    const run = async (): Promise<SyncResults[Name]> => {
+      const result = await handler(command, signal);
+      // What the user said once is not to be said again after a crash.
+      if (remembered.has(name)) await this.store.flush();
+      return result;
+    };
+    return await this.#untilEnd(run(), name, signal);
+  }
+
+  /** What goes on when nobody waits for it any more. */
+  async #untilEnd<T>(running: Promise<T>, call: string, signal: AbortSignal): Promise<T> {
+    let stop: () => void = () => {};
+    const ended = new Promise<never>((_, reject) => {
+      const abort = (): void => reject(new TidemarkError("ABORTED", { call }));
+      signal.addEventListener("abort", abort);
+      this.#underWay.add(reject);
+      stop = () => {
+        signal.removeEventListener("abort", abort);
+        this.#underWay.delete(reject);
+      };
+    });
+    return await Promise.race([running, ended]).finally(stop);
+  }
+
+  addHook(hook: WriteHook): () => void {
+    if (this.#closed) throw this.#closedError();
+    return this.#hooks.add(hook);
+  }
+
+  setOnline(online: boolean): void {
+    if (this.#closed) return;
+    if (online) this.transports.setOnline(true);
+    this.peers.setOnline(online);
+    if (!online) this.transports.setOnline(false);
+    this.log.log("info", online ? "instance.wentOnline" : "instance.wentOffline", undefined, {});
+  }
+
+  /** The device woke, the network came back, the page is seen again: everything that waits is tried now. */
+  wake(): void {
+    this.peers.wake();
+  }
+
+  // --- What happens to databases here
+
+  opened(database: OpenDatabase): void {
+    const { id, replica, record } = database;
+    this.holdings.opened(id, replica.graph, replica.stored);
+    this.peers.compareEvery(id, this.preferences.combined(id).intervalMs);
+    this.rooms.seek(record);
+    this.peers.stepAll({ type: "offered", database: id });
+    this.#hooks.stored(id);
+  }
+
+  closed(database: DatabaseId, error: unknown): void {
+    this.holdings.closed(database, toProblem(error));
+  }
+
+  announced({ id, replica }: OpenDatabase, nodes: readonly Node[], permissionsChanged: boolean): void {
+    this.metrics.count("entries.stored", nodes.length);
+    this.#storageErrors.delete(id);
+    this.holdings.stored(id, replica.stored);
+    this.step({ type: "announced", database: id, nodes });
+    if (permissionsChanged) this.step({ type: "offered", database: id });
+    this.#hooks.stored(id);
+  }
+
+  step(event: SessionEvent): void {
+    this.peers.stepAll(event);
+  }
+
+  /** A relation, a preference or the state of a peer changed: sessions say what they may say now. */
+  sharingChanged(database: DatabaseId): void {
+    const { intervalMs, onCommit } = this.preferences.combined(database);
+    this.peers.compareEvery(database, intervalMs);
+    this.step({ type: "offered", database });
+    // What gathered while it was not to be pushed.
+    if (onCommit) this.step({ type: "flush", database });
+    this.#owner.statusChanged(database);
+  }
+
+  report(error: unknown, database: DatabaseId | undefined): void {
+    const problem = toProblem(error);
+    this.metrics.count(`problems.${problem.code}`);
+    if (database !== undefined && problem.code.startsWith("STORAGE_"))
+      this.#storageErrors.set(database, { code: problem.code, atMs: this.#ports.clock.now() });
+    this.log.log("warn", "problem.reported", database, { ...problem.details, code: problem.code });
+    this.#owner.reported(problem, database);
+  }
+
+  /** Resolves when all that is remembered is written. Idempotent. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    const error = this.#closedError();
+    // First: what ends because of the end is not why it ended.
+    for (const reject of this.#underWay) reject(error);
+    this.#watchdog.close();
+    this.#hooks.close();
+    this.agreements.close(error);
+    this.settling.close(error);
+    this.holdings.close(error);
+    this.peers.close();
+    await this.transports.close();
+    await this.store.close().catch((reason: unknown) => this.report(reason, undefined));
+  }
+
+  #closedError(): TidemarkError {
+    return new TidemarkError("INSTANCE_CLOSED", { name: this.#ports.name });
+  }
+
+  // --- Transports and peers
+
+  #createTransports(): Transports {
+    const { openNetwork, transports = [] } = this.#ports;
+    return new Transports({
+      builders: [relayTransport((url) => openNetwork(url, () => this.#settings.peersMax)), ...transports],
+      store: this.store,
+      listener: {
+        connected: (channel, expected) => this.peers.take(channel, expected),
+        relayChanged: (status) => {
+          this.log.log("info", "relay.changed", undefined, { state: status.state });
+          this.#owner.relayChanged(status);
+        },
+        started: () => this.peers.transportStarted(),
+        reported: (error) => this.report(error, undefined),
+      },
+    });
+  }
+
+  #createPeers(): Peers {
+    const { registry, transports, epoch } = this;
+    return new Peers({
+      ports: this.#ports,
+      epoch,
+      boot: encodeHex(this.#ports.random.bytes(8)),
+      registry,
+      transports,
+      bandwidth: this.#bandwidth,
+      settings: () => this.#settings,
+      owner: {
+        replicas: this.#owner.replicas,
+        database: (id) => this.#owner.database(id),
+        shares: (peer, database) => !registry.isOff(peer, database) && this.preferences.combined(database).enabled,
+        cursor: (peer, database) => registry.relation(peer, database)?.cursor,
+        onCommit: (database) => this.preferences.combined(database).onCommit,
+        granted: (database, key, power) => this.#owner.granted(database, key, power),
+        joinRefused: (path, database) => this.#owner.joinRefused(path, database),
+        carried: (path, isFirst) => this.#carried(path, isFirst),
+        served: (path, database, entries, bytes) => this.#served(path, database, entries, bytes),
+        received: (path, database, entries, bytes) => this.#received(path, database, entries, bytes),
+        moved: (path) => this.#withKey(path, (key) => this.#watchdog.progress(key)),
+        progressed: (path, database, progress) => this.#progressed(path, database, progress),
+        batchStored: (path, database) => this.#batchStored(path, database),
+        caughtUp: (path, database) => this.#caughtUp(path, database),
+        held: (path, database, through) => this.#held(path, database, through),
+        agreed: (path, database, cursor) => this.#agreed(path, database, cursor),
+        overflowed: (path, database, entries) => this.#overflowed(path, database, entries),
+        lanesChanged: (path, database) => this.#lanesChanged(path, database),
+        ended: (path, error) => this.#ended(path, error),
+        parted: (key) => this.#parted(key),
+        peerChanged: () => this.#owner.peersChanged(),
+        parked: (_key, _address, error) => this.report(error, undefined),
+        givenUp: (_key, error) => this.report(error, undefined),
+      },
+    });
+  }
+
+  #withKey(path: Path, action: (key: PublicKey) => void): void {
+    if (path.key !== undefined) action(path.key);
+  }
+
+  #carried(path: Path, isFirst: boolean): void {
+    this.#withKey(path, (key) => {
+      this.metrics.count("paths.carried");
+      this.log.log("info", "path.carried", correlationOf(path), { peer: key, path: path.channel.path, isFirst });
+      // What was expected on another path may never be said on this one.
+      this.#watchdog.done(key);
+      this.holdings.connected(key, path.epoch);
+      this.jobs.connected(key);
+    });
+    this.#owner.met(path);
+  }
+
+  #served(path: Path, database: DatabaseId, entries: number, bytes: number): void {
+    this.metrics.count("entries.sent", entries);
+    this.metrics.count("bytes.sent", bytes);
+    this.#withKey(path, (key) => {
+      this.registry.shared(key, database);
+      this.#exchanges.sent(key, database, entries, bytes);
+    });
+  }
+
+  #received(path: Path, database: DatabaseId, entries: number, bytes: number): void {
+    this.metrics.count("entries.received", entries);
+    this.metrics.count("bytes.received", bytes);
+    this.#withKey(path, (key) => {
+      this.#watchdog.progress(key);
+      this.#exchanges.received(key, database, entries, bytes);
+    });
+  }
+
+  #progressed(path: Path, database: DatabaseId, progress: ReceiveProgress): void {
+    const hasRoot = this.#owner.database(database)?.hasRoot === true;
+    this.#withKey(path, (key) => this.jobs.progressed(key, database, progress, hasRoot));
+    this.#owner.progressed(database, progress);
+  }
+
+  /** Whoever sends what it may read shares the database, long before both hold the same. */
+  #batchStored(path: Path, database: DatabaseId): void {
+    const mayRead = (key: PublicKey): boolean => this.#owner.replicas.get(database)?.authority.mayRead(key) === true;
+    this.#withKey(path, (key) => {
+      if (mayRead(key)) this.registry.shared(key, database);
+      this.jobs.durable(key, database);
+    });
+  }
+
+  #caughtUp(path: Path, database: DatabaseId): void {
+    this.#withKey(path, (key) => this.jobs.caughtUp(key, database));
+    this.#owner.caughtUp(database);
+  }
+
+  #held(path: Path, database: DatabaseId, through: number): void {
+    this.#withKey(path, (key) => {
+      this.#watchdog.progress(key);
+      this.registry.shared(key, database);
+      this.holdings.held(key, database, through);
+    });
+  }
+
+  #agreed(path: Path, database: DatabaseId, cursor: Cursor): void {
+    this.#withKey(path, (key) => {
+      this.registry.shared(key, database);
+      this.registry.agreed(key, database, cursor);
+      const tookMs = this.#exchanges.agreed(key, database);
+      if (tookMs !== undefined) this.metrics.took("exchange", tookMs);
+      this.agreements.reached(key, database, cursor.position);
+    });
+    this.#agreedMs.set(database, this.#ports.clock.now());
+    this.#owner.statusChanged(database);
+  }
+
+  #overflowed(path: Path, database: DatabaseId, entries: number): void {
+    this.#withKey(path, (peer) => {
+      this.report(new TidemarkError("PUSH_GIVEN_UP", { peer, database, entries }), database);
+    });
+  }
+
+  /** Who has something to confirm, or a question to answer, is expected to. */
+  #lanesChanged(path: Path, database: DatabaseId): void {
+    this.#withKey(path, (key) => {
+      if (this.peers.carrier(key) === path) this.#watch(key, path);
+      if (isSettled(path, database)) this.settling.settled(key, database);
+    });
+    this.#owner.statusChanged(database);
+  }
+
+  /** A batch that is confirmed is progress, also when the peer could not take all of it. */
+  #watch(key: PublicKey, path: Path): void {
+    const { isWaiting = false, confirmed = 0 } = path.session ?? {};
+    if (!isWaiting) return this.#watchdog.done(key);
+    this.#watchdog.expect(key);
+    if (confirmed > (this.#confirmed.get(path) ?? 0)) this.#watchdog.progress(key);
+    this.#confirmed.set(path, confirmed);
+  }
+
+  #stalled(key: PublicKey): void {
+    const path = this.peers.carrier(key);
+    if (path === undefined) return;
+    // What is still on its way out says nothing about the peer.
+    if (path.isSending) return this.#watchdog.expect(key);
+    path.fail(new TidemarkError("EXCHANGE_STALLED", { peer: key, afterMs: this.#settings.stallTimeoutMs }));
+  }
+
+  #ended(path: Path, error: TidemarkError | undefined): void {
+    this.metrics.count(error === undefined ? "paths.closed" : "paths.failed");
+    const details = error === undefined ? {} : { code: error.code };
+    this.log.log(error === undefined ? "info" : "warn", "path.ended", correlationOf(path), {
+      ...details,
+      peer: path.key ?? "unproven",
+    });
+    // One that stood by exchanged nothing, and the session goes on without it.
+    if (path.key !== undefined && this.peers.carrier(path.key) === undefined)
+      this.#exchanges.ended(path.key, error?.code);
+    if (error !== undefined) this.report(error, undefined);
+    for (const { id } of this.#owner.databases()) this.#owner.statusChanged(id);
+  }
+
+  #parted(key: PublicKey): void {
+    this.#watchdog.done(key);
+    this.holdings.disconnected(key);
+    this.jobs.ended(key);
+    this.agreements.parted(key);
+    this.settling.parted(key);
+  }
+
+  #jobChanged(job: JobRecord): void {
+    this.#owner.jobChanged(this.jobInfo(job));
+    this.#owner.statusChanged(job.database);
+  }
+
+  /** What the user wants now: compared at once with a peer that is there, and dialled when it is not. */
+  #ask(database: DatabaseId, peer: PublicKey): void {
+    const path = this.peers.carrier(peer);
+    if (path !== undefined) return path.step({ type: "resumed", database });
+    if (this.registry.addressesByScore(peer).length > 0) this.peers.changed(peer);
+    else this.transports.retry();
+  }
+}
+
+/** Groups what belongs to one path in the log. */
+function correlationOf(path: Path): string {
+  return path.rank.slice(0, 8);
+}
+
+function toProblem(error: unknown): TidemarkError {
+  if (error instanceof TidemarkError) return error;
+  return new TidemarkError("INTERNAL", { reason: String(error) }, { cause: error });
+}

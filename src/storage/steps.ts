@@ -1,0 +1,80 @@
+/** The steps that the transactions of storage on IndexedDB are made of. */
+import type { IDBPTransaction } from "idb";
+import { TidemarkError } from "../core/errors.ts";
+import type { DatabaseId } from "../core/ids.ts";
+import type { LocalRecord, RecordKind } from "../ports/storage.ts";
+import type { PackedSegment } from "./pack.ts";
+import { corrupt } from "./record.ts";
+import { type Remains, remainsOf } from "./remains.ts";
+import { allOf, endingFrom, endingWithin, type Schema } from "./schema.ts";
+import { requireContiguous } from "./segment-run.ts";
+
+type Writing = IDBPTransaction<Schema, ["databases", "indexes", "segments"], "readwrite">;
+
+export async function requireDatabase(
+  transaction: { objectStore(name: "databases"): { getKey(key: string): Promise<string | undefined> } },
+  database: DatabaseId,
+): Promise<void> {
+  if ((await transaction.objectStore("databases").getKey(database)) === undefined) {
+    throw new TidemarkError("DATABASE_UNKNOWN", { database });
+  }
+}
+
+/** The last segment must end at `position`: its key is there, and none after it. */
+export async function requirePosition(transaction: Writing, database: DatabaseId, position: number): Promise<void> {
+  const indexes = transaction.objectStore("indexes");
+  const ends = await indexes.getAllKeys(endingFrom(database, position), 2);
+  if (position === 0 ? ends.length === 0 : ends.length === 1 && ends[0]?.[1] === position) return;
+  const last = await indexes.openKeyCursor(allOf(database), "prev");
+  throw new TidemarkError("STORAGE_CONFLICT", { database, got: position, expected: last?.key[1] ?? 0 });
+}
+
+/** What is left of the segments that hold these positions. Throws STORAGE_CORRUPT when not all of their indexes can be read. */
+export async function readRemains(
+  transaction: IDBPTransaction<Schema, ("databases" | "indexes" | "segments")[], "readonly" | "readwrite">,
+  database: DatabaseId,
+  from: number,
+  to: number,
+): Promise<readonly Remains[]> {
+  const indexes = transaction.objectStore("indexes");
+  const last = await indexes.getKey(endingFrom(database, to));
+  if (from < 0 || last === undefined) throw corrupt(`no entries from ${from} to ${to}`);
+  const range = endingWithin(database, from, last[1]);
+  const segments = transaction.objectStore("segments");
+  const [ends, indexValues, segmentEnds, segmentValues] = await Promise.all([
+    indexes.getAllKeys(range),
+    indexes.getAll(range),
+    segments.getAllKeys(range),
+    segments.getAll(range),
+  ]);
+  const segmentsByEnd = new Map(segmentEnds.map(([, end], i) => [end, segmentValues[i]]));
+  const remains = indexValues.map((value, i) => remainsOf(value, segmentsByEnd.get(ends[i]?.[1] ?? -1)));
+  requireContiguous(
+    remains,
+    ends.map(([, end]) => end),
+    remains[0]?.first ?? 0,
+  );
+  if ((remains[0]?.first ?? to) > from) throw corrupt(`the index of entry ${from} is missing`);
+  return remains;
+}
+
+export function putRecord(
+  store: {
+    delete(key: [RecordKind, string]): Promise<void>;
+    put(value: unknown, key: [RecordKind, string]): Promise<unknown>;
+  },
+  { kind, key, value }: LocalRecord,
+): Promise<unknown> {
+  return value === undefined ? store.delete([kind, key]) : store.put(value, [kind, key]);
+}
+
+export function putSegments(
+  transaction: Writing,
+  database: DatabaseId,
+  segments: readonly PackedSegment[],
+): readonly Promise<unknown>[] {
+  return segments.flatMap(({ end, index, bytes }) => [
+    transaction.objectStore("indexes").put(index, [database, end]),
+    transaction.objectStore("segments").put(bytes, [database, end]),
+  ]);
+}

@@ -1,0 +1,29 @@
+/** A simulation that notices nothing proves nothing. */
+import { expect, test } from "vitest";
+import { type BrokenRule, brokenRules } from "./broken-rules.ts";
+import { type SimulationResult, simulate } from "./simulation.ts";
+
+const seedsMax = 200;
+
+async function liveBroken(seed: number, { ports, patch }: BrokenRule): Promise<SimulationResult> {
+  const restore = patch?.() ?? (() => {});
+  try {
+    return await simulate({ seed, ...(ports === undefined ? {} : { ports }) });
+  } finally {
+    restore();
+  }
+}
+
+for (const rule of brokenRules) {
+  test(`[SIMULATION-13] broken: ${rule.name}, so that ${rule.breaks}: a life of at most ${seedsMax} fails, and goes well unbroken`, async () => {
+    let seed = 0;
+    let problems: readonly string[] = [];
+    while (!problems.some((problem) => problem.includes(rule.noticed)) && seed < seedsMax) {
+      seed += 1;
+      problems = (await liveBroken(seed, rule)).problems;
+    }
+    if (process.env.SHOW) console.log(rule.name, seed, problems.slice(0, 2));
+    expect(problems.join("\n"), "what was noticed").toContain(rule.noticed);
+    expect((await simulate({ seed })).problems).toEqual([]);
+  }, 120_000);
+}

@@ -1,0 +1,317 @@
+/**
+ * Each core rule of the design, and a way to break it: the simulation proves that it would notice.
+ *
+ * Nothing here touches the code that is tested: an instance gets a port that misbehaves, or a method is replaced and put back.
+ */
+import { Authority } from "../core/authority.ts";
+import { assert } from "../core/errors.ts";
+import { Graph } from "../core/graph.ts";
+import { Pending } from "../core/pending.ts";
+import { Session, type SessionEffect } from "../core/protocol/session.ts";
+import { Window } from "../core/protocol/window.ts";
+import { Replica } from "../core/replica.ts";
+import { WRITE } from "../core/store/power.ts";
+import { DatabaseState } from "../core/store/state.ts";
+import { OpenDatabase } from "../engine/database.ts";
+import { Repair } from "../engine/repair.ts";
+import type { DeviceOptions } from "./cluster.ts";
+
+export interface BrokenRule {
+  readonly name: string;
+  /** What goes wrong. */
+  readonly breaks: string;
+  /** A part of what is noticed, beside what else may be. */
+  readonly noticed: string;
+  readonly ports?: DeviceOptions["ports"];
+  /** Breaks it everywhere until what it returns is called. */
+  readonly patch?: () => () => void;
+}
+
+export const brokenRules: readonly BrokenRule[] = [
+  {
+    name: "durable before visible",
+    breaks: "storage says that entries are durable before they are, so they are announced too early",
+    noticed: "not durable",
+    ports: (ports) => {
+      const { storage } = ports;
+      const commit: typeof storage.commit = (given) => {
+        const done = storage.commit(given);
+        done.catch(() => {});
+        return given.record === undefined ? Promise.resolve() : done;
+      };
+      return { ...ports, storage: withMethods(storage, { commit }) };
+    },
+  },
+  {
+    name: "parent-closed",
+    breaks: "an entry enters the graph though something that it follows is missing",
+    noticed: "without what it follows",
+    patch: () => {
+      let current: Replica | undefined;
+      const restoreStep = replace(
+        Replica.prototype,
+        "step",
+        (step) =>
+          function (this: Replica, event) {
+            current = this;
+            return step.call(this, event);
+          },
+      );
+      const restoreWait = replace(Pending.prototype, "wait", () => (entry) => {
+        const graph = current?.graph;
+        const held = (id: string | undefined): boolean => graph?.get(id as never) !== undefined;
+        const prev = held(entry.prev) ? entry.prev : undefined;
+        graph?.add({ ...entry, prev, parents: entry.parents.filter(held), size: entry.bytes.length, settings: false });
+        return true;
+      });
+      return () => {
+        restoreWait();
+        restoreStep();
+      };
+    },
+  },
+  {
+    name: "tips",
+    breaks: "an entry that others follow counts as a tip",
+    noticed: "tips instead of",
+    patch: () =>
+      replace(
+        Graph.prototype,
+        "tips",
+        (tips) =>
+          function (this: Graph) {
+            const found = tips.call(this);
+            return this.size > 5 && this.root !== undefined ? [this.root, ...found] : found;
+          },
+      ),
+  },
+  {
+    name: "one order of last writers",
+    breaks: "of two writes to a cell the one that came later to this device wins",
+    noticed: "different states",
+    patch: () => {
+      let arrivals = 0;
+      return replace(
+        DatabaseState.prototype,
+        "merge",
+        (merge) =>
+          function (this: DatabaseState, parts, stamp) {
+            return merge.call(this, parts, { ...stamp, time: ++arrivals });
+          },
+      );
+    },
+  },
+  {
+    name: "acceptance independent of arrival",
+    breaks: "whether an entry is accepted depends on what else has come already",
+    noticed: "never equal",
+    patch: () =>
+      replace(
+        Authority.prototype,
+        "judge",
+        (judge) =>
+          function (this: Authority, author, ops, followed, owner) {
+            if (followed.length > 0 && this.power(author) > WRITE)
+              return { code: "ENTRY_PERMISSION", details: { author, need: "write" } };
+            return judge.call(this, author, ops, followed, owner);
+          },
+      ),
+  },
+  {
+    name: "signature checked",
+    breaks: "every signature counts as good",
+    noticed: "forged row",
+    ports: (ports) => ({ ...ports, verifier: { verify: async () => true } }),
+  },
+  {
+    name: "permission checked",
+    breaks: "whoever signs an entry was entitled to it",
+    noticed: "forged row",
+    patch: () => replace(Authority.prototype, "judge", () => () => undefined),
+  },
+  {
+    name: "serving rule",
+    breaks: "everybody may read",
+    noticed: "may not read",
+    patch: () => replace(Authority.prototype, "mayRead", () => () => true),
+  },
+  {
+    name: "acknowledgement only for durable",
+    breaks: "entries of a peer are confirmed before they are durable",
+    noticed: "confirmed",
+    patch: () => {
+      let isConfirming = false;
+      const restoreReceive = replace(
+        OpenDatabase.prototype,
+        "receive",
+        (receive) =>
+          async function (this: OpenDatabase, entries) {
+            const judged = await receive.call(this, entries);
+            judged.durable.catch(() => {});
+            return { ...judged, durable: Promise.resolve() };
+          },
+      );
+      // The session looks for itself whether it is so.
+      const restoreStep = replace(
+        Session.prototype,
+        "step",
+        (step) =>
+          function (this: Session, event) {
+            isConfirming = event.type === "batchStored";
+            try {
+              return step.call(this, event);
+            } finally {
+              isConfirming = false;
+            }
+          },
+      );
+      const restoreStored = replaceGetter(
+        Replica.prototype,
+        "stored",
+        (stored) =>
+          function (this: Replica) {
+            return isConfirming ? this.graph.size : stored.call(this);
+          },
+      );
+      return () => {
+        restoreStored();
+        restoreStep();
+        restoreReceive();
+      };
+    },
+  },
+  {
+    name: "held means durable there",
+    breaks: "a peer counts as holding one entry more than it has confirmed",
+    noticed: "believes that",
+    patch: () =>
+      replace(
+        Session.prototype,
+        "step",
+        (step) =>
+          function (this: Session, event) {
+            const more = (effect: SessionEffect): SessionEffect =>
+              effect.type === "held" ? { ...effect, through: effect.through + 1 } : effect;
+            return step.call(this, event).map(more);
+          },
+      ),
+  },
+  {
+    name: "no entry lost at restart",
+    breaks: "what was written last is gone after a restart",
+    noticed: "were durable, and are not",
+    ports: (ports, disk) => {
+      const { storage } = ports;
+      const load: typeof storage.load = (database) => {
+        const stored = disk.databases.get(database);
+        // The first two are how the database came to be.
+        if (stored !== undefined && stored.index.length > 2) {
+          const last = stored.index.pop();
+          stored.bytes.pop();
+          if (last !== undefined) stored.positions.delete(last.id);
+          stored.checkpoints = [];
+        }
+        return storage.load(database);
+      };
+      return { ...ports, storage: withMethods(storage, { load }) };
+    },
+  },
+  {
+    name: "hold-back of clocks ahead",
+    breaks: "an entry is accepted however far ahead of the clock it is",
+    noticed: "too early",
+    patch: () =>
+      replace(
+        Replica.prototype,
+        "step",
+        (step) =>
+          function (this: Replica, event) {
+            return step.call(this, event.type === "received" ? { ...event, nowMs: event.nowMs + 1e9 } : event);
+          },
+      ),
+  },
+  {
+    name: "queue limits",
+    breaks: "batches are sent however many are unconfirmed",
+    noticed: "batches under way",
+    patch: () => replace(Window.prototype, "hasRoomFor", () => () => true),
+  },
+  {
+    name: "digest covers everything",
+    breaks: "the digest is of one author's entries alone",
+    noticed: "digest",
+    patch: () =>
+      replace(
+        Replica.prototype,
+        "digest",
+        (digest) =>
+          function (this: Replica) {
+            const [first] = this.frontier();
+            const restore = replace(this, "frontier", () => () => new Map(first === undefined ? [] : [first]));
+            try {
+              return digest.call(this);
+            } finally {
+              restore();
+            }
+          },
+      ),
+  },
+  {
+    name: "pending entries asked for",
+    breaks: "what waiting entries miss is never asked for",
+    noticed: "never asked for",
+    patch: () => {
+      const restoreStep = replace(
+        Replica.prototype,
+        "step",
+        (step) =>
+          function (this: Replica, event) {
+            return step.call(this, event).filter(({ type }) => type !== "fetch");
+          },
+      );
+      const restoreCheck = replace(Repair.prototype, "check", () => () => {});
+      return () => {
+        restoreCheck();
+        restoreStep();
+      };
+    },
+  },
+];
+
+type Methods<T> = { [Name in keyof T]: T[Name] extends (...args: never) => unknown ? Name : never }[keyof T];
+
+/** Puts another method in the place of one; what it returns puts the first one back. */
+function replace<T extends object, Name extends Methods<T>>(
+  target: T,
+  name: Name,
+  make: (original: T[Name]) => (this: T, ...args: Parameters<Extract<T[Name], (...args: never) => unknown>>) => unknown,
+): () => void {
+  const descriptor = Object.getOwnPropertyDescriptor(target, name);
+  Object.defineProperty(target, name, { value: make(target[name]), configurable: true, writable: true });
+  return () => {
+    if (descriptor === undefined) Reflect.deleteProperty(target, name);
+    else Object.defineProperty(target, name, descriptor);
+  };
+}
+
+/** The same for a getter. */
+function replaceGetter<T extends object, Name extends keyof T>(
+  target: T,
+  name: Name,
+  make: (original: (this: T) => T[Name]) => (this: T) => T[Name],
+): () => void {
+  const descriptor = Object.getOwnPropertyDescriptor(target, name);
+  assert(descriptor?.get, `no getter ${String(name)}`);
+  Object.defineProperty(target, name, { ...descriptor, get: make(descriptor.get) });
+  return () => Object.defineProperty(target, name, descriptor);
+}
+
+/** A port with some methods of its own. */
+function withMethods<T extends object>(target: T, methods: Partial<T>): T {
+  return new Proxy(target, {
+    get: (_, name) => {
+      const own = Reflect.get(methods, name) ?? Reflect.get(target, name);
+      return typeof own === "function" ? own.bind(target) : own;
+    },
+  });
+}

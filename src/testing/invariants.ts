@@ -1,0 +1,379 @@
+/**
+ * What has to be so after every single step of a simulation, on every device and in every message.
+ *
+ * [SIMULATION-11] Graph parent-closed, tips an antichain; what a device says that it holds, sends, or confirms is on its disk;
+ *   entries go to readers only; what was durable stays; queues stay within their limits; no clock is run ahead of.
+ *
+ * Looks only at what is new, so that it can look after every step. It believes no device: what is durable is what is on the disk, and
+ * what an entry follows is what its bytes say.
+ */
+import { ticksPerMs } from "../core/clock.ts";
+import { digestFrontier } from "../core/frontier.ts";
+import type { Node } from "../core/graph.ts";
+import type { DatabaseId, EntryId, PublicKey, Sha256 } from "../core/ids.ts";
+import {
+  batchesInFlightMax,
+  clockAheadMsMax,
+  pendingBytesMax,
+  pendingEntriesMax,
+  strangerMessageBytesMax,
+  wantsMax,
+} from "../core/limits.ts";
+import { decodeBatch } from "../core/protocol/batch.ts";
+import { decodeMessage, type EntriesMessage, type Message } from "../core/protocol/message.ts";
+import { prefixOf, shortDigest } from "../core/protocol/short-digest.ts";
+import type { Replica } from "../core/replica.ts";
+import { READ } from "../core/store/power.ts";
+import type { RelationRecord } from "../engine/records.ts";
+import type { SimulatedClock } from "./clock.ts";
+import type { Device } from "./device.ts";
+import type { ChannelPair } from "./memory-channel.ts";
+import type { MemoryNetwork, NetworkTap } from "./memory-network.ts";
+
+const problemsMax = 20;
+
+interface Follows {
+  readonly prev: EntryId | undefined;
+  readonly parents: readonly EntryId[];
+}
+
+/** One device over all its restarts, and how far it was looked at. */
+interface Watched {
+  device: Device;
+  replica: Replica | undefined;
+  /** Entries that the replica had when it was opened. */
+  restored: number;
+  /** Entries of it that were looked at, and the tips among them. */
+  size: number;
+  stored: number;
+  tips: Set<EntryId>;
+  /** What is durable, in its order. */
+  readonly durable: EntryId[];
+  readonly durableIds: Set<EntryId>;
+  /** Short digests of the durable entries, by their number. */
+  readonly digests: Map<number, string>;
+  /** The latest time that its clock has shown. */
+  latestMs: number;
+  /** Everything that it ever asked for by id. */
+  readonly wanted: Set<EntryId>;
+  /** What it remembers of others, as far as it was looked at. */
+  readonly remembered: WeakSet<object>;
+}
+
+/** What one end of a channel sent and the other has not confirmed yet, as far as the sender knows. */
+interface Flight {
+  /** Ids by the number of their batch. */
+  readonly sent: Map<number, readonly EntryId[]>;
+  confirmed: number;
+  /** What the receiver has confirmed, whether the sender knows or not. */
+  acknowledged: number;
+}
+
+export class Invariants implements NetworkTap {
+  /** Each with the time at which it was found; at most 20. */
+  readonly problems: string[] = [];
+  readonly #clock: SimulatedClock;
+  readonly #network: MemoryNetwork;
+  readonly #database: DatabaseId;
+  readonly #sha256: Sha256;
+  readonly #startMs: number;
+  readonly #watched = new Map<PublicKey, Watched>();
+  readonly #follows = new Map<EntryId, Follows>();
+  readonly #flights = new WeakMap<ChannelPair, Map<PublicKey, Flight>>();
+  readonly #decoded = new WeakMap<Uint8Array, Message>();
+
+  constructor(clock: SimulatedClock, network: MemoryNetwork, database: DatabaseId, sha256: Sha256) {
+    this.#clock = clock;
+    this.#network = network;
+    this.#sha256 = sha256;
+    this.#database = database;
+    this.#startMs = clock.now();
+  }
+
+  /** To be called for every device, again after it was opened anew. */
+  watch(device: Device): void {
+    const known = this.#watched.get(device.key);
+    if (known !== undefined) known.device = device;
+    else this.#watched.set(device.key, newlyWatched(device));
+  }
+
+  /** From now on it may do what it wants, or has another disk. */
+  forget(key: PublicKey): void {
+    this.#watched.delete(key);
+  }
+
+  /** Whether a device still counts on what another had confirmed before it lost its disk. */
+  trustsLostDisk(key: PublicKey): boolean {
+    const relations = this.#watched.get(key)?.device.disk.records.get("relation")?.values() ?? [];
+    return [...relations].some((value) => {
+      const { peer, epoch, heldThrough } = value as RelationRecord;
+      const now = this.#watched.get(peer)?.device.disk.values.get("epoch");
+      return heldThrough > 0 && now !== undefined && now !== epoch;
+    });
+  }
+
+  /** Whether some device but one has an entry on its disk. */
+  isDurableBeside(key: PublicKey, id: EntryId): boolean {
+    return [...this.#watched].some(([other, { durableIds }]) => other !== key && durableIds.has(id));
+  }
+
+  /** What a device has made durable, in that order. */
+  durable(key: PublicKey): readonly EntryId[] {
+    return this.#watched.get(key)?.durable ?? [];
+  }
+
+  /** To be called whenever something may have happened. */
+  check(): void {
+    for (const watched of this.#watched.values()) this.#checkDevice(watched);
+  }
+
+  /** How many entries a device has never asked for, though others wait for them there. */
+  unasked(key: PublicKey): number {
+    const { replica, wanted } = this.#watched.get(key) ?? {};
+    return replica?.pending.missing(0, wantsMax).filter((id) => wanted?.has(id) !== true).length ?? 0;
+  }
+
+  // --- Devices
+
+  #checkDevice(watched: Watched): void {
+    const { device } = watched;
+    watched.latestMs = Math.max(watched.latestMs, this.#clock.now() + device.skewMs);
+    this.#checkDisk(watched);
+    this.#checkMemory(watched);
+    const replica = device.instance.find(this.#database)?.replica;
+    if (replica !== watched.replica) this.#startOver(watched, replica);
+    if (replica === undefined) return;
+    if (replica.graph.size > watched.size) this.#checkNodes(watched, replica);
+    if (replica.stored > watched.stored && replica.stored > watched.durable.length)
+      this.#report(device.key, `takes ${replica.stored} entries for durable, ${watched.durable.length} are`);
+    watched.stored = replica.stored;
+    if (replica.pending.size > pendingEntriesMax || replica.pending.bytes > pendingBytesMax)
+      this.#report(device.key, `${replica.pending.size} entries wait`);
+  }
+
+  #checkDisk({ device, durable, durableIds }: Watched): void {
+    const index = device.disk.databases.get(this.#database)?.index ?? [];
+    if (index.length < durable.length || (durable.length > 0 && index[durable.length - 1]?.id !== durable.at(-1))) {
+      this.#report(device.key, `${durable.length} entries were durable, and are not any more`);
+      durable.length = 0;
+      durableIds.clear();
+    }
+    for (let i = durable.length; i < index.length; i++) {
+      const { id, prev, parents } = index[i] as (typeof index)[number];
+      this.#follows.set(id, { prev, parents });
+      durable.push(id);
+      durableIds.add(id);
+      if (!followsOf({ prev, parents }).every((each) => durableIds.has(each)))
+        this.#report(device.key, `stored ${id} before what it follows`);
+    }
+  }
+
+  /**
+   * What it remembers that others hold is on their disks, unless these were lost. Confirmations have no numbers of their own: where
+   * one overtook another, which no channel allows, it may have been taken for more than it said.
+   */
+  #checkMemory({ device, durable, remembered }: Watched): void {
+    for (const value of device.disk.records.get("relation")?.values() ?? []) {
+      if (remembered.has(value as object)) continue;
+      remembered.add(value as object);
+      const { database, peer, epoch, heldThrough, cursor } = value as RelationRecord;
+      const other = this.#watched.get(peer);
+      if (database !== this.#database || other?.device.disk.values.get("epoch") !== epoch) continue;
+      if (!this.#network.isOrdered(peer, device.key)) continue;
+      const through = Math.max(heldThrough, cursor?.position ?? 0);
+      const lacking = durable.slice(0, through).find((id) => !other.durableIds.has(id));
+      if (lacking !== undefined || through > durable.length)
+        this.#report(device.key, `believes that ${peer.slice(0, 6)} holds ${through} entries, ${lacking} it does not`);
+    }
+  }
+
+  #startOver(watched: Watched, replica: Replica | undefined): void {
+    watched.replica = replica;
+    watched.restored = replica?.stored ?? 0;
+    watched.size = 0;
+    watched.stored = 0;
+    watched.tips = new Set();
+    watched.digests.clear();
+    const { device, durable } = watched;
+    if (replica !== undefined && replica.stored < durable.length)
+      this.#report(device.key, `opened with ${replica.stored} of ${durable.length} durable entries`);
+  }
+
+  #checkNodes(watched: Watched, { graph }: Replica): void {
+    const { device, tips } = watched;
+    for (; watched.size < graph.size; watched.size++) {
+      const node = graph.at(watched.size);
+      const follows = this.#follows.get(node.id) ?? declared(node);
+      for (const id of followsOf(follows)) {
+        tips.delete(id);
+        if ((graph.get(id)?.position ?? Number.POSITIVE_INFINITY) >= node.position)
+          this.#report(device.key, `accepted ${node.id} without what it follows`);
+      }
+      tips.add(node.id);
+      const isLater = node.time > 1 + Math.max(node.prev?.time ?? 0, ...node.parents.map(({ time }) => time));
+      if (
+        node.position >= watched.restored &&
+        isLater &&
+        node.time / ticksPerMs > watched.latestMs + clockAheadMsMax + 1
+      )
+        this.#report(device.key, `accepted ${node.id} too early`);
+    }
+    const found = graph.tips();
+    if (found.length !== tips.size || found.some(({ id }) => !tips.has(id)))
+      this.#report(device.key, `${found.length} tips instead of ${tips.size}`);
+  }
+
+  // --- Messages
+
+  sent(from: PublicKey, to: PublicKey, bytes: Uint8Array, channel: ChannelPair): void {
+    const sender = this.#watched.get(from);
+    if (sender === undefined) return this.#learn(this.#decode(bytes));
+    // What was written in this very step counts.
+    this.#checkDisk(sender);
+    const end = channel.left.initiator === from < to ? channel.left : channel.right;
+    if (end.underWay > queuedBytesMax) this.#report(from, `${end.underWay} bytes wait for a channel`);
+    const message = this.#decode(bytes);
+    if (message === undefined) return; // Of the handshake.
+    if (message.type === "digest") return this.#checkDigests(sender, to, message);
+    if (!("database" in message) || message.database !== this.#database) return;
+    if (message.type === "frontier") this.#checkFrontier(sender, to, message);
+    if (message.type === "entries") this.#checkEntries(sender, to, message, channel);
+    if (message.type === "stored") this.#checkStored(sender, to, message, channel);
+    if (message.type === "want") for (const id of message.ids) sender.wanted.add(id);
+  }
+
+  arrived(_from: PublicKey, to: PublicKey, bytes: Uint8Array, channel: ChannelPair): void {
+    const message = this.#decode(bytes);
+    if (message?.type !== "stored" || message.database !== this.#database) return;
+    const flight = this.#flight(channel, to);
+    flight.confirmed = Math.max(flight.confirmed, message.number);
+  }
+
+  /** What entries follow that a cheat made. */
+  #learn(message: Message | undefined): void {
+    const batch = message?.type === "entries" ? decodeBatch(message.batch, this.#database, this.#sha256) : undefined;
+    if (batch?.ok === true) for (const { id, prev, parents } of batch.value) this.#follows.set(id, { prev, parents });
+  }
+
+  #decode(bytes: Uint8Array): Message | undefined {
+    const known = this.#decoded.get(bytes);
+    if (known !== undefined) return known;
+    const decoded = decodeMessage(bytes);
+    if (!decoded.ok) return undefined;
+    this.#decoded.set(bytes, decoded.value);
+    return decoded.value;
+  }
+
+  #checkDigests(sender: Watched, to: PublicKey, { digests }: Extract<Message, { readonly type: "digest" }>): void {
+    for (const { prefix, digest } of digests) {
+      if (prefix !== prefixOf(this.#database)) continue;
+      this.#checkReader(sender, to, "a digest");
+      this.#checkDigest(sender, digest);
+    }
+  }
+
+  #checkFrontier(sender: Watched, to: PublicKey, { frontier }: Extract<Message, { readonly type: "frontier" }>): void {
+    if (frontier.size === 0) return;
+    this.#checkReader(sender, to, "a frontier");
+    for (const heads of frontier.values())
+      for (const { id } of heads)
+        if (!sender.durableIds.has(id)) this.#report(sender.device.key, `announced ${id}, which is not durable`);
+  }
+
+  #checkEntries(sender: Watched, to: PublicKey, message: EntriesMessage, channel: ChannelPair): void {
+    this.#checkReader(sender, to, "entries");
+    if (message.digest !== "") this.#checkDigest(sender, message.digest);
+    const batch = decodeBatch(message.batch, this.#database, this.#sha256);
+    if (!batch.ok) return this.#report(sender.device.key, `sent a batch that is ${batch.failure.code}`);
+    for (const { id, prev, parents } of batch.value) {
+      this.#follows.set(id, { prev, parents });
+      if (!sender.durableIds.has(id)) this.#report(sender.device.key, `sent ${id}, which is not durable`);
+    }
+    const flight = this.#flight(channel, sender.device.key);
+    flight.sent.set(
+      message.number,
+      batch.value.map(({ id }) => id),
+    );
+    const inFlight = [...flight.sent.keys()].filter((number) => number > flight.confirmed).length;
+    if (inFlight > batchesInFlightMax) this.#report(sender.device.key, `${inFlight} batches under way`);
+  }
+
+  /** What a device confirms as complete is on its disk. */
+  #checkStored(
+    sender: Watched,
+    to: PublicKey,
+    message: Extract<Message, { readonly type: "stored" }>,
+    channel: ChannelPair,
+  ): void {
+    if (message.digest !== "") this.#checkDigest(sender, message.digest);
+    const flight = this.#flight(channel, to);
+    for (let number = flight.acknowledged + 1; message.complete && number <= message.number; number++) {
+      for (const id of flight.sent.get(number) ?? [])
+        if (!sender.durableIds.has(id)) this.#report(sender.device.key, `confirmed ${id}, which is not durable`);
+    }
+    flight.acknowledged = Math.max(flight.acknowledged, message.number);
+  }
+
+  #checkReader({ device, replica }: Watched, to: PublicKey, what: string): void {
+    if (replica !== undefined && replica.authority.power(to) > READ)
+      this.#report(device.key, `sent ${what} to a key that may not read`);
+  }
+
+  /** A digest is of what was durable at some time; usually now. */
+  #checkDigest(watched: Watched, digest: string): void {
+    const { device, replica, durable } = watched;
+    if (replica === undefined) return;
+    for (let through = Math.min(durable.length, replica.graph.size); through >= 0; through--)
+      if (this.#digestOf(watched, replica, through) === digest) return;
+    this.#report(device.key, "sent a digest of what is not durable");
+  }
+
+  #digestOf({ digests }: Watched, { graph }: Replica, through: number): string {
+    const known = digests.get(through);
+    if (known !== undefined) return known;
+    const digest = shortDigest(digestFrontier(graph.frontier(through), this.#sha256));
+    digests.set(through, digest);
+    return digest;
+  }
+
+  #flight(channel: ChannelPair, from: PublicKey): Flight {
+    const ends = this.#flights.get(channel) ?? new Map<PublicKey, Flight>();
+    this.#flights.set(channel, ends);
+    const flight = ends.get(from) ?? { sent: new Map(), confirmed: 0, acknowledged: 0 };
+    ends.set(from, flight);
+    return flight;
+  }
+
+  #report(key: PublicKey, problem: string): void {
+    if (this.problems.length < problemsMax)
+      this.problems.push(`${this.#clock.now() - this.#startMs} ms, device ${key.slice(0, 6)}: ${problem}`);
+  }
+}
+
+/** A channel is not sent to while it is congested, but for what was on its way there: far less than this. */
+const queuedBytesMax = 1024 * 1024 + strangerMessageBytesMax;
+
+function newlyWatched(device: Device): Watched {
+  return {
+    device,
+    replica: undefined,
+    restored: 0,
+    size: 0,
+    stored: 0,
+    tips: new Set(),
+    durable: [],
+    durableIds: new Set(),
+    digests: new Map(),
+    latestMs: 0,
+    wanted: new Set(),
+    remembered: new WeakSet(),
+  };
+}
+
+function declared({ prev, parents }: Node): Follows {
+  return { prev: prev?.id, parents: parents.map(({ id }) => id) };
+}
+
+function followsOf({ prev, parents }: Follows): readonly EntryId[] {
+  return prev === undefined ? parents : [prev, ...parents];
+}

@@ -1,0 +1,86 @@
+/** Many lives one after the other: what went wrong, told so that it can be seen again, and what happened in them. */
+
+import { tricks } from "./mallory.ts";
+import { describeFailure, shrink } from "./shrink.ts";
+import { type SimulationOptions, simulate } from "./simulation.ts";
+
+export interface Lives {
+  readonly failed: number;
+  readonly tally: ReadonlyMap<string, number>;
+}
+
+export interface LivesOptions extends Omit<SimulationOptions, "seed" | "keep"> {
+  readonly from: number;
+  readonly runs: number;
+}
+
+/** Whoever is told of lives that failed. */
+export interface Output {
+  line(text: string): void;
+  /** Milliseconds of real time since some moment. */
+  elapsedMs(): number;
+}
+
+/** So many are made shorter, each in so many milliseconds of real time: after that there is something else to do than to look for more. */
+const shrunkMax = 5;
+const shrinkMsMax = 30_000;
+
+/** Lives lives with successive seeds, and tells of each that fails how to see it again. */
+export async function liveMany({ from, runs, ...options }: LivesOptions, output: Output): Promise<Lives> {
+  const tally = new Map<string, number>();
+  let failed = 0;
+  for (let seed = from; seed < from + runs; seed++) {
+    const result = await simulate({ ...options, seed });
+    for (const [what, times] of result.tally) tally.set(what, times + (tally.get(what) ?? 0));
+    if (result.problems.length === 0) continue;
+    failed += 1;
+    const end = output.elapsedMs() + (failed <= shrunkMax ? shrinkMsMax : 0);
+    const shrunk = await shrink({ ...options, seed }, result, () => output.elapsedMs() > end);
+    output.line(describeFailure(shrunk.result, failed <= shrunkMax ? shrunk.keep : undefined));
+  }
+  return { failed, tally };
+}
+
+/** What must have happened in some of many lives, or they proved nothing. */
+export const expectedEvents: readonly string[] = [
+  "acknowledged",
+  "cut",
+  "heal",
+  "drop",
+  "hold",
+  "clog",
+  "spoil",
+  "message lost",
+  "message twice",
+  "message overtaken",
+  "partition",
+  "swizzle",
+  "crash",
+  "write finished by a crash",
+  "write taken back by a crash",
+  "restart",
+  "wipe",
+  "fill",
+  "skew",
+  "offline",
+  "promoted",
+  "demoted",
+  "removed",
+  "joined",
+  "PERMISSION_DENIED",
+  "STORAGE_CLOSED",
+  "STORAGE_QUOTA",
+  "reported ENTRY_SIGNATURE",
+  "reported ENTRY_PERMISSION",
+  "reported ENTRY_HEIGHT",
+  "reported ENTRY_TIME",
+  "reported ENTRY_TIME_AHEAD",
+  "reported MESSAGE_UNEXPECTED",
+  "reported STORAGE_QUOTA",
+  ...tricks.map((trick) => `mallory ${trick}`),
+];
+
+/** Those of the expected events that never happened. */
+export function neverHappened(tally: ReadonlyMap<string, number>): readonly string[] {
+  return expectedEvents.filter((what) => (tally.get(what) ?? 0) === 0);
+}
