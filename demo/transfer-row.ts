@@ -4,7 +4,6 @@ import { type Action, ActionRow } from "./action-row.ts";
 import { bytesWords } from "./amounts.ts";
 import { countWords, element, setText } from "./element.ts";
 import { explainCode } from "./explain.ts";
-import { Rate } from "./rate.ts";
 
 export interface TransferRowOwner {
   /** What to call the device that it comes from. */
@@ -28,7 +27,6 @@ export class TransferRow {
   readonly #words = element("p", { class: "fine" });
   readonly #bar = element("progress");
   readonly #actions = new ActionRow();
-  readonly #rate = new Rate();
   #job: JobInfo;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #saidQuarter = 0;
@@ -47,9 +45,7 @@ export class TransferRow {
   take(job: JobInfo): void {
     const isNews = job.state !== this.#job.state;
     this.#job = job;
-    if (job.state === "running") this.#rate.add(job.receivedEntries, job.receivedBytes);
-    else this.#rate.clear();
-    if (isNews) this.#owner.announce(`${this.#titleWords()}: ${stateWords(job, undefined)}`);
+    if (isNews) this.#owner.announce(`${this.#titleWords()}: ${stateWords({ ...job, entriesPerSecond: 0 })}`);
     else this.#announceQuarter();
     if (isNews) this.#render();
     else this.#timer ??= setTimeout(() => this.#render(), shownEveryMs);
@@ -65,7 +61,7 @@ export class TransferRow {
     const job = this.#job;
     const title = this.#titleWords();
     setText(this.#title, title);
-    setText(this.#words, stateWords(job, this.#rate.read()));
+    setText(this.#words, stateWords(job));
     this.#bar.setAttribute("aria-label", title);
     if (job.totalEntries === 0) this.#bar.removeAttribute("value");
     else {
@@ -109,11 +105,13 @@ export class TransferRow {
   }
 }
 
-function stateWords(job: JobInfo, rate: { readonly entries: number; readonly bytes: number } | undefined): string {
+function stateWords(job: JobInfo): string {
   switch (job.state) {
     case "running": {
       if (job.totalEntries === 0) return "Asking what is missing…";
-      const speed = rate === undefined ? "" : ` · ${Math.round(rate.entries)} per second, ${bytesWords(rate.bytes)}/s`;
+      const { entriesPerSecond, bytesPerSecond } = job;
+      const speed =
+        entriesPerSecond === 0 ? "" : ` · ${Math.round(entriesPerSecond)} per second, ${bytesWords(bytesPerSecond)}/s`;
       return `${amountsWords(job)}${speed}`;
     }
     case "waiting":

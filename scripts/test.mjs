@@ -54,7 +54,7 @@ const steps = [
   check("build of the demo", "vite/bin/vite.js", ["build", "--logLevel", "warn"]),
   check("package manifest", "publint/src/cli.js", ["--strict"]),
   check("package types", "@arethetypeswrong/cli/dist/index.js", ["--pack", ".", "--profile", "esm-only"]),
-  suite("unit", vitest, vitestArgs("unit"), 4 * minute, countVitest),
+  suite("unit", vitest, vitestArgs("unit"), 8 * minute, countVitest),
   suite("browser", vitest, vitestArgs("browser"), 3 * minute, countVitest),
   suite("e2e", "@playwright/test/cli.js", () => ["test", "--reporter=list,json"], 6 * minute, countPlaywright),
 ];

@@ -49,8 +49,8 @@ export class Job {
   }
 
   /**
-   * Ends it; what came stays. The database goes on to sync as any other. Rejects with JOB_UNKNOWN, or with JOB_STATE
-   * when it is over.
+   * Ends it; what came stays. From then on that peer sends nothing of the database, new changes included, until a job
+   * is started; other peers go on. Rejects with JOB_UNKNOWN, or with JOB_STATE when it is over.
    */
   async cancel(): Promise<JobInfo> {
     return withCid(await this.#line.command("cancelJob", { job: this.id }));

@@ -133,6 +133,11 @@ export class Path {
     return this.#pulse.roundTripMs;
   }
 
+  /** Bytes that the keeper was not told of yet. */
+  get untold(): { readonly bytesSent: number; readonly bytesReceived: number } {
+    return this.#pulse.untold;
+  }
+
   step(event: SessionEvent): void {
     if (this.#ended) return;
     this.#session?.step(event);

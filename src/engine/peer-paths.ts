@@ -74,6 +74,15 @@ export class PeerPaths {
     };
   }
 
+  /** Beside what is remembered of the peer. */
+  untold(): { readonly bytesSent: number; readonly bytesReceived: number } {
+    const untold = this.#paths.map((path) => path.untold);
+    return {
+      bytesSent: untold.reduce((sum, { bytesSent }) => sum + bytesSent, 0),
+      bytesReceived: untold.reduce((sum, { bytesReceived }) => sum + bytesReceived, 0),
+    };
+  }
+
   #replace(boot: string): void {
     if (this.#boot !== "") this.#gone.add(this.#boot);
     for (const oldest of this.#gone) {

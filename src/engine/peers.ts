@@ -91,8 +91,11 @@ export class Peers {
     if (record === undefined) throw new TidemarkError("PEER_UNKNOWN", { peer: key });
     const peer = this.#byKey.get(key);
     const { type, nextAttemptMs } = this.#dialler.state(key);
+    const untold = peer?.untold();
     return {
       ...record,
+      bytesSent: record.bytesSent + (untold?.bytesSent ?? 0),
+      bytesReceived: record.bytesReceived + (untold?.bytesReceived ?? 0),
       connection: peer === undefined ? type : "connected",
       nextAttemptMs: peer === undefined ? nextAttemptMs : undefined,
       paths: peer?.info() ?? [],

@@ -72,6 +72,11 @@ export class Pulse {
     return this.#roundTripMs;
   }
 
+  /** Bytes that were counted and not told yet. */
+  get untold(): { readonly bytesSent: number; readonly bytesReceived: number } {
+    return { bytesSent: this.#bytesSent, bytesReceived: this.#bytesReceived };
+  }
+
   sent(bytes: number): void {
     this.#bytesSent += bytes;
     this.#tellEnough();

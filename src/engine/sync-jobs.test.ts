@@ -51,6 +51,8 @@ describe("[SYNC-16] a first sync", () => {
       const job = live();
       if (job !== undefined && job.receivedEntries !== shown.at(-1)?.receivedEntries) shown.push(job);
     };
+    await cluster.until(() => stored() > 500);
+    expect(ben.instance.status(id).blockedBy.map(({ type }) => type)).toEqual(["notReady"]);
     await cluster.settle(ben.instance.ready(id));
     await cluster.converge(id, [ann, ben]);
     await cluster.pass(1_000);

@@ -12,7 +12,7 @@
  *   unavailable  the answer to a join that leads to nothing, whatever the reason.
  *   same         the answer to a digest: for each of its databases whether the other side holds the same.
  *   flow         please send no more batches of a database, or go on.
- *   ping, pong   is somebody there?
+ *   ping, pong   is somebody there? Pongs 0 and 1 come unasked: a message of yours is coming in, or waits here.
  *   pace         how much the sender of this wants to receive at most.
  *
  * [MESSAGE-1] Decoding is strict and bounded: another form, another order or more than the limits is refused with a code.
