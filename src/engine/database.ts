@@ -58,11 +58,12 @@ export class OpenDatabase {
   #isFilling = false;
   #failure: { readonly error: unknown } | undefined;
 
+  /** Without `checkpoints` none is taken: the state is not whole. */
   constructor(
     ports: EnginePorts,
     record: DatabaseRecord,
     replica: Replica,
-    checkpoints: Checkpoints,
+    checkpoints: Checkpoints | undefined,
     listener: DatabaseListener,
   ) {
     this.#ports = ports;
@@ -87,7 +88,7 @@ export class OpenDatabase {
       storage: ports.storage,
       position: replica.stored,
       stored: (through) => this.#run({ type: "stored", through }),
-      checkpoint: (through) => checkpoints.take(replica.state, through, this.#isFilling),
+      checkpoint: (through) => checkpoints?.take(replica.state, through, this.#isFilling),
       failed: (error) => {
         this.#failure = { error };
         this.#stopTimers();

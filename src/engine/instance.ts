@@ -47,6 +47,8 @@ export class Instance {
   readonly #replicas: Map<DatabaseId, Replica>;
   readonly #joins: Joins;
   readonly #sync: Sync;
+  /** Databases whose state lacks entries that are gone from the disk. */
+  readonly #lacking = new Set<DatabaseId>();
   readonly #loading = new Map<DatabaseId, Promise<void>>();
   #closed = false;
 
@@ -219,25 +221,34 @@ export class Instance {
       // Its making was cut short before the root was durable: nobody was told of it.
       return this.#ports.storage.deleteDatabase(id);
     }
-    const { replica, checkpoints, salvaged } = await openReplica(this.#ports, loaded, () => !this.#closed);
+    const { replica, checkpoints, salvaged, unread } = await openReplica(this.#ports, loaded, () => !this.#closed);
     // Somebody may have joined it meanwhile.
     if (this.#databases.has(id)) return;
-    this.#adopt(loaded.record, replica, checkpoints);
+    const database = this.#adopt(loaded.record, replica, unread.length === 0 ? checkpoints : undefined);
     if (salvaged > 0) this.#reportHealing({ type: "salvaged", entries: salvaged }, id);
+    if (unread.length > 0) this.#heal(database, unread);
+  }
+
+  /** Everything else is shown and synced meanwhile. */
+  #heal(database: OpenDatabase, unread: readonly number[]): void {
+    this.#lacking.add(database.id);
+    const nodes = unread.map((position) => database.replica.graph.at(position));
+    const error = new TidemarkError("STORAGE_CORRUPT", { where: `${unread.length} entries` });
+    database.healing.check(nodes, error).catch(() => {}); // What is damaged is reported as such.
   }
 
   #adoptEmpty(record: DatabaseRecord): OpenDatabase {
     return this.#adopt(record, new Replica(record.id, this.#ports.sha256), new Checkpoints([], new DatabaseState()));
   }
 
-  #adopt(record: DatabaseRecord, replica: Replica, checkpoints: Checkpoints): OpenDatabase {
+  #adopt(record: DatabaseRecord, replica: Replica, checkpoints: Checkpoints | undefined): OpenDatabase {
     const database = new OpenDatabase(this.#ports, record, replica, checkpoints, {
       changed: (changes) => this.#changed(database, changes),
       announced: (nodes, permissionsChanged) => this.#announced(database, nodes, permissionsChanged),
       refused: (refusals) => this.#refused(record.id, refusals),
       missed: (ids) => this.#sync.step({ type: "missed", database: record.id, ids }),
       healing: (event) => this.#reportHealing(event, record.id),
-      failed: (error) => void this.#reload(record.id, error),
+      failed: (error) => void this.#fail(record.id, error),
     });
     this.#databases.set(record.id, database);
     this.#replicas.set(record.id, replica);
@@ -277,12 +288,20 @@ export class Instance {
     this.#listener.statusChanged(record.id);
   }
 
-  async #reload(id: DatabaseId, error: unknown): Promise<void> {
+  async #fail(id: DatabaseId, error: unknown): Promise<void> {
     this.#report(error, id);
+    await this.#reload(id, error);
+  }
+
+  /** From what is durable. Whoever waits for the database is rejected with `error`. */
+  async #reload(id: DatabaseId, error: unknown): Promise<void> {
+    const database = this.#databases.get(id);
     this.#sync.peers.dropAll();
     this.#databases.delete(id);
     this.#replicas.delete(id);
+    this.#lacking.delete(id);
     this.#sync.closed(id, error);
+    await database?.settled();
     await this.#loadOrReport(id);
     this.#listener.reloaded(id);
   }
@@ -297,7 +316,9 @@ export class Instance {
     const problem = toProblem(event);
     if (problem !== undefined) this.#report(problem, database);
     // Peers may lack what could not be sent while it was damaged.
-    if (event.type === "healed" && event.left === 0) this.#sync.step({ type: "resumed", database });
+    if (event.type !== "healed" || event.left > 0) return;
+    if (this.#lacking.has(database)) void this.#reload(database, new TidemarkError("DATABASE_NOT_READY", { database }));
+    else this.#sync.step({ type: "resumed", database });
   }
 
   #report(error: unknown, database: DatabaseId | undefined): void {

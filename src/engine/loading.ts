@@ -17,6 +17,8 @@ const foldedAtOnce = 1_000;
 export interface Loaded {
   readonly replica: Replica;
   readonly checkpoints: Checkpoints;
+  /** Positions of entries whose bytes are gone and whose effects the state lacks; no checkpoint may be taken of it. */
+  readonly unread: readonly number[];
 }
 
 /** The same, after what could not be read was saved from beside the damage. */
@@ -26,8 +28,8 @@ export interface Opened extends Loaded {
 }
 
 /**
- * Loads, and when entries cannot be read goes through the log and tries once more. Nothing is deleted before all is read. Fails with
- * STORAGE_CORRUPT when what is needed is damaged itself, or `isWanted` no more.
+ * Loads, and when entries cannot be read goes through the log and tries once more, without what is gone for good. Nothing is deleted before
+ * all is read. Fails with STORAGE_CORRUPT when settings are damaged themselves: without them nobody could be judged.
  */
 export async function openReplica(
   ports: EnginePorts,
@@ -41,26 +43,30 @@ export async function openReplica(
     const { record, index } = loaded;
     const log = { ...ports, database: record.id, at: (position: number) => index[position] as EntryIndex };
     const { salvaged } = await scanLog(log, 0, index.length, isWanted);
-    if (salvaged === 0) throw error;
-    return { ...(await loadReplica(ports, loaded)), salvaged };
+    return { ...(await loadReplica(ports, loaded, true)), salvaged };
   }
 }
 
-/** Fails with STORAGE_CORRUPT when what is stored cannot have been written by us. */
-export async function loadReplica(ports: EnginePorts, { record, index, checkpoints }: LoadedDatabase): Promise<Loaded> {
+/** Fails with STORAGE_CORRUPT when what is stored cannot have been written by us; `mayLack`: not for the bytes of entries that write no settings. */
+export async function loadReplica(
+  ports: EnginePorts,
+  { record, index, checkpoints }: LoadedDatabase,
+  mayLack = false,
+): Promise<Loaded> {
   const replica = new Replica(record.id, ports.sha256);
   const restored = restoreState(checkpoints, index.length);
   // The entries are the truth and parts only save time: when they cannot be used all is folded anew.
   const parts = restored === undefined ? [] : checkpoints;
   const state = restored ?? new DatabaseState();
-  await foldTail(ports, record.id, index, parts.at(-1)?.through ?? 0, state);
+  const tail: Tail = { database: record.id, index, from: parts.at(-1)?.through ?? 0 };
+  const unread = await foldTail(ports, tail, state, mayLack);
   const settings = await readSettings(ports, record.id, index);
   unwrapStored(
     replica.restore(index, state, (id) => success(settings.get(id) ?? [])),
     "settings",
   );
-  if (restored === undefined) await ports.storage.deleteCheckpoints(record.id);
-  return { replica, checkpoints: new Checkpoints(parts, state) };
+  if (restored === undefined && unread.length === 0) await ports.storage.deleteCheckpoints(record.id);
+  return { replica, checkpoints: new Checkpoints(parts, state), unread };
 }
 
 /** Undefined when a part is damaged, or was written by a version that knew fewer kinds of store: it spoils the rest. */
@@ -70,20 +76,36 @@ function restoreState(parts: readonly CheckpointPart[], entries: number): Databa
   return isWhole ? state : undefined;
 }
 
+interface Tail {
+  readonly database: DatabaseId;
+  readonly index: readonly EntryIndex[];
+  /** Position of the first entry that no checkpoint holds. */
+  readonly from: number;
+}
+
+/** Answers the positions that could not be folded, if it may lack any. */
 async function foldTail(
   ports: EnginePorts,
-  database: DatabaseId,
-  index: readonly EntryIndex[],
-  from: number,
+  { database, index, from }: Tail,
   state: DatabaseState,
-): Promise<void> {
-  for (let next = from; next < index.length; next += foldedAtOnce) {
-    const bytes = await ports.storage.read(database, next, Math.min(next + foldedAtOnce, index.length));
-    for (const [i, each] of bytes.entries()) {
-      const { id, time } = index[next + i] as EntryIndex;
-      state.merge(partsOf(ports, each, id), { time, id });
+  mayLack: boolean,
+): Promise<readonly number[]> {
+  const unread: number[] = [];
+  // One by one where some may be gone: merging in any order gives the same.
+  const step = mayLack ? 1 : foldedAtOnce;
+  for (let next = from; next < index.length; next += step) {
+    try {
+      const bytes = await ports.storage.read(database, next, Math.min(next + step, index.length));
+      for (const [i, each] of bytes.entries()) {
+        const { id, time } = index[next + i] as EntryIndex;
+        state.merge(partsOf(ports, each, id), { time, id });
+      }
+    } catch (error) {
+      if (!mayLack || !isCorrupt(error)) throw error;
+      unread.push(next);
     }
   }
+  return unread;
 }
 
 async function readSettings(
