@@ -120,7 +120,7 @@ describe("[SYNC-2] an exchange", () => {
     const [ann] = devices as [Device, Device];
     for (let i = 0; i < 5; i++) {
       await ann.write(id, `r${i}`, {});
-      await cluster.pass(2_000);
+      await cluster.pass(70_000);
     }
     const before = await history(ann);
     expect(before).toHaveLength(3);

@@ -5,6 +5,7 @@ import { SimulatedClock } from "../testing/clock.ts";
 import { History } from "./history.ts";
 import { LocalStore } from "./local-store.ts";
 import type { HistoryRecord } from "./records.ts";
+import { defaultSettings } from "./settings.ts";
 
 const peers = [1, 2].map((n) => publicKeyFromBytes(new Uint8Array(32).fill(n)));
 const databases = [3, 4].map((n) => entryIdFromDigest(new Uint8Array(32).fill(n)));
@@ -26,6 +27,7 @@ async function openHistory({ historyRows = 10, historyMs = 60_000 } = {}) {
   return { clock, disk, settings, open, ...(await open()) };
 }
 
+/** One that broke off: it is never continued. */
 function row(clock: SimulatedClock, peer = a, database = x, entriesSent = 0): Omit<HistoryRecord, "id"> {
   const endedMs = clock.now();
   return {
@@ -37,7 +39,7 @@ function row(clock: SimulatedClock, peer = a, database = x, entriesSent = 0): Om
     entriesReceived: 0,
     bytesSent: 0,
     bytesReceived: 0,
-    error: undefined,
+    error: "CHANNEL_CLOSED",
   };
 }
 
@@ -124,4 +126,26 @@ test("[HISTORY-2] an id is not given twice, though all rows went before a restar
   const again = await open();
   again.history.add(row(clock, a, x, 2));
   expect((again.history.rows()[0]?.id ?? "") > first).toBe(true);
+});
+
+test("[HISTORY-3] what follows a good exchange within a minute continues its row, whoever else is exchanged with meanwhile", async () => {
+  const clock = new SimulatedClock(1_000_000);
+  const store = await LocalStore.open({ storage: createMemoryStorage(), clock, failed });
+  const history = new History({ store, clock, settings: () => defaultSettings });
+  const good = (database = x): void => history.add({ ...row(clock, a, database, 1), bytesSent: 5, error: undefined });
+  good();
+  const [{ id }] = history.rows() as [HistoryRecord];
+  clock.advance(60_000);
+  good(y);
+  good();
+  expect(history.rows({ database: x })).toEqual([
+    { ...row(clock, a, x, 2), id, startedMs: 999_990, bytesSent: 10, error: undefined },
+  ]);
+  clock.advance(60_011);
+  good();
+  history.add(row(clock, a, x, 1));
+  good();
+  expect(history.rows({ database: x }).map(({ entriesSent }) => entriesSent)).toEqual([1, 1, 1, 2]);
+  expect(history.rows({ database: y })).toHaveLength(1);
+  expect(store.all("history")).toHaveLength(5);
 });

@@ -3,6 +3,7 @@
  *
  * [HISTORY-1] As many as the settings allow and no older than they allow, when one is added and at open.
  * [HISTORY-2] Newest first; ids grow with time, also when the clock does not.
+ * [HISTORY-3] A good exchange that begins within a minute of the last good one with that peer about that database continues its row.
  */
 import type { DatabaseId, PublicKey } from "../core/ids.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -19,24 +20,28 @@ export interface HistoryOptions {
 /** Microseconds, so that those of one millisecond have room. Higher ones come from a damaged row: counting on would end. */
 const wellFormed = /^[0-8][0-9]{15}$/;
 
+/** What follows a good exchange with the same peer about the same database so soon is part of it: else typing would be nothing but rows. */
+const joinedMs = 60_000;
+
 export class History {
   readonly #options: HistoryOptions;
-  /** Oldest first. */
-  #rows: readonly HistoryRecord[];
-  #lastId: number;
+  /** By id, oldest first. */
+  readonly #rows = new Map<string, HistoryRecord>();
+  /** The newest of each peer and database. */
+  readonly #newest = new Map<string, HistoryRecord>();
+  #lastId = 0;
 
   constructor(options: HistoryOptions) {
     this.#options = options;
-    this.#rows = options.store.all("history");
-    this.#keep((row) => wellFormed.test(row.id));
-    this.#lastId = Number(this.#rows.at(-1)?.id ?? 0);
+    for (const row of options.store.all("history")) this.#set(row);
+    for (const row of [...this.#rows.values()]) if (!wellFormed.test(row.id)) this.#drop(row);
+    this.#lastId = Number([...this.#rows.keys()].at(-1) ?? 0);
     this.#prune();
   }
 
   add(row: Omit<HistoryRecord, "id">): void {
-    this.#lastId = Math.max(this.#lastId + 1, this.#options.clock.now() * 1_000);
-    const record = { ...row, id: String(this.#lastId).padStart(16, "0") };
-    this.#rows = [...this.#rows, record];
+    const record = this.#joined(row) ?? { ...row, id: this.#nextId() };
+    this.#set(record);
     this.#options.store.put("history", record.id, record);
     this.#prune();
   }
@@ -44,32 +49,63 @@ export class History {
   /** Of a database, of a peer, of both, or all; newest first. */
   rows(of: { readonly database?: DatabaseId; readonly peer?: PublicKey } = {}): readonly HistoryRecord[] {
     const { database, peer } = of;
-    return this.#rows
+    return [...this.#rows.values()]
       .filter((row) => (database ?? row.database) === row.database && (peer ?? row.peer) === row.peer)
       .reverse();
   }
 
   forgetPeer(peer: PublicKey): void {
-    this.#keep((row) => row.peer !== peer);
+    this.#dropAll((row) => row.peer === peer);
   }
 
   forgetDatabase(database: DatabaseId): void {
-    this.#keep((row) => row.database !== database);
+    this.#dropAll((row) => row.database === database);
+  }
+
+  #nextId(): string {
+    this.#lastId = Math.max(this.#lastId + 1, this.#options.clock.now() * 1_000);
+    return String(this.#lastId).padStart(16, "0");
+  }
+
+  #joined(row: Omit<HistoryRecord, "id">): HistoryRecord | undefined {
+    const before = this.#newest.get(pairOf(row));
+    if (before === undefined || before.error !== undefined || row.error !== undefined) return undefined;
+    if (Math.abs(row.startedMs - before.endedMs) > joinedMs) return undefined;
+    return {
+      ...before,
+      endedMs: row.endedMs,
+      entriesSent: before.entriesSent + row.entriesSent,
+      entriesReceived: before.entriesReceived + row.entriesReceived,
+      bytesSent: before.bytesSent + row.bytesSent,
+      bytesReceived: before.bytesReceived + row.bytesReceived,
+    };
   }
 
   #prune(): void {
     const { historyMs, historyRows } = this.#options.settings();
     const oldestMs = this.#options.clock.now() - historyMs;
-    const surplus = this.#rows.length - historyRows;
-    this.#keep((row, i) => i >= surplus && row.endedMs > oldestMs);
+    for (const row of this.#rows.values()) {
+      if (this.#rows.size <= historyRows && row.endedMs > oldestMs) break;
+      this.#drop(row);
+    }
   }
 
-  #keep(isKept: (row: HistoryRecord, i: number) => boolean): void {
-    const kept: HistoryRecord[] = [];
-    for (const [i, row] of this.#rows.entries()) {
-      if (isKept(row, i)) kept.push(row);
-      else this.#options.store.delete("history", row.id);
-    }
-    this.#rows = kept;
+  #set(row: HistoryRecord): void {
+    this.#rows.set(row.id, row);
+    this.#newest.set(pairOf(row), row);
   }
+
+  #dropAll(isGone: (row: HistoryRecord) => boolean): void {
+    for (const row of [...this.#rows.values()]) if (isGone(row)) this.#drop(row);
+  }
+
+  #drop(row: HistoryRecord): void {
+    this.#rows.delete(row.id);
+    this.#options.store.delete("history", row.id);
+    if (this.#newest.get(pairOf(row))?.id === row.id) this.#newest.delete(pairOf(row));
+  }
+}
+
+function pairOf({ peer, database }: Omit<HistoryRecord, "id">): string {
+  return `${database}/${peer}`;
 }

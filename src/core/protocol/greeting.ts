@@ -117,8 +117,12 @@ export class Greeting {
     this.#heard.set(database, digest);
     this.#named?.add(database);
     if (!this.#state.isWelcome(database)) return;
-    if (this.#state.heldBack.delete(database)) this.#state.send({ type: "flow", database, paused: true });
-    this.#comparing.greet(this.#state.lane(database), digest);
+    const lane = this.#state.lane(database);
+    if (this.#state.heldBack.delete(database)) {
+      lane.isHeldBack = true;
+      this.#state.send({ type: "flow", database, paused: true });
+    }
+    this.#comparing.greet(lane, digest);
   }
 
   #isSame(database: DatabaseId, digest: string): boolean {

@@ -26,6 +26,8 @@ export class Lane {
   isShared = false;
   /** What the peer last said that it holds; empty: nothing yet. */
   heard = "";
+  /** We asked the peer to hold back. */
+  isHeldBack = false;
   /** Our and their digests when frontiers were exchanged. */
   readonly #compared = new Set<string>();
   /** Authors whose skeleton was sent, and answered, since the last exchange of frontiers: once each, or a peer could fill our queue. */

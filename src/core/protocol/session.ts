@@ -93,9 +93,11 @@ export class Session {
     return { entries, bytes };
   }
 
-  /** Whether the peer is to confirm a batch, or to answer what was asked. */
+  /** Whether the peer is to confirm a batch, to answer what was asked, or to send what it has announced. */
   get isWaiting(): boolean {
-    return this.#state.lanes.all().some(({ phase, delivery }) => phase === "comparing" || delivery.isUnderWay);
+    return this.#state.lanes.all().some(({ phase, delivery, arrivals, isHeldBack }) => {
+      return phase === "comparing" || delivery.isUnderWay || (arrivals.left > 0 && !isHeldBack);
+    });
   }
 
   /** Batches that the peer has confirmed so far. */
@@ -195,6 +197,8 @@ export class Session {
   #askToHoldBack(database: DatabaseId, paused: boolean): void {
     if (this.#state.isReadable(database) || this.#state.joining.has(database))
       this.#state.send({ type: "flow", database, paused });
+    const lane = this.#state.lanes.get(database);
+    if (lane !== undefined) lane.isHeldBack = paused;
     if (paused && !this.#state.isReadable(database)) this.#state.heldBack.add(database);
     else this.#state.heldBack.delete(database);
   }
