@@ -20,7 +20,11 @@ try {
   });
   const { runCommand } = await import(pathToFileURL(outfile).href);
   const line = (text) => console.log(text);
-  process.exitCode = await runCommand(process.argv.slice(2), { line, elapsedMs: () => performance.now() });
+  const cpuMs = () => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1_000;
+  };
+  process.exitCode = await runCommand(process.argv.slice(2), { line, elapsedMs: () => performance.now(), cpuMs });
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -1,6 +1,7 @@
 /** What an app in plain JavaScript may hand in by mistake. All throw INPUT_INVALID with what was got and what was expected. */
-import { type DatabaseId, isHex64, type PublicKey, parseCid } from "../core/ids.ts";
-import { addressBytesMax, addressesPerPeerMax, peerNameBytesMax } from "../core/limits.ts";
+import { attempt } from "../core/errors.ts";
+import { type DatabaseId, type EntryId, isHex64, type PublicKey, parseCid } from "../core/ids.ts";
+import { addressBytesMax, addressesPerPeerMax, peerNameBytesMax, wantsMax } from "../core/limits.ts";
 import { invalid } from "../core/store/values.ts";
 import { checkLabel, isTextOf } from "../engine/label.ts";
 
@@ -38,6 +39,16 @@ export function toPublicKey(value: unknown, field = "peer"): PublicKey {
 export function toDatabaseId(value: unknown): DatabaseId {
   assertText(value, "database", "a database's id, such as bafyrei…");
   return parseCid(value as string);
+}
+
+export function toEntryIds(value: unknown): readonly EntryId[] {
+  if (!Array.isArray(value)) throw invalid("ids", value, "an array of ids of entries, such as bafyrei…");
+  if (value.length > wantsMax) throw invalid("ids", `${value.length} of them`, `at most ${wantsMax}`);
+  return value.map((id: unknown) => {
+    const entry = attempt(() => parseCid(String(id)));
+    if (!entry.ok) throw invalid("ids", id, "the id of an entry, such as bafyrei…");
+    return entry.value;
+  });
 }
 
 export function assertAddress(value: unknown, field = "address"): void {

@@ -98,7 +98,7 @@ export class InstanceSync {
     return (await this.#line.command("relations", toSelection(of))).map(withCid);
   }
 
-  /** Finished exchanges, the oldest first, as far as `historyMs` and `historyRows` of the settings go. */
+  /** Finished exchanges, the newest first, as far as `historyMs` and `historyRows` of the settings go. */
   async history(of: PeerAndDatabase = {}): Promise<readonly Exchange[]> {
     return (await this.#line.command("history", toSelection(of))).map(withCid);
   }

@@ -143,7 +143,10 @@ export class Instance {
     return stop;
   }
 
-  /** Resolves when everything is durable and the worker has ended. Later calls reject with INSTANCE_CLOSED. Idempotent. */
+  /**
+   * Resolves when everything is durable on this device, connected peers have confirmed what waited for them or two seconds are over, and the worker has
+   * ended; every call resolves with the first. Other calls reject with INSTANCE_CLOSED from now on.
+   */
   async close(): Promise<void> {
     this.#stopWaking();
     await this.#link.close(this.name);

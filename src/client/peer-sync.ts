@@ -1,8 +1,8 @@
 /** One database and one peer. */
 import { TidemarkError } from "../core/errors.ts";
-import type { DatabaseId, PublicKey } from "../core/ids.ts";
+import type { DatabaseId, EntryId, PublicKey } from "../core/ids.ts";
 import type { PeerInfo } from "../engine/sync-info.ts";
-import { assertAddress } from "./input.ts";
+import { assertAddress, toEntryIds } from "./input.ts";
 import type { Line, Waiting } from "./line.ts";
 import { type RelationInfo, withCid } from "./sync-info.ts";
 
@@ -47,6 +47,24 @@ export class PeerSync {
    */
   async whenSynced(waiting?: Waiting): Promise<void> {
     await this.#line.command("whenSynced", { database: this.#database, peer: this.peer }, waiting);
+  }
+
+  /**
+   * Sends entries, by their ids, to the peer again, ahead of what waits for it; sync does that by itself, this is for those who know better. At most
+   * 1,000. Rejects with PEER_UNKNOWN, with CONNECT_FAILED for a peer that is not connected, and with INPUT_INVALID for an id of nothing that is
+   * durable here.
+   */
+  async send(ids: readonly string[]): Promise<void> {
+    await this.#line.command("sendEntries", { database: this.#database, peer: this.peer, ids: toEntryIds(ids) });
+  }
+
+  /**
+   * Puts an entry behind what waits for the peer. One that is away gets it when it is back, if it lacks it. Rejects with PEER_UNKNOWN, and with
+   * INPUT_INVALID for an id of nothing that is durable here.
+   */
+  async queue(id: string): Promise<void> {
+    const [entry] = toEntryIds([id]) as [EntryId];
+    await this.#line.command("queueEntry", { database: this.#database, peer: this.peer, id: entry });
   }
 
   /**

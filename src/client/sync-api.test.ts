@@ -79,6 +79,7 @@ test("[CLIENT-9] peers, addresses, names, states and databases are checked befor
     () => sync.diagnose("me"),
     () => sync.transports.add("", { type: "memory" }),
     () => sync.transports.add("a", { type: "memory", config: { at: new Date() } }),
+    () => sync.transports.addresses(""),
     () => sync.changeSettings({ attemptsMax: 0 }),
   ];
   for (const call of wrong) await expect(call(), String(call)).rejects.toMatchObject({ code: "INPUT_INVALID" });
@@ -86,6 +87,11 @@ test("[CLIENT-9] peers, addresses, names, states and databases are checked befor
   expect(() => own.peer("bafy")).toThrow(expect.objectContaining({ code: "INPUT_INVALID" }));
   const wrongHere: readonly (() => Promise<unknown>)[] = [
     () => own.peer(key).addAddress("nowhere"),
+    () => own.peer(key).send(cid as never),
+    () => own.peer(key).send([database]),
+    () => own.peer(key).send([5 as never]),
+    () => own.peer(key).send(Array<string>(1_001).fill(cid)),
+    () => own.peer(key).queue("bafy"),
     () => own.start({ peer: "bafy" }),
     () => own.setPreferences("", {}),
     () => own.setPreferences("view", { intervalMs: -1 }),
@@ -107,6 +113,9 @@ test("[CLIENT-19] what was left out is left out, defaults are filled in, and ids
   await sync.syncNow({ database: cid, signal });
   await sync.relations({ peer: key });
   await sync.startListening();
+  await sync.transports.addresses("tabs");
+  await new Sync(database, line).peer(key).send([cid, cid]);
+  await new Sync(database, line).peer(key).queue(cid);
   await new Sync(database, line).start();
   await new Sync(database, line).setPreferences("view", { enabled: false });
   expect(line.sent).toStrictEqual([
@@ -116,6 +125,9 @@ test("[CLIENT-19] what was left out is left out, defaults are filled in, and ids
     { name: "syncWithPeer", command: { database }, waiting: { database: cid, signal } },
     { name: "relations", command: { peer: key }, waiting: undefined },
     { name: "startListening", command: {}, waiting: undefined },
+    { name: "transportAddresses", command: { name: "tabs" }, waiting: undefined },
+    { name: "sendEntries", command: { database, peer: key, ids: [database, database] }, waiting: undefined },
+    { name: "queueEntry", command: { database, peer: key, id: database }, waiting: undefined },
     { name: "startJob", command: { database }, waiting: undefined },
     {
       name: "setPreferences",

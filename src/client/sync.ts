@@ -149,7 +149,7 @@ export class Sync {
     return this.#line.command("preferences", { database: this.#database });
   }
 
-  /** Finished exchanges about this database, the oldest first. */
+  /** Finished exchanges about this database, the newest first. */
   async history(): Promise<readonly Exchange[]> {
     return (await this.#line.command("history", { database: this.#database })).map(withCid);
   }

@@ -45,6 +45,14 @@ export class TransportList {
   }
 
   /**
+   * Where others can dial this device by it at present; `list` has them too, for all. Rejects with TRANSPORT_UNKNOWN, or with TRANSPORT_STOPPED
+   * when it does not run.
+   */
+  async addresses(name: string): Promise<readonly string[]> {
+    return this.#line.command("transportAddresses", { name: toName(name) });
+  }
+
+  /**
    * Closes what it carries; remembered. Rejects with TRANSPORT_UNKNOWN, or with TRANSPORT_STOPPED when it does not run.
    */
   async stop(name: string): Promise<TransportInfo> {

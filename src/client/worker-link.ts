@@ -35,6 +35,9 @@ export class WorkerLink implements Line {
   readonly #waitForDeath = new AbortController();
   readonly #onEvent: (event: WorkerEvent) => void;
   #ended: TidemarkError | undefined;
+  /** Why nothing more is asked of the worker. */
+  #refusal: TidemarkError | undefined;
+  #closing: Promise<void> | undefined;
   #commands = 0;
 
   private constructor({ startWorker, onEvent }: WorkerLinkOptions) {
@@ -59,7 +62,7 @@ export class WorkerLink implements Line {
 
   /** Calls the worker. `signal` ends the waiting with ABORTED, not what the worker does. */
   call<T>(name: string, run: (api: WorkerApi) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    if (this.#refusal !== undefined) return Promise.reject(this.#refusal);
     if (signal?.aborted) return Promise.reject(new TidemarkError("ABORTED", { call: name }));
     return new Promise<T>((resolve, reject) => {
       const abort = (): void => fail(new TidemarkError("ABORTED", { call: name }));
@@ -107,12 +110,20 @@ export class WorkerLink implements Line {
     if (this.#ended === undefined) this.#onEvent({ type: "problem", database, error: toErrorData(error) });
   }
 
-  /** Resolves when everything is durable and the worker has ended. Idempotent. */
-  async close(name: string): Promise<void> {
+  /**
+   * Resolves when everything is durable, connected peers had two seconds to confirm it, and the worker has ended; every call with the first.
+   */
+  close(name: string): Promise<void> {
+    this.#closing ??= this.#closeNow(new TidemarkError("INSTANCE_CLOSED", { name }));
+    return this.#closing;
+  }
+
+  /** The connections stay until the worker has answered: what waits for peers goes through them. */
+  async #closeNow(reason: TidemarkError): Promise<void> {
     if (this.#ended !== undefined) return;
     const closed = this.call("close", (api) => api.close());
-    for (const connections of this.#connections) connections.close();
-    await closed.finally(() => this.#end(new TidemarkError("INSTANCE_CLOSED", { name })));
+    this.#refusal = reason;
+    await closed.finally(() => this.#end(reason));
   }
 
   async #boot({ boot, bootTimeoutMs, signal }: WorkerLinkOptions): Promise<BootInfo> {
@@ -158,6 +169,7 @@ export class WorkerLink implements Line {
   #end(reason: TidemarkError): void {
     if (this.#ended !== undefined) return;
     this.#ended = reason;
+    this.#refusal = reason;
     this.#waitForDeath.abort();
     this.#events.port1.close();
     for (const connections of this.#connections) connections.close();

@@ -139,5 +139,9 @@ export const pingTimeoutMs = 20_000;
 export const greetingTimeoutMs = 5_000;
 /** A connection that ends sooner counts as a failed attempt: the next one waits. */
 export const connectionMsMin = 10_000;
+/** A peer that broke the protocol and then kept to it for so long starts anew. A guess. */
+export const breachesForgottenMs = 3_600_000;
 /** Messages of all peers together that came and were not taken yet: the full window (2 MiB) of 128 peers. */
 export const inboundTotalBytesMax: number = 256 * mib;
+/** For connected peers to confirm what waits for them when the instance closes: some round trips, and no longer than a user waits for a page to go. */
+export const drainTimeoutMs = 2_000;

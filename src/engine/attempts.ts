@@ -38,6 +38,13 @@ export function isPermanent(code: string): boolean {
   return permanentCodes.has(code);
 }
 
+/** The peer did not keep to the protocol: it may do so again, however well it went before. */
+export function breaksProtocol(code: string): boolean {
+  return breaches.test(code);
+}
+
+const breaches = /^(CBOR|ENTRY|FRAME|MESSAGE|HANDSHAKE)_|^(EXCHANGE_STALLED|PEER_SILENT)$/;
+
 const never: number = Number.POSITIVE_INFINITY;
 
 export class Attempts {
@@ -51,7 +58,7 @@ export class Attempts {
     this.#attemptsMax = attemptsMax;
   }
 
-  /** An attempt is under way: the peer is not due until it failed or is reset. Nothing happens to one that never failed. */
+  /** An attempt is under way, or the peer is there: it is not due until it failed or is reset. Nothing happens to one that never failed. */
   began(key: PublicKey): void {
     const failing = this.#failing.get(key);
     if (failing !== undefined) this.#failing.set(key, { ...failing, dueAtMs: never });
@@ -84,16 +91,21 @@ export class Attempts {
     return this.#failing.get(key)?.dueAtMs;
   }
 
+  /** How often it failed in a row. */
+  failuresOf(key: PublicKey): number {
+    return this.#failing.get(key)?.failures ?? 0;
+  }
+
   /** Peers that failed and have waited long enough, the longest due first. */
   due(nowMs: number): readonly PublicKey[] {
     const due = [...this.#failing].filter(([, { dueAtMs }]) => dueAtMs <= nowMs);
     return due.sort(([, a], [, b]) => a.dueAtMs - b.dueAtMs).map(([key]) => key);
   }
 
-  /** When the next of them is due; undefined: none will be. It may have passed. */
-  get nextAt(): number | undefined {
+  /** When the next of those that are awaited is due; undefined: none will be. It may have passed. */
+  nextAt(isAwaited: (key: PublicKey) => boolean): number | undefined {
     let next = never;
-    for (const { dueAtMs } of this.#failing.values()) next = Math.min(next, dueAtMs);
+    for (const [key, { dueAtMs }] of this.#failing) if (dueAtMs < next && isAwaited(key)) next = dueAtMs;
     return next === never ? undefined : next;
   }
 

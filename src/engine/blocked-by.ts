@@ -48,6 +48,8 @@ export interface BlockPeer {
   readonly isShared: boolean;
   /** One side asked the other to hold back. */
   readonly isPaused: boolean;
+  /** A job with it was cancelled and none was started since: it holds back until one is. */
+  readonly isCancelled: boolean;
   /** Of the last attempt to reach it, or of the last session; undefined when that went well. */
   readonly lastError: ErrorNote | undefined;
 }
@@ -97,8 +99,8 @@ function skewWords({ entries, aheadMs }: BlockInput["heldBack"]): string {
   return `${entries} entries are up to ${Math.ceil(aheadMs / 1_000)} s ahead of this device's clock.`;
 }
 
-function isExchanging({ connection, isShared, isPaused }: BlockPeer): boolean {
-  return connection === "connected" && isShared && !isPaused;
+function isExchanging({ connection, isShared, isPaused, isCancelled }: BlockPeer): boolean {
+  return connection === "connected" && isShared && !isPaused && !isCancelled;
 }
 
 function peerReasons(input: BlockInput, wanted: readonly BlockPeer[]): readonly BlockReason[] {
@@ -115,6 +117,8 @@ function peerReason(peer: BlockPeer): BlockReason {
   const who = peer.name === "" ? peer.key.slice(0, 8) : peer.name;
   const code = peer.lastError?.code;
   if (peer.connection === "connected") {
+    const detail = `A job with ${who} was cancelled: it holds back until one is started.`;
+    if (peer.isShared && peer.isCancelled) return { type: "paused", detail };
     if (peer.isShared) return { type: "paused", detail: `The exchange with ${who} is paused.` };
     return { type: "refused", detail: `${who} is connected and does not share the database with this device.` };
   }

@@ -44,9 +44,11 @@ export interface SyncCommands {
   startTransport: { readonly name: string };
   stopTransport: { readonly name: string };
   transports: Record<never, never>;
+  /** Where others can dial us by this transport at present; one that does not run is TRANSPORT_STOPPED. */
+  transportAddresses: { readonly name: string };
   /** Resolves when all that waits for connected peers is confirmed by them, and everything remembered is written. */
   flush: Record<never, never>;
-  setPreferences: Omit<PreferencesRecord, never>;
+  setPreferences: PreferencesRecord;
   removePreferences: { readonly database: DatabaseId; readonly user: string };
   preferences: { readonly database: DatabaseId };
   jobs: { readonly database?: DatabaseId };
@@ -88,6 +90,7 @@ export interface SyncResults {
   startTransport: TransportInfo;
   stopTransport: TransportInfo;
   transports: readonly TransportInfo[];
+  transportAddresses: readonly string[];
   flush: undefined;
   setPreferences: undefined;
   removePreferences: undefined;

@@ -11,6 +11,7 @@ import {
   type Diagnosis,
   diagnose,
 } from "./diagnosis.ts";
+import { currentError } from "./peer-book.ts";
 import type { PeerRecord, RelationRecord } from "./records.ts";
 import { isShared } from "./status-input.ts";
 import type { Sync } from "./sync.ts";
@@ -37,8 +38,10 @@ export function diagnoseSync(
   });
 }
 
-function diagnosedPeer({ key, name, state, lastError }: PeerRecord, { peers }: Sync): DiagnosedPeer {
-  return { key, name, state, connection: peers.connectionOf(key), lastError, clockAheadMs: undefined };
+function diagnosedPeer(record: PeerRecord, { peers }: Sync): DiagnosedPeer {
+  const { key, name, state } = record;
+  const lastError = currentError(record);
+  return { key, name, state, connection: peers.connectionOf(key), lastError };
 }
 
 function diagnosedDatabase(
@@ -49,6 +52,7 @@ function diagnosedDatabase(
 ): DiagnosedDatabase {
   const { id, record, replica, permission } = database;
   const { earlyCount, latest } = replica.pending;
+  const cancelled = sync.jobs.cancelled(id).filter((job) => job.peer === (peer ?? job.peer));
   const relations = sync.registry.relations(peer === undefined ? { database: id } : { database: id, peer });
   return {
     id,
@@ -58,7 +62,7 @@ function diagnosedDatabase(
     isEnabled: sync.preferences.combined(id).enabled,
     heldBack: { entries: earlyCount, aheadMs: latest === undefined ? 0 : aheadMs(latest, clock.now()) },
     pending: sync.holdings.pending(id),
-    jobs: sync.jobs.live(id),
+    jobs: [...sync.jobs.live(id), ...cancelled],
     relations: relations.map((relation) => diagnosedRelation(database, relation, sync, clock)),
   };
 }

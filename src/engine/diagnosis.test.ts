@@ -29,7 +29,7 @@ const job: JobRecord = {
 };
 
 function peer(given: Partial<DiagnosedPeer> = {}): DiagnosedPeer {
-  const well = { state: "active", connection: "connected", lastError: undefined, clockAheadMs: 20 } as const;
+  const well = { state: "active", connection: "connected", lastError: undefined } as const;
   return { key: b, name: "Bea", ...well, ...given };
 }
 
@@ -67,7 +67,7 @@ test("[DIAGNOSIS-3] where nothing is wrong it says so, and every check says what
   const { findings, summary } = diagnose(input());
   expect(summary).toBe("All is well: 1 of 1 peers connected, 1 databases.");
   expect(new Set(findings.map(({ state }) => state))).toEqual(new Set(["ok"]));
-  expect(new Set(findings.map(({ check }) => check)).size).toBe(18);
+  expect(new Set(findings.map(({ check }) => check)).size).toBe(17);
   expect(findings.every(({ found, advice }) => found.endsWith(".") && advice === undefined)).toBe(true);
 });
 
@@ -127,8 +127,6 @@ const faults: readonly [string, Partial<DiagnosisInput>, string, string][] = [
     "peer.connection",
     "Check that Bea is on and online; then connect",
   ],
-  ["a clock that is ahead", { peers: [peer({ clockAheadMs: 61_000 })] }, "peer.clock", "Set the clock"],
-  ["a clock that is behind", { peers: [peer({ clockAheadMs: -61_000 })] }, "peer.clock", "Set the clock"],
   ["sync switched off", { databases: [database({ isEnabled: false })] }, "database.preferences", "Enable the sync"],
   ["no permission here", { databases: [database({ permission: "none" })] }, "database.permission", "Ask an owner"],
   [
@@ -156,7 +154,7 @@ const faults: readonly [string, Partial<DiagnosisInput>, string, string][] = [
     "Open the app",
   ],
   ["a paused job", { databases: [database({ jobs: [{ ...job, state: "paused" }] })] }, "job", "Resume the backfill"],
-  ["a failed job", { databases: [database({ jobs: [{ ...job, state: "failed" }] })] }, "job", "Start a job"],
+  ["a cancelled job", { databases: [database({ jobs: [{ ...job, state: "cancelled" }] })] }, "job", "Start a job"],
   [
     "entries held back",
     { databases: [database({ heldBack: { entries: 2, aheadMs: 90_000 }, pending: { entries: 1, bytes: 9 } })] },
@@ -190,16 +188,16 @@ test.each(faults)(
 test("[DIAGNOSIS-1] the checks come in the order in which one fault hides the next", () => {
   const order = [...new Set(diagnose(input()).findings.map(({ check }) => check))];
   const ofThisDevice = ["storage", "network", "transport", "relay"];
-  const ofPeers = ["peers", "peer.state", "peer.connection", "peer.clock"];
+  const ofPeers = ["peers", "peer.state", "peer.connection"];
   const ofDatabases = ["database.preferences", "database.permission", "relation", "peer.permission", "peer.shares"];
   const ofEntries = ["database.arrival", "job", "entries.clock", "queue", "copies"];
   expect(order).toEqual([...ofThisDevice, ...ofPeers, ...ofDatabases, ...ofEntries]);
 });
 
-test("[DIAGNOSIS-2] what cannot be judged is skipped: relays and connections offline, clocks that nobody knows", () => {
-  const { findings } = diagnose(input({ isOnline: false, peers: [peer({ clockAheadMs: undefined })] }));
+test("[DIAGNOSIS-2] what cannot be judged is skipped: relays and connections offline", () => {
+  const { findings } = diagnose(input({ isOnline: false }));
   const skipped = findings.filter(({ state }) => state === "skipped").map(({ check }) => check);
-  expect(skipped).toEqual(["relay", "peer.connection", "peer.clock"]);
+  expect(skipped).toEqual(["relay", "peer.connection"]);
 });
 
 test("[DIAGNOSIS-3] what failed is more urgent than a warning before it, and one of several peers that is away is a warning", () => {

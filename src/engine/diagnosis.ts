@@ -8,7 +8,6 @@
  * Deliberately not here: measuring anything. Everything is known before, so that a diagnosis costs nothing and disturbs nothing.
  */
 import type { DatabaseId, PublicKey } from "../core/ids.ts";
-import { clockAheadMsMax } from "../core/limits.ts";
 import type { Permission } from "../core/store/power.ts";
 import type { RelayStatus } from "../ports/transport.ts";
 import { connectionAdvice } from "./connection-advice.ts";
@@ -38,8 +37,6 @@ export interface DiagnosedPeer {
   readonly state: PeerState;
   readonly connection: PeerInfo["connection"];
   readonly lastError: ErrorNote | undefined;
-  /** By how much its clock is ahead of ours; undefined: not known. */
-  readonly clockAheadMs: number | undefined;
 }
 
 /** A database and a peer that could have it. */
@@ -66,6 +63,7 @@ export interface DiagnosedDatabase {
   /** Entries held back for being ahead of this device's clock, and by how much the farthest is. */
   readonly heldBack: { readonly entries: number; readonly aheadMs: number };
   readonly pending: PendingAmount;
+  /** Live ones, and those whose being cancelled makes a peer hold back. */
   readonly jobs: readonly JobRecord[];
   readonly relations: readonly DiagnosedRelation[];
 }
@@ -158,17 +156,6 @@ const checkConnections: Check = ({ isOnline, peers }) => {
   });
 };
 
-const checkPeerClocks: Check = ({ peers }) => {
-  const known = peers.filter(({ clockAheadMs }) => clockAheadMs !== undefined);
-  if (known.length === 0) return [skipped("peer.clock", "No peer's clock is known.")];
-  const faults = known.filter(({ clockAheadMs = 0 }) => Math.abs(clockAheadMs) > clockAheadMsMax);
-  return orOk("peer.clock", "The clocks agree.", faults, (peer) => {
-    const seconds = Math.round((peer.clockAheadMs ?? 0) / 1_000);
-    const words = `The clock of ${nameOf(peer)} is ${Math.abs(seconds)} s ${seconds > 0 ? "ahead" : "behind"}.`;
-    return failed("peer.clock", words, `Set the clock of this device or of ${nameOf(peer)} right.`);
-  });
-};
-
 const checkPreferences: Check = ({ databases }) =>
   orOk("database.preferences", "Sync is enabled.", databases.filter(isNot("isEnabled")), ({ name }) =>
     failed("database.preferences", `Sync of ${quote(name)} is switched off.`, `Enable the sync of ${quote(name)}.`),
@@ -222,16 +209,13 @@ const checkArrival: Check = ({ databases }) =>
 
 const checkJobs: Check = ({ databases }) => {
   const held = databases.flatMap(({ name, jobs }) => jobs.map((job) => ({ name, job })));
-  const faults = held.filter(({ job }) => job.state === "paused" || job.state === "failed");
-  return orOk("job", "No job is paused or failed.", faults, ({ name, job }) =>
-    job.state === "paused"
-      ? warning("job", `The ${job.type} of ${quote(name)} is paused.`, `Resume the ${job.type} of ${quote(name)}.`)
-      : warning(
-          "job",
-          `The ${job.type} of ${quote(name)} failed: ${job.error?.code}.`,
-          `Start a job for ${quote(name)} again.`,
-        ),
-  );
+  const faults = held.filter(({ job }) => job.state === "paused" || job.state === "cancelled");
+  return orOk("job", "No job is paused or cancelled.", faults, ({ name, job }) => {
+    const what = `${job.type} of ${quote(name)}`;
+    if (job.state === "paused") return warning("job", `The ${what} is paused.`, `Resume the ${what}.`);
+    const words = `The ${what} was cancelled: ${job.peer.slice(0, 8)} holds back until a job is started.`;
+    return warning("job", words, `Start a job for ${quote(name)} again.`);
+  });
 };
 
 const checkHeldBack: Check = ({ databases }) => {
@@ -271,7 +255,6 @@ const checks: readonly Check[] = [
   checkPeersKnown,
   checkPeerStates,
   checkConnections,
-  checkPeerClocks,
   checkPreferences,
   checkPermissions,
   checkRelations,

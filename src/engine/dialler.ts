@@ -5,16 +5,18 @@
  * [CONNECT-2] Peers that have a relation and an address are dialled while they are not connected, with a pause that doubles.
  * [CONNECT-3] An address that fails for good is reported once and not dialled again until something changes.
  * [CONNECT-4] After `attemptsMax` failures in a row the peer is given up, which is reported, until something changes.
+ * [CONNECT-9] Nothing is timed for a peer that is not to be dialled.
+ * [CONNECT-10] A connection that ends because the peer broke the protocol counts as a failure, however long it lasted.
  *
  * Deliberately not here: what becomes of a channel once it is up, and who else may come.
  */
 import { TidemarkError } from "../core/errors.ts";
 import type { PublicKey } from "../core/ids.ts";
-import { connectionMsMin, connectTimeoutMs, dialsMax } from "../core/limits.ts";
+import { backOffMsMax, breachesForgottenMs, connectionMsMin, connectTimeoutMs, dialsMax } from "../core/limits.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import type { Channel } from "../ports/transport.ts";
-import { Attempts, isPermanent } from "./attempts.ts";
+import { Attempts, breaksProtocol, isPermanent } from "./attempts.ts";
 import type { Path } from "./path.ts";
 import type { Registry } from "./registry.ts";
 import type { SyncSettings } from "./settings.ts";
@@ -108,21 +110,36 @@ export class Dialler {
     const dueAt = this.#attempts.dueAt(key);
     if (dueAt === undefined || this.#held.has(key)) return { type: "offline", nextAttemptMs: undefined };
     if (dueAt === Number.POSITIVE_INFINITY) return { type: "parked", nextAttemptMs: undefined };
+    if (!this.#isWanted(key)) return { type: "offline", nextAttemptMs: undefined };
     return { type: "waiting", nextAttemptMs: dueAt };
   }
 
-  /** The last connection to a peer ended. One that did not last counts as a failure: the next has to wait. */
+  /** The peer is there, whoever made the channel. Its failures are kept: the connection may end at once. */
+  met(key: PublicKey): void {
+    this.#attempts.began(key);
+  }
+
+  /** The last connection to a peer ended. One that did not last, or had to be ended, counts as a failure: the next has to wait. */
   parted(key: PublicKey, lastedMs: number, error: TidemarkError | undefined): void {
     if (this.#held.has(key)) return;
-    if (lastedMs >= connectionMsMin) this.reset(key);
-    else if (this.#isWanted(key))
+    const isBreach = error !== undefined && breaksProtocol(error.code);
+    if (lastedMs >= (isBreach ? breachesForgottenMs : connectionMsMin)) this.reset(key);
+    if (lastedMs >= connectionMsMin && !isBreach) return this.run();
+    if (this.#isWanted(key))
       this.#failed(key, error ?? new TidemarkError("CHANNEL_CLOSED", { reason: "by the peer" }), false);
     this.run();
   }
 
   /** Not before something changes: the user wants it so. */
   hold(key: PublicKey): void {
+    this.reset(key);
     this.#held.add(key);
+    this.#dialling.get(key)?.controller.abort();
+  }
+
+  /** It is not to be dialled any more: a dial that is under way ends, without counting as a failure. */
+  forget(key: PublicKey): void {
+    this.reset(key);
     this.#dialling.get(key)?.controller.abort();
   }
 
@@ -146,9 +163,13 @@ export class Dialler {
   }
 
   #isDue(key: PublicKey): boolean {
-    const { owner, clock } = this.#options;
-    if (owner.isConnected(key) || this.#dialling.has(key) || this.#held.has(key)) return false;
-    return (this.#attempts.dueAt(key) ?? 0) <= clock.now() && this.#isWanted(key);
+    return (this.#attempts.dueAt(key) ?? 0) <= this.#options.clock.now() && this.#isAwaited(key);
+  }
+
+  /** Whether it is dialled as soon as its time has come. */
+  #isAwaited(key: PublicKey): boolean {
+    if (this.#options.owner.isConnected(key) || this.#dialling.has(key) || this.#held.has(key)) return false;
+    return this.#isWanted(key);
   }
 
   /** Whether it is dialled without anybody asking for it. */
@@ -223,10 +244,13 @@ export class Dialler {
 
   #arm(): void {
     this.#cancelTimer();
-    const { clock, settings, owner } = this.#options;
-    const nextAt = this.#attempts.nextAt;
-    if (nextAt === undefined || settings().retryScanMs === 0 || !owner.isOnline()) return;
-    this.#cancelTimer = clock.after(Math.max(1, nextAt - clock.now()), () => this.run());
+    const { clock, owner } = this.#options;
+    // Whoever waits for a turn gets it when a dial ends.
+    if (!owner.isOnline() || this.#dialling.size >= dialsMax) return;
+    const nextAt = this.#attempts.nextAt((key) => this.#isAwaited(key));
+    if (nextAt === undefined) return;
+    const waitMs = Math.min(backOffMsMax, Math.max(1, nextAt - clock.now()));
+    this.#cancelTimer = clock.after(waitMs, () => this.run());
   }
 
   /** Transports are expected to heed the signal; whether they do is not left to them. */

@@ -55,11 +55,7 @@ export class History {
   }
 
   forgetPeer(peer: PublicKey): void {
-    this.#dropAll((row) => row.peer === peer);
-  }
-
-  forgetDatabase(database: DatabaseId): void {
-    this.#dropAll((row) => row.database === database);
+    for (const row of [...this.#rows.values()]) if (row.peer === peer) this.#drop(row);
   }
 
   #nextId(): string {
@@ -93,10 +89,6 @@ export class History {
   #set(row: HistoryRecord): void {
     this.#rows.set(row.id, row);
     this.#newest.set(pairOf(row), row);
-  }
-
-  #dropAll(isGone: (row: HistoryRecord) => boolean): void {
-    for (const row of [...this.#rows.values()]) if (isGone(row)) this.#drop(row);
   }
 
   #drop(row: HistoryRecord): void {

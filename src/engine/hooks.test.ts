@@ -345,17 +345,6 @@ test("[HOOK-4] a hook with a name that starts for the first time begins with wha
   expect(seen).toEqual([2]);
 });
 
-test("[HOOK-4] nothing is remembered of the hooks of a database that is gone", async () => {
-  const { hooks, id, store, write } = await start();
-  const seen: WriteEvent[] = [];
-  hooks.add({ database: id, name: "index", write: (event) => void seen.push(event) });
-  hooks.forget(id);
-  await write("a");
-  await settle();
-  expect([seen, store.all("hook")]).toEqual([[], []]);
-  expect(codeOf(() => hooks.add({ database: id, name: "index", write: () => {} }))).toBe("returned");
-});
-
 test("[HOOK-5] a hook that is stopped gets nothing more, whether it waits, handles an event, or is to be tried again", async () => {
   const { hooks, id, write, clock, problems, store } = await start();
   const { opened, open } = gate();

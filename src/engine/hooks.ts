@@ -93,16 +93,6 @@ export class Hooks {
     for (const reader of this.#readers.get(database) ?? []) reader.wake();
   }
 
-  /** The database is gone for good: its hooks are stopped and their places forgotten. */
-  forget(database: DatabaseId): void {
-    for (const reader of this.#readers.get(database) ?? []) this.#remove(database, reader, undefined);
-    for (const record of this.#options.store.all("hook")) {
-      if (record.database !== database) continue;
-      this.#names.delete(keyOf(database, record.name));
-      this.#options.store.delete("hook", keyOf(database, record.name));
-    }
-  }
-
   /** Stops all. */
   close(): void {
     for (const readers of this.#readers.values()) for (const reader of readers) reader.stop();

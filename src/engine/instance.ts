@@ -25,7 +25,7 @@ import type { EnginePorts } from "./ports.ts";
 import type { DatabaseStatus } from "./status.ts";
 import { statusOf } from "./status-input.ts";
 import { Sync } from "./sync.ts";
-import type { ReceiveProgress, SyncControl, SyncListener } from "./sync-control.ts";
+import type { Backlog, ReceiveProgress, SyncControl, SyncListener } from "./sync-control.ts";
 
 /** Told of everything that the page may want to show. Never throws. */
 export interface InstanceListener extends SyncListener {
@@ -51,6 +51,7 @@ export class Instance {
   readonly #lacking = new Set<DatabaseId>();
   readonly #loading = new Map<DatabaseId, Promise<void>>();
   #closed = false;
+  #closing: Promise<void> | undefined;
 
   private constructor(ports: EnginePorts, listener: InstanceListener, parts: InstanceParts) {
     this.#ports = ports;
@@ -96,6 +97,11 @@ export class Instance {
     return this.#sync;
   }
 
+  /** For whoever watches that no queue grows without a limit. */
+  backlog(database: DatabaseId): Backlog {
+    return this.#sync.backlog(database);
+  }
+
   get publicKey(): PublicKey {
     return this.#ports.identity.publicKey;
   }
@@ -123,6 +129,7 @@ export class Instance {
 
   /** Resolves when the root is durable. This device's key is the owner. */
   async createDatabase(name: string): Promise<DatabaseRecord> {
+    this.#assertOpen();
     const { identity, clock, random, sha256, storage } = this.#ports;
     const stores = [
       settingsPart([
@@ -142,12 +149,14 @@ export class Instance {
 
   /** Resolves when the entry is durable; see `OpenDatabase.commit` for the codes. */
   async commit(id: DatabaseId, build: (database: OpenDatabase) => readonly StorePart[]): Promise<void> {
+    this.#assertOpen();
     const database = this.database(id);
     await database.commit(() => build(database));
   }
 
   /** A ticket that lets whoever holds it in with `power`. Rejects with PERMISSION_DENIED unless this key may grant it. */
   async share(id: DatabaseId, power: Power): Promise<string> {
+    this.#assertOpen();
     const database = this.database(id);
     const { invite, ticket } = await this.#joins.invite(database, power, this.#sync.rooms.relaysOf(database.record));
     await database.commit(() => [settingsPart([invite])]);
@@ -160,6 +169,7 @@ export class Instance {
    * STORAGE_ code: then nothing has changed.
    */
   async join(text: string): Promise<DatabaseRecord> {
+    this.#assertOpen();
     const record = this.#joins.recordOf(text);
     if (this.find(record.id) === undefined) await this.#load(record.id);
     const known = this.find(record.id);
@@ -193,14 +203,31 @@ export class Instance {
     this.#sync.wake();
   }
 
-  /** Resolves when everything accepted is durable and storage is closed; whoever waits for `ready` gets INSTANCE_CLOSED. Idempotent. */
-  async close(): Promise<void> {
-    if (this.#closed) return;
+  /**
+   * Resolves when everything accepted is durable, connected peers have confirmed it or `drainTimeoutMs` is over, and storage is closed; every call of
+   * it with the first. Whoever waits for `ready` gets INSTANCE_CLOSED, as does every later call that would change something.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#closeNow();
+    return this.#closing;
+  }
+
+  async #closeNow(): Promise<void> {
     this.#closed = true;
     this.#joins.close();
-    for (const database of this.#databases.values()) await database.settled();
+    await this.#settleAll();
     await this.#sync.close();
+    // What peers sent meanwhile.
+    await this.#settleAll();
     await this.#ports.storage.close();
+  }
+
+  async #settleAll(): Promise<void> {
+    for (const database of this.#databases.values()) await database.settled();
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new TidemarkError("INSTANCE_CLOSED", { name: this.#ports.name });
   }
 
   /** One database that cannot be read must not keep the others from opening. */
@@ -314,9 +341,12 @@ export class Instance {
 
   #reportHealing(event: HealingEvent, database: DatabaseId): void {
     const problem = toProblem(event);
-    if (problem !== undefined) this.#report(problem, database);
+    // What was saved is whole again: it is told, and stands in nobody's way.
+    if (problem !== undefined && event.type === "salvaged") this.#sync.tell(problem, database);
+    else if (problem !== undefined) this.#report(problem, database);
     // Peers may lack what could not be sent while it was damaged.
     if (event.type !== "healed" || event.left > 0) return;
+    this.#sync.mended(database);
     if (this.#lacking.has(database)) void this.#reload(database, new TidemarkError("DATABASE_NOT_READY", { database }));
     else this.#sync.step({ type: "resumed", database });
   }

@@ -31,7 +31,8 @@ export interface JobsOptions {
   readonly flow: (peer: PublicKey, database: DatabaseId, paused: boolean) => void;
   /** Compares with a peer now, after connecting to it if it is not there. */
   readonly ask: (database: DatabaseId, peer: PublicKey) => void;
-  readonly changed: (job: JobRecord) => void;
+  /** `isNewState`: else only its numbers. */
+  readonly changed: (job: JobRecord, isNewState: boolean) => void;
 }
 
 /** Which jobs: of a peer, of a database, or of both. */
@@ -165,6 +166,11 @@ export class Jobs {
     return this.#of(database === undefined ? {} : { database }).map(({ record }) => record);
   }
 
+  /** Cancelled, and none of their database and peer was started since: each makes its peer hold back. */
+  cancelled(database: DatabaseId): readonly JobRecord[] {
+    return this.#cancelled({ database });
+  }
+
   /** Over the last five seconds; nothing while it does not run. Fails with JOB_UNKNOWN. */
   rateOf(id: string): TransferRate {
     const { record, rate } = this.#find(id);
@@ -199,7 +205,7 @@ export class Jobs {
     const replaced = this.#cancelled({ peer, database });
     this.#drop(replaced);
     if (replaced.length > 0 && isConnected) this.#options.flow(peer, database, false);
-    this.#options.changed(job.record);
+    this.#options.changed(job.record, true);
     return job;
   }
 
@@ -242,7 +248,7 @@ export class Jobs {
     const { peer, database } = job.record;
     if (isHeldBack(before) !== isHeldBack(state) && this.#connected.has(peer))
       this.#options.flow(peer, database, isHeldBack(state));
-    this.#show(job);
+    this.#show(job, true);
   }
 
   #end(job: Job): void {
@@ -267,9 +273,9 @@ export class Jobs {
     this.#options.store.put("job", job.record.id, { ...job.record, ...job.progress.stored() });
   }
 
-  #show(job: Job): void {
+  #show(job: Job, isNewState = false): void {
     job.record = { ...job.record, ...job.progress.shown() };
-    this.#options.changed(job.record);
+    this.#options.changed(job.record, isNewState);
   }
 
   #of(scope: JobScope): readonly Job[] {

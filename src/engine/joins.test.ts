@@ -1,12 +1,17 @@
 import { describe, expect, test } from "vitest";
 import { unwrap } from "../core/errors.ts";
 import type { DatabaseId } from "../core/ids.ts";
-import { publicKeyFromBytes } from "../core/ids.ts";
+import { encodeHex, publicKeyFromBytes } from "../core/ids.ts";
+import { encodeMessage } from "../core/protocol/message.ts";
+import { prefixOf, shortDigest } from "../core/protocol/short-digest.ts";
 import { READ, WRITE } from "../core/store/power.ts";
 import { parseTicket } from "../core/ticket.ts";
 import { Cluster } from "../testing/cluster.ts";
 import type { Device } from "../testing/device.ts";
+import { createChannelPair } from "../testing/memory-channel.ts";
+import { RawChannel } from "../testing/raw-peer.ts";
 import { settingsParts } from "../testing/writers.ts";
+import type { Sync } from "./sync.ts";
 
 interface Start {
   readonly cluster: Cluster;
@@ -131,4 +136,28 @@ describe("[ENGINE-16] ready", () => {
     await cluster.pass(1);
     expect(seen.state).toBe("INSTANCE_CLOSED");
   });
+});
+
+test("[SESSION-23] [SESSION-25] a stranger met while joining learns no id, agrees to nothing, and shares nothing", async () => {
+  const { cluster, owner, id, ticket } = await start();
+  owner.instance.setOnline(false);
+  const device = await cluster.addDevice();
+  await device.instance.join(ticket);
+  const { identity } = await cluster.addIdentity();
+  const line = { clock: cluster.clock, latencyMs: () => 1, sent: () => {}, ended: () => {} };
+  const { left, right } = createChannelPair(line, cluster.random.bytes(32));
+  const sync = device.instance.sync as Sync;
+  sync.peers.take(left, undefined);
+  const raw = new RawChannel(right, device.key, identity, cluster.random.bytes(32), device.sha256);
+  const heard: string[] = [];
+  raw.onMessage = (message) => heard.push(encodeHex(encodeMessage(message)));
+  await cluster.until(() => raw.isReady && heard.length > 1);
+  expect(heard.filter((text) => text.includes(prefixOf(id)))).toEqual([]);
+  const digest = shortDigest(device.instance.database(id).replica.digest());
+  raw.send({ type: "digest", continues: false, digests: [{ prefix: prefixOf(id), digest }] });
+  raw.send({ type: "frontier", database: id, asks: true, since: "", frontier: new Map() });
+  await cluster.pass(100);
+  const { lastSyncedMs, peers } = device.instance.status(id);
+  expect([lastSyncedMs, peers]).toEqual([undefined, []]);
+  expect(sync.peers.all().map(({ session }) => session?.isShared)).toEqual([false]);
 });

@@ -48,6 +48,11 @@ export class LocalStore {
     return store;
   }
 
+  /** Records that are not durable as they are. */
+  get unwritten(): number {
+    return this.#changes.size;
+  }
+
   get<K extends RecordKind>(kind: K, key: string): RecordByKind[K] | undefined {
     return this.#of(kind).get(key);
   }

@@ -159,7 +159,7 @@ describe("[ENGINE-19] a peer that floods", () => {
     const one = await room();
     const { raw, pair } = await meet(one, WRITE);
     Object.defineProperty(pair.left, "congested", { get: () => true });
-    const ask = encodeMessage({ type: "frontier", database: one.id, asks: true, since: "", frontier: new Map() });
+    const ask = encodeMessage({ type: "ping", id: 7 });
     const flood = async (): Promise<void> => {
       for (let i = 0; i < inboundMessagesMax - 100; i++) raw.channel.send(ask);
       one.cluster.clock.advance(5);

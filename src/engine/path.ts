@@ -124,6 +124,11 @@ export class Path {
     return this.channel.congested || this.#outbound.waiting > 0;
   }
 
+  /** Messages that came and were not taken, and messages that were not handed to the channel. */
+  get waiting(): { readonly inbound: number; readonly outbound: number } {
+    return { inbound: this.#inbound.waiting, outbound: this.#outbound.waiting };
+  }
+
   /** When the last message came. */
   get heardMs(): number {
     return this.#pulse.heardMs;

@@ -116,7 +116,7 @@ export class PeerBook {
       // Whoever comes to us by itself was not tried.
       attempts: Math.max(record.attempts, successes),
       version,
-      lastSeenMs: nowMs,
+      ...seen(record, nowMs),
       addresses: changed(known, address, (it) => ({
         ...it,
         successes: it.successes + 1,
@@ -131,6 +131,8 @@ export class PeerBook {
     if (record === undefined) return;
     this.#put({
       ...record,
+      // A clock may have been set back: what came before stays before.
+      lastSeenMs: record.lastSeenMs === undefined ? undefined : Math.min(record.lastSeenMs, error.atMs),
       lastError: error,
       addresses: changed(record.addresses, address, (it) => ({
         ...it,
@@ -148,7 +150,7 @@ export class PeerBook {
       ...record,
       bytesSent: record.bytesSent + bytesSent,
       bytesReceived: record.bytesReceived + bytesReceived,
-      lastSeenMs: bytesReceived > 0 ? this.#options.clock.now() : record.lastSeenMs,
+      ...(bytesReceived > 0 && seen(record, this.#options.clock.now())),
       roundTripMs: roundTripMs === undefined ? record.roundTripMs : this.#medianWith(key, roundTripMs),
     });
   }
@@ -214,6 +216,18 @@ export class PeerBook {
     const first = ranked.reduce((a, b) => ((a.rank[0] - b.rank[0] || a.rank[1] - b.rank[1]) <= 0 ? a : b));
     return first.key;
   }
+}
+
+/** What is wrong with a peer: its last error, unless it was heard of since. The record keeps that for people. */
+export function currentError({ lastError, lastSeenMs }: PeerRecord): ErrorNote | undefined {
+  if (lastError === undefined || lastError.atMs < (lastSeenMs ?? 0)) return undefined;
+  return lastError;
+}
+
+/** Heard of now: after its last error, also when both are of one millisecond, or the clock was set back between them. */
+function seen({ lastError }: PeerRecord, nowMs: number): Pick<PeerRecord, "lastSeenMs" | "lastError"> {
+  if (lastError === undefined || lastError.atMs < nowMs) return { lastSeenMs: nowMs, lastError };
+  return { lastSeenMs: nowMs, lastError: { ...lastError, atMs: nowMs - 1 } };
 }
 
 function checkState(state: unknown): void {

@@ -1,8 +1,10 @@
 /** Peers with several paths, reached at their addresses. */
 import { describe, expect, test } from "vitest";
+import { TidemarkError } from "../core/errors.ts";
 import type { DatabaseId } from "../core/ids.ts";
 import { connectTimeoutMs, pathsPerPeerMax } from "../core/limits.ts";
 import { WRITE } from "../core/store/power.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { Network } from "../ports/transport.ts";
 import { MemoryDisk } from "../storage/memory.ts";
 import { Cluster } from "../testing/cluster.ts";
@@ -436,6 +438,181 @@ describe("[CONNECT-7] a peer that was disconnected", () => {
     await expect(cluster.settle(dialled)).rejects.toMatchObject({ code: "ABORTED" });
     await cluster.pass(1_000);
     expect(ann.peers.all()).toEqual([]);
+  });
+});
+
+describe("[CONNECT-9] no timer runs", () => {
+  /** Ann has failed to reach Ben, and will try again. */
+  async function failing(settings = retrying): Promise<Pair> {
+    const both = await pair({ ann: { settings } });
+    both.ben.setOnline(false);
+    both.ann.registry.relate(both.ben.key, both.id);
+    both.ann.peers.changed(both.ben.key);
+    await both.cluster.pass(3_000);
+    expect(both.ann.peers.info(both.ben.key).connection).toBe("waiting");
+    return both;
+  }
+
+  /** How many timers end in five seconds, after it has settled. */
+  async function timers({ cluster }: Pair): Promise<number> {
+    await cluster.pass(70_000);
+    const clock: Clock = cluster.clock;
+    const after = clock.after.bind(clock);
+    let count = 0;
+    clock.after = (ms, action) =>
+      after(ms, () => {
+        count++;
+        action();
+      });
+    await cluster.pass(5_000);
+    clock.after = after;
+    return count;
+  }
+
+  test("for a peer that was disconnected while its dial was failing", async () => {
+    const both = await failing();
+    both.ann.peers.disconnect(both.ben.key);
+    expect(await timers(both)).toBeLessThan(5);
+    expect(both.ann.peers.info(both.ben.key)).toMatchObject({ connection: "offline", nextAttemptMs: undefined });
+  });
+
+  test("for a peer that came by itself", async () => {
+    const both = await failing();
+    both.ben.setOnline(true);
+    await both.cluster.settle(both.ben.peers.connect({ peer: both.ann.key }, never));
+    expect(await timers(both)).toBeLessThan(20);
+  });
+
+  test("for a peer whose relation was taken away, which waits for nothing then", async () => {
+    const both = await failing();
+    both.ann.registry.unrelate(both.ben.key, both.id);
+    expect(await timers(both)).toBeLessThan(5);
+    expect(both.ann.peers.info(both.ben.key)).toMatchObject({ connection: "offline", nextAttemptMs: undefined });
+  });
+
+  test("for a peer that was removed, and a dial that is under way ends", async () => {
+    const both = await failing();
+    const { ann, ben, switchboard, cluster } = both;
+    ben.setOnline(true);
+    const dialled = ann.peers.connect({ peer: ben.key }, never).catch(({ code }) => code);
+    ann.registry.remove(ben.key);
+    ann.peers.changed(ben.key);
+    expect(await cluster.settle(dialled)).toBe("ABORTED");
+    expect(await timers(both)).toBeLessThan(5);
+    expect([ann.registry.peer(ben.key), switchboard.between("a", "b")]).toEqual([undefined, []]);
+  });
+
+  test("for those who wait for their turn while as many as may be are dialled", async () => {
+    const both = await failing();
+    const { cluster, ann, id, switchboard } = both;
+    switchboard.swallow("ghost");
+    for (let i = 0; i < 40; i++) {
+      const { publicKey } = (await cluster.addIdentity()).identity;
+      ann.registry.add(publicKey, { addresses: ["memory:ghost"] });
+      ann.registry.relate(publicKey, id);
+    }
+    ann.peers.wake();
+    expect(await timers(both)).toBeLessThan(200);
+  });
+
+  test("is needed beside the back-off: a failed dial is tried again without a periodic scan", async () => {
+    const { cluster, ann, ben } = await failing(quiet);
+    ben.setOnline(true);
+    await cluster.until(() => ann.peers.carrier(ben.key) !== undefined, 10_000);
+  });
+});
+
+/** Sends what no peer may send. */
+function breakProtocol({ channel }: RawChannel): void {
+  channel.send(new Uint8Array([0xff]));
+}
+
+describe("[CONNECT-10] a peer that breaks the protocol", () => {
+  test("is dialled less and less often, however long it kept to it, and noted with its address", async () => {
+    const both = await pair({ ann: { settings: { ...quiet, attemptsMax: 100 } } });
+    const { cluster, ann, id, switchboard } = both;
+    const { identity, sha256 } = await cluster.addIdentity();
+    const key = identity.publicKey;
+    switchboard.answer("evil", (channel) => {
+      const raw = new RawChannel(channel, ann.key, identity, cluster.random.bytes(32), sha256);
+      cluster.clock.after(11_000, () => breakProtocol(raw));
+    });
+    ann.registry.add(key, { addresses: ["memory:evil"] });
+    ann.registry.relate(key, id);
+    ann.peers.changed(key);
+    await cluster.pass(11_300);
+    const failed = { failuresInRow: 1, lastError: { code: "CBOR_UNEXPECTED" } };
+    const addresses = [{ address: "memory:evil", ...failed }];
+    expect(ann.registry.peer(key)).toMatchObject({ addresses, lastError: failed.lastError });
+    await cluster.pass(588_000);
+    // 11 s each and pauses of at least 0.5, 1, 2 … 32 s; without them there were 50.
+    const dialled = switchboard.dialled.length;
+    expect([dialled > 7, dialled < 20]).toEqual([true, true]);
+  });
+
+  test("once, after it kept to it for an hour, is dialled again as after a first failure", async () => {
+    const both = await connected({ ann: { settings: retrying } });
+    const { cluster, ann, ben, id, switchboard } = both;
+    ann.registry.relate(ben.key, id);
+    for (let i = 0; i < 4; i++) {
+      ann.peers.carrier(ben.key)?.fail(new TidemarkError("EXCHANGE_STALLED", { peer: ben.key, afterMs: 1 }));
+      await cluster.until(() => ann.peers.carrier(ben.key) !== undefined, 20_000);
+    }
+    await cluster.pass(3_600_000);
+    const before = switchboard.dialled.length;
+    ann.peers.carrier(ben.key)?.fail(new TidemarkError("EXCHANGE_STALLED", { peer: ben.key, afterMs: 1 }));
+    await cluster.pass(100);
+    expect([switchboard.dialled.length, ann.peers.info(ben.key).connection]).toEqual([before, "waiting"]);
+    await cluster.until(() => ann.peers.carrier(ben.key) !== undefined, 1_500);
+  });
+});
+
+describe("[CONNECT-11] a peer that comes by itself and breaks the protocol", () => {
+  async function enter(both: Pair, identity: SimulatedIdentity): Promise<boolean> {
+    const { raw } = await rawPeer(both, identity);
+    const isIn = both.ann.peers.carrier(identity.publicKey) !== undefined;
+    if (isIn) breakProtocol(raw);
+    await both.cluster.pass(20);
+    expect(both.ann.peers.carrier(identity.publicKey)).toBeUndefined();
+    return isIn;
+  }
+
+  test("is let wait from the second time on, longer each time, until its back-off is over; others are not", async () => {
+    const both = await connected();
+    const { cluster, ann, ben } = both;
+    const identity = await newKey(both);
+    expect([await enter(both, identity), await enter(both, identity), await enter(both, identity)]).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    const other = await newKey(both);
+    await rawPeer(both, other);
+    expect([ann.peers.carrier(other.publicKey), ann.peers.carrier(ben.key)]).not.toContain(undefined);
+    let ins = 0;
+    for (let i = 0; i < 300; i++) {
+      await cluster.pass(1_000);
+      if (await enter(both, identity)) ins++;
+    }
+    expect([ins > 5, ins < 16]).toEqual([true, true]);
+    await cluster.pass(64_000);
+    expect(await enter(both, identity)).toBe(true);
+    expect(await enter(both, identity)).toBe(false);
+    ann.peers.changed(identity.publicKey);
+    expect(await enter(both, identity)).toBe(true);
+  });
+
+  test("and then keeps to it for 10 s is as any other again", async () => {
+    const both = await connected();
+    const identity = await newKey(both);
+    await enter(both, identity);
+    await enter(both, identity);
+    await both.cluster.pass(2_000);
+    const { raw } = await rawPeer(both, identity);
+    await both.cluster.pass(10_000);
+    raw.channel.close();
+    await both.cluster.pass(20);
+    expect([await enter(both, identity), await enter(both, identity)]).toEqual([true, true]);
   });
 });
 

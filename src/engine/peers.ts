@@ -12,11 +12,12 @@ import type { DatabaseId, PublicKey } from "../core/ids.ts";
 import { inboundTotalBytesMax, pathsPerPeerMax } from "../core/limits.ts";
 import type { SessionEvent } from "../core/protocol/session.ts";
 import type { Channel } from "../ports/transport.ts";
+import { breaksProtocol } from "./attempts.ts";
 import { Dialler } from "./dialler.ts";
 import { InboundBudget } from "./inbound-budget.ts";
 import { Meetings } from "./meetings.ts";
 import { Path } from "./path.ts";
-import { assertActive, refusalOf } from "./peer-access.ts";
+import { assertActive, Breaches, refusalOf } from "./peer-access.ts";
 import { PeerPaths } from "./peer-paths.ts";
 import { PeerTimers } from "./peer-timers.ts";
 import type { PeersOptions } from "./peers-owner.ts";
@@ -31,6 +32,7 @@ export class Peers {
   readonly #byKey = new Map<PublicKey, PeerPaths>();
   readonly #meetings: Meetings;
   readonly #timers: PeerTimers;
+  readonly #breaches: Breaches;
   #online = false;
 
   constructor(options: PeersOptions) {
@@ -38,6 +40,7 @@ export class Peers {
     const { ports, registry, transports, settings, owner } = options;
     const { clock, random } = ports;
     this.#meetings = new Meetings(clock);
+    this.#breaches = new Breaches(clock, random);
     this.#timers = new PeerTimers({
       clock,
       random,
@@ -70,6 +73,11 @@ export class Peers {
   /** The paths that carry a session, one for every connected peer. */
   all(): readonly Path[] {
     return [...this.#byKey.values()].flatMap(({ carrier }) => (carrier === undefined ? [] : [carrier]));
+  }
+
+  /** Those and the ones that stand by. */
+  paths(): readonly Path[] {
+    return [...this.#byKey.values()].flatMap(({ paths }) => paths);
   }
 
   /** The path that carries the peer's session; undefined while it is not connected. */
@@ -137,8 +145,11 @@ export class Peers {
   /** Its state, addresses or relations changed, or it was removed: it is let go, or dialled. */
   changed(key: PublicKey): void {
     const refusal = refusalOf(this.#options.registry, key);
-    if (refusal !== undefined || this.#options.registry.peer(key) === undefined) this.#byKey.get(key)?.close(refusal);
-    this.#dialler.reset(key);
+    const isGone = refusal !== undefined || this.#options.registry.peer(key) === undefined;
+    if (isGone) this.#byKey.get(key)?.close(refusal);
+    this.#breaches.reset(key);
+    if (isGone) this.#dialler.forget(key);
+    else this.#dialler.reset(key);
     this.#dialler.run();
   }
 
@@ -256,12 +267,15 @@ export class Peers {
     if (key === undefined) return;
     const refusal = refusalOf(this.#options.registry, key);
     if (refusal !== undefined) return path.close(refusal);
+    // Whoever is dialled has waited, or the user wants it.
+    if (path.address === undefined && this.#breaches.isWaiting(key)) return path.close("CONNECT_REFUSED");
     const peer = this.#byKey.get(key) ?? new PeerPaths();
     this.#byKey.set(key, peer);
     if (!peer.add(path)) return path.close();
     this.#options.registry.succeeded(key, path.address, path.version);
     this.#choose(peer, path);
     this.#pace(path, false);
+    this.#dialler.met(key);
     this.#meetings.met(key);
     this.#options.owner.peerChanged(key);
   }
@@ -282,6 +296,7 @@ export class Peers {
     if (key === undefined) this.#noteFailure(path, error);
     if (key === undefined || peer?.remove(path) !== true) return owner.ended(path, error);
     const isLast = peer.paths.length === 0;
+    this.#noteEnd(key, path, error?.code, isLast);
     if (isLast) this.#byKey.delete(key);
     owner.ended(path, error);
     if (isLast) this.#part(key, path, error);
@@ -297,11 +312,19 @@ export class Peers {
   }
 
   #part(key: PublicKey, last: Path, error: TidemarkError | undefined): void {
-    const { registry, ports, owner } = this.#options;
-    const nowMs = ports.clock.now();
-    if (error !== undefined) registry.failed(key, undefined, { code: error.code, atMs: nowMs });
+    const { ports, owner } = this.#options;
     owner.parted(key);
-    if (this.#online) this.#dialler.parted(key, nowMs - last.sinceMs, error);
+    if (this.#online) this.#dialler.parted(key, ports.clock.now() - last.sinceMs, error);
+  }
+
+  /** A peer that breaks the protocol is noted with where it was reached, also while other paths stand by. */
+  #noteEnd(key: PublicKey, { address, sinceMs }: Path, code: string | undefined, isLast: boolean): void {
+    const { registry, ports } = this.#options;
+    const atMs = ports.clock.now();
+    const isBreach = code !== undefined && breaksProtocol(code);
+    if (code !== undefined && (isBreach || isLast))
+      registry.failed(key, isBreach ? address : undefined, { code, atMs });
+    this.#breaches.ended(key, code, atMs - sinceMs);
   }
 
   #measured(key: PublicKey, delta: PathMeasures): void {

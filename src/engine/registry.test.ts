@@ -4,6 +4,7 @@ import { type DatabaseId, encodeHex, entryIdFromDigest, type PublicKey, publicKe
 import { createMemoryStorage, MemoryDisk } from "../storage/memory.ts";
 import { SimulatedClock } from "../testing/clock.ts";
 import { LocalStore } from "./local-store.ts";
+import { currentError } from "./peer-book.ts";
 import type { HistoryRecord, PeerRecord, PeerState } from "./records.ts";
 import { Registry } from "./registry.ts";
 
@@ -236,6 +237,29 @@ test("[PEER-6] what was tried, what succeeded, bytes, the last success and error
   });
 });
 
+test("[PEER-10] an error is over when the peer is heard of again, in the same millisecond or after the clock was set back", async () => {
+  const { clock, registry } = await openRegistry();
+  registry.add(a, { addresses: ["memory:1"] });
+  const current = () => currentError(registry.peer(a) as PeerRecord)?.code;
+  const fail = (atMs: number) => registry.failed(a, undefined, error(atMs));
+  expect(current()).toBeUndefined();
+  fail(clock.now());
+  expect(current()).toBe(error(0).code);
+  registry.succeeded(a, undefined, 3);
+  expect([current(), registry.peer(a)?.lastError?.code]).toEqual([undefined, error(0).code]);
+  fail(clock.now());
+  expect(current()).toBe(error(0).code);
+  registry.measured(a, { bytesSent: 1 });
+  expect(current()).toBe(error(0).code);
+  registry.measured(a, { bytesReceived: 1 });
+  expect(current()).toBeUndefined();
+  fail(clock.now() + 1_000_000);
+  registry.succeeded(a, undefined, 3);
+  expect(current()).toBeUndefined();
+  fail(clock.now() - 1_000_000);
+  expect(current()).toBe(error(0).code);
+});
+
 test("[PEER-6] what is said about an unknown peer is ignored, and successes never exceed attempts", async () => {
   const { registry } = await openRegistry();
   registry.attempted(a, "memory:1");
@@ -333,20 +357,6 @@ test("[RELATION-1] relations are found both ways, in the order of peers and data
     expect([each.isOff(b, y), each.isOff(b, x), each.isOff(c, y)]).toEqual([true, false, false]);
     expect(each.peer(c)?.isRegistered).toBe(false);
     expect(each.peer(a)?.isRegistered).toBe(true);
-  }
-});
-
-test("[RELATION-1] a database that is forgotten takes its relations and its history with it", async () => {
-  const { registry, reopen } = await openRegistry();
-  for (const database of [x, y]) {
-    registry.relate(a, database);
-    registry.exchanged(exchange(a, { database }));
-  }
-  registry.forgetDatabase(x);
-  for (const each of [registry, await reopen()]) {
-    expect(each.relations().map(({ database }) => database)).toEqual([y]);
-    expect(each.history.rows().map(({ database }) => database)).toEqual([y]);
-    expect([each.relations({ database: x }), each.peers().length]).toEqual([[], 1]);
   }
 });
 
@@ -463,7 +473,6 @@ test("[RELATION-6] a relation with its peer takes about 1 kB, and every change i
     () => registry.update(a, { name: "Phone" }),
     () => registry.unrelate(a, y),
     () => registry.shared(a, entryIdFromDigest(new Uint8Array(32))),
-    () => registry.forgetDatabase(y),
   ];
   for (const [n, step] of steps.entries()) {
     step();

@@ -159,12 +159,6 @@ export class Registry {
     this.#changed();
   }
 
-  forgetDatabase(database: DatabaseId): void {
-    this.#relations.forget({ database });
-    this.history.forgetDatabase(database);
-    this.#changed();
-  }
-
   #forgetAbout(peer: PublicKey): void {
     this.#relations.forget({ peer });
     this.history.forgetPeer(peer);

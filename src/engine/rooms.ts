@@ -17,8 +17,8 @@ export interface RoomsOptions {
 
 export class Rooms {
   readonly #options: RoomsOptions;
-  /** By database and relay. */
-  readonly #sought = new Map<DatabaseId, Map<string, () => void>>();
+  /** Relays by database. */
+  readonly #sought = new Map<DatabaseId, Set<string>>();
 
   constructor(options: RoomsOptions) {
     this.#options = options;
@@ -31,22 +31,18 @@ export class Rooms {
 
   /** Looks for peers of a database from now on, whenever the instance is online; called again when it has more relays. */
   seek(record: DatabaseRecord): void {
-    const sought = this.#sought.get(record.id) ?? new Map<string, () => void>();
+    const sought = this.#sought.get(record.id) ?? new Set<string>();
     this.#sought.set(record.id, sought);
     const room = roomOf(record.id, this.#options);
     for (const url of this.relaysOf(record)) {
       if (sought.has(url)) continue;
       try {
-        sought.set(url, this.#options.transports.seek(relayAddress(url), room));
+        this.#options.transports.seek(relayAddress(url), room);
+        sought.add(url);
       } catch (error) {
         this.#options.failed(error, record.id);
       }
     }
-  }
-
-  leave(database: DatabaseId): void {
-    for (const leave of this.#sought.get(database)?.values() ?? []) leave();
-    this.#sought.delete(database);
   }
 }
 

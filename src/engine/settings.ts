@@ -5,7 +5,7 @@ import { batchBytesMax, batchEntriesMax } from "../core/limits.ts";
 export interface SyncSettings {
   /** Digests of all shared databases are compared with every peer this often, in milliseconds. 0: never. */
   readonly antiEntropyMs: number;
-  /** Peers whose back-off is over are dialled at least this often, in milliseconds. 0: only when something happens. */
+  /** Peers that could be dialled are looked for this often, in milliseconds, beside their back-off. 0: never; back-offs go on. */
   readonly retryScanMs: number;
   /** A peer that was silent for this long is asked whether it lives, in milliseconds. 0: never. */
   readonly connectionCheckMs: number;

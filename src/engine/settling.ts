@@ -64,6 +64,18 @@ export class Settling {
   }
 }
 
+/** Who has something to confirm, and of which database. */
+export function unsettledLanes(
+  paths: readonly Path[],
+  databases: readonly { readonly id: DatabaseId }[],
+): readonly (readonly [PublicKey, DatabaseId])[] {
+  return paths.flatMap((path) => {
+    const { key } = path;
+    const unsettled = key === undefined ? [] : databases.filter(({ id }) => !isSettled(path, id));
+    return unsettled.map(({ id }): readonly [PublicKey, DatabaseId] => [key as PublicKey, id]);
+  });
+}
+
 /** Nothing of the database waits for the peer, but what it asked us to hold back. */
 export function isSettled({ session }: Path, database: DatabaseId): boolean {
   const { phase, unconfirmed, isPaused } = session?.lane(database) ?? idle;

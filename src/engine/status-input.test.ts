@@ -1,12 +1,16 @@
 /** What a status says on whole devices: who holds what, what is pending, and what is in the way, as things happen. */
 import { beforeEach, describe, expect, test } from "vitest";
+import { TidemarkError } from "../core/errors.ts";
 import type { DatabaseId } from "../core/ids.ts";
 import { WRITE } from "../core/store/power.ts";
+import type { Storage } from "../ports/storage.ts";
 import { MemoryDisk } from "../storage/memory.ts";
 import { Cluster } from "../testing/cluster.ts";
 import type { Device } from "../testing/device.ts";
 import type { CommandName, SyncCommands, SyncResults } from "./commands.ts";
+import type { OpenDatabase } from "./database.ts";
 import type { PreferencesRecord } from "./records.ts";
+import type { Sync } from "./sync.ts";
 
 const never: AbortSignal = new AbortController().signal;
 
@@ -69,6 +73,80 @@ function holders(device: Device): readonly string[] {
   return heldBy.filter(({ isComplete }) => isComplete).map(({ peer }) => peer);
 }
 
+test("[STATUS-6] a cancelled job is told in the status and the diagnosis until one is started", async () => {
+  const [ann, ben] = (await group(2)) as readonly Device[] as readonly [Device, Device];
+  const job = await run(ben, "startJob", { database: id, peer: ann.key });
+  await run(ben, "cancelJob", { job: job.id });
+  await cluster.pass(1_000);
+  const wroteMs = cluster.clock.now();
+  await ann.write(id, "later", {});
+  await cluster.pass(600_000);
+  const { blockedBy, lastSyncedMs = 0 } = ben.instance.status(id);
+  expect([ben.rows(id).has("later"), lastSyncedMs < wroteMs]).toEqual([false, true]);
+  const detail = `A job with ${ann.key.slice(0, 8)} was cancelled: it holds back until one is started.`;
+  expect(blockedBy).toEqual([{ type: "paused", detail }]);
+  for (const command of [{}, { peer: ann.key }])
+    expect((await run(ben, "diagnose", command)).summary).toBe("Start a job for “Shared” again.");
+  await run(ben, "startJob", { database: id, peer: ann.key });
+  await cluster.pass(10_000);
+  expect([ben.rows(id).has("later"), blocks(ben)]).toEqual([true, []]);
+  expect((await run(ben, "diagnose", {})).summary).toContain("All is well");
+});
+
+describe("[STATUS-5] storage", () => {
+  /** Damages what is stored there, lets the device find it, and returns what it has to be healed with. */
+  async function damage(device: Device, offset: number, isLost = true): Promise<OpenDatabase> {
+    const disk = device.disk.databases.get(id) as { readonly bytes: Uint8Array[] };
+    const at = disk.bytes.length - offset;
+    if (isLost) disk.bytes[at] = (disk.bytes[at] as Uint8Array).slice().fill(7, 20, 24);
+    const database = device.instance.database(id);
+    const error = new TidemarkError("STORAGE_CORRUPT", { where: "x" });
+    await database.healing.check([database.replica.graph.at(at)], error).catch(() => {});
+    return database;
+  }
+
+  test("is in the way while entries are damaged, also when others are stored, and no longer when all have come", async () => {
+    const [ann, ben] = (await group(2)) as readonly Device[] as readonly [Device, Device];
+    for (const row of ["one", "two", "three"]) await ann.write(id, row, {});
+    await cluster.pass(5_000);
+    ben.instance.setOnline(false);
+    await cluster.pass(1_000);
+    const { healing } = await damage(ann, 2);
+    expect([healing.damaged, blocks(ann)[0]]).toEqual([1, "storage"]);
+    await ann.write(id, "four", {});
+    await cluster.pass(1_000);
+    expect(blocks(ann)[0]).toBe("storage");
+    expect((await run(ann, "diagnose", {})).findings[0]).toMatchObject({ check: "storage", state: "failed" });
+    ben.instance.setOnline(true);
+    await cluster.pass(120_000);
+    expect([healing.damaged, blocks(ann)]).toEqual([0, []]);
+    expect((await run(ann, "diagnose", {})).findings[0]).toMatchObject({ check: "storage", state: "ok" });
+  });
+
+  test("is not in the way for what could be salvaged, which is told all the same", async () => {
+    let isSpoilt = false;
+    const ann = await cluster.addDevice({ ports: (ports) => ({ ...ports, storage: spoiling(ports.storage) }) });
+    function spoiling(storage: Storage): Storage {
+      return new Proxy(storage, {
+        get: (target, name) => {
+          if (name === "replace") isSpoilt = false;
+          if (name === "read" && isSpoilt)
+            return () => Promise.reject(new TidemarkError("STORAGE_CORRUPT", { where: "x" }));
+          const value: unknown = Reflect.get(target, name);
+          return typeof value === "function" ? value.bind(target) : value;
+        },
+      });
+    }
+    ({ id } = await cluster.settle(ann.instance.createDatabase("Board")));
+    await ann.write(id, "r", {});
+    isSpoilt = true;
+    await damage(ann, 1, false);
+    await cluster.pass(1_000);
+    expect(ann.problems.map(({ code }) => code)).toEqual(["STORAGE_CORRUPT"]);
+    expect([isSpoilt, blocks(ann)]).toEqual([false, ["noPeers"]]);
+  });
+});
+
 describe("[SYNC-13] who holds what", () => {
   test("is told of three devices, of one that is away, and after a restart what was confirmed before is known", async () => {
     const [ann, ben, cid] = await group(3);
@@ -127,6 +205,26 @@ describe("[SYNC-13] who holds what", () => {
     expect(empty.rows(id).size).toBe(1);
     expect(empty.instance.status(id).saved).toBeGreaterThanOrEqual(3);
   });
+});
+
+test("[PEER-10] what failed before a good session blocks nothing, and diagnosis does not speak of it", async () => {
+  const [ann, ben] = await group(2);
+  const { registry } = ann.instance.sync as Sync;
+  ben.instance.setOnline(false);
+  await cluster.pass(1_000);
+  const blocks = (): readonly string[] => ann.instance.status(id).blockedBy.map(({ type }) => type);
+  registry.failed(ben.key, undefined, { code: "HANDSHAKE_VERSION", atMs: cluster.clock.now() });
+  expect([blocks(), JSON.stringify(await run(ann, "diagnose", {}))]).toEqual([
+    ["version"],
+    expect.stringContaining("HANDSHAKE_VERSION"),
+  ]);
+  ben.instance.setOnline(true);
+  await cluster.until(() => cluster.network.connected(ann.key, ben.key), 100_000);
+  await cluster.pass(1_000);
+  ben.instance.setOnline(false);
+  await cluster.pass(1_000);
+  expect(blocks()).not.toContain("version");
+  expect(JSON.stringify(await run(ann, "diagnose", {}))).not.toContain("HANDSHAKE_VERSION");
 });
 
 describe("[SYNC-14] preferences", () => {

@@ -5,6 +5,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { BlockInput, BlockPeer } from "./blocked-by.ts";
 import type { OpenDatabase } from "./database.ts";
 import type { Path } from "./path.ts";
+import { currentError } from "./peer-book.ts";
 import { type DatabaseStatus, databaseStatus, type PeerLane } from "./status.ts";
 import type { Sync } from "./sync.ts";
 
@@ -51,6 +52,7 @@ function blockInput(database: OpenDatabase, sync: Sync, clock: Clock): BlockInpu
 /** Whoever has the database as far as is known here. */
 function blockPeers(id: DatabaseId, { registry, peers, jobs }: Sync, clock: Clock): readonly BlockPeer[] {
   const paused = new Set(jobs.live(id).flatMap(({ state, peer }) => (state === "paused" ? [peer] : [])));
+  const cancelled = new Set(jobs.cancelled(id).map(({ peer }) => peer));
   return registry.relations({ database: id }).flatMap(({ peer: key, state }): BlockPeer[] => {
     const record = registry.peer(key);
     if (record === undefined) return [];
@@ -64,7 +66,8 @@ function blockPeers(id: DatabaseId, { registry, peers, jobs }: Sync, clock: Cloc
         connection: peers.connectionOf(key),
         isShared: path !== undefined && isShared(path, id, clock),
         isPaused: path?.session?.lane(id)?.isPaused === true || paused.has(key),
-        lastError: record.lastError,
+        isCancelled: cancelled.has(key),
+        lastError: currentError(record),
       },
     ];
   });

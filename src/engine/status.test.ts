@@ -7,7 +7,14 @@ const [b, c] = [keyOf(1), keyOf(2)];
 const error = (code: string): { readonly code: string; readonly atMs: number } => ({ code, atMs: 0 });
 
 function peer(given: Partial<BlockPeer> = {}): BlockPeer {
-  const well = { state: "active", isOff: false, connection: "connected", isShared: true, isPaused: false } as const;
+  const well = {
+    state: "active",
+    isOff: false,
+    connection: "connected",
+    isShared: true,
+    isPaused: false,
+    isCancelled: false,
+  } as const;
   return { key: b, name: "Bea", ...well, lastError: undefined, ...given };
 }
 

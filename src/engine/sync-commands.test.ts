@@ -149,6 +149,7 @@ describe("[SYNC-8] commands about transports", () => {
     }
     expect(await refusal(ann, "connect", { address: "memory:ben" })).toBe("CONNECT_REFUSED");
     expect(await run(ben, "startListening", { transport: "lan" })).toEqual(["memory:ben"]);
+    expect(await run(ben, "transportAddresses", { name: "lan" })).toEqual(["memory:ben"]);
     cluster.cut(ann.key, ben.key);
     await cluster.pass(40_000);
     expect(await run(ann, "connect", { address: "memory:ben" })).toMatchObject({
@@ -169,7 +170,7 @@ describe("[SYNC-8] commands about transports", () => {
 
   test("are refused with a code", async () => {
     const lan = { name: "lan", type: "memory", config: { key: "ann" } };
-    for (const name of ["startTransport", "stopTransport", "removeTransport"] as const)
+    for (const name of ["startTransport", "stopTransport", "removeTransport", "transportAddresses"] as const)
       expect([name, await refusal(ann, name, { name: "lan" })]).toEqual([name, "TRANSPORT_UNKNOWN"]);
     expect(await refusal(ann, "startListening", { transport: "lan" })).toBe("TRANSPORT_UNKNOWN");
     expect(await refusal(ann, "stopListening", { transport: "lan" })).toBe("TRANSPORT_UNKNOWN");
@@ -180,6 +181,7 @@ describe("[SYNC-8] commands about transports", () => {
     expect(await refusal(ann, "addTransport", lan)).toBe("TRANSPORT_EXISTS");
     expect(await refusal(ann, "addTransport", { ...lan, type: "webrtc" })).toBe("TRANSPORT_TYPE");
     expect(await refusal(ann, "stopTransport", { name: "lan" })).toBe("TRANSPORT_STOPPED");
+    expect(await refusal(ann, "transportAddresses", { name: "lan" })).toBe("TRANSPORT_STOPPED");
     await run(ann, "startTransport", { name: "lan" });
     expect(await refusal(ann, "startTransport", { name: "lan" })).toBe("TRANSPORT_STARTED");
     expect(await refusal(ann, "connect", { address: "pigeon:7" })).toBe("ADDRESS_INVALID");

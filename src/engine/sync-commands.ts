@@ -9,7 +9,7 @@ import type { OpenDatabase } from "./database.ts";
 import { diagnoseSync } from "./diagnosis-input.ts";
 import type { Path } from "./path.ts";
 import type { RelationRecord } from "./records.ts";
-import { isSettled } from "./settling.ts";
+import { unsettledLanes } from "./settling.ts";
 import { answerMs } from "./status-input.ts";
 import type { Sync, SyncOwner } from "./sync.ts";
 import type { PeerInfo, RelationInfo } from "./sync-info.ts";
@@ -100,7 +100,8 @@ type TransportCommand =
   | "removeTransport"
   | "startTransport"
   | "stopTransport"
-  | "transports";
+  | "transports"
+  | "transportAddresses";
 
 function transportCommands({ transports }: Sync): Handlers<TransportCommand> {
   return {
@@ -117,6 +118,7 @@ function transportCommands({ transports }: Sync): Handlers<TransportCommand> {
     startTransport: ({ name }) => transports.start(name),
     stopTransport: ({ name }) => transports.stop(name),
     transports: () => transports.all(),
+    transportAddresses: ({ name }) => transports.addresses(name),
   };
 }
 
@@ -168,7 +170,7 @@ function exchangeCommands(sync: Sync, owner: SyncOwner, clock: Clock): Handlers<
       // First, or what is on its way to the disk would not be in any queue.
       await allDurable(owner);
       for (const { id } of owner.databases()) sync.step({ type: "flush", database: id });
-      await sync.settling.all(unsettled(sync, owner), signal);
+      await sync.settling.all(unsettledLanes(peers.all(), [...owner.databases()]), signal);
       await sync.store.flush();
       return undefined;
     },
@@ -252,15 +254,6 @@ async function agreement(
 
 async function allDurable(owner: SyncOwner): Promise<void> {
   await Promise.all([...owner.databases()].map((database) => database.durable()));
-}
-
-/** Who has something to confirm, and of which database. */
-function unsettled({ peers }: Sync, owner: SyncOwner): readonly (readonly [PublicKey, DatabaseId])[] {
-  return peers.all().flatMap((path) => {
-    const { key } = path;
-    const databases = key === undefined ? [] : [...owner.databases()].filter(({ id }) => !isSettled(path, id));
-    return databases.map(({ id }): readonly [PublicKey, DatabaseId] => [key as PublicKey, id]);
-  });
 }
 
 type PreferenceCommand = "setPreferences" | "removePreferences" | "preferences" | "settings" | "changeSettings";

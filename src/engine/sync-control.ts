@@ -9,6 +9,21 @@ import type { JobInfo } from "./sync-info.ts";
 
 export type WriteHook = Hook;
 
+/** What waits on this device because of one database and of all peers: the most on any path. */
+export interface Backlog {
+  /** Of the log, for one peer. */
+  readonly ranges: number;
+  /** The same where nothing but new entries waits. */
+  readonly pushedRanges: number;
+  /** How many of these there may be. */
+  readonly queueRanges: number;
+  /** Messages of one channel. */
+  readonly inbound: number;
+  readonly outbound: number;
+  /** Local records. */
+  readonly unwritten: number;
+}
+
 export interface SyncControl {
   /**
    * Rejects with the code of the command, with ABORTED or the signal's own reason, and with INSTANCE_CLOSED after

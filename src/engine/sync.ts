@@ -3,12 +3,15 @@
  *
  * [SYNC-3] Nothing runs before the instance goes online for the first time; every command can be given before.
  * [SYNC-4] A peer that should make progress and makes none for `stallTimeoutMs` is let go, and everything is compared again when it is back.
- * [SYNC-5] After `close` every command rejects with INSTANCE_CLOSED; before, what waits for storage is written.
+ * [SYNC-5] After `close` every command rejects with INSTANCE_CLOSED; before it resolves, what waits for storage is written.
  * [SYNC-6] What a command changed for good is on disk when it resolves.
+ * [SYNC-18] `close` waits until connected peers have confirmed what waits for them, `drainTimeoutMs` at most; every call of it resolves with the first.
+ * [SYNC-19] Every command that changes or awaits something, and every state of a job, is in the event log under a correlation of its own.
  */
 import { TidemarkError } from "../core/errors.ts";
 import type { Node } from "../core/graph.ts";
 import { type DatabaseId, encodeHex, type PublicKey } from "../core/ids.ts";
+import { drainTimeoutMs } from "../core/limits.ts";
 import type { Cursor } from "../core/protocol/cursor.ts";
 import type { SessionEvent } from "../core/protocol/session.ts";
 import type { Replica } from "../core/replica.ts";
@@ -36,9 +39,9 @@ import { Registry } from "./registry.ts";
 import { relayTransport } from "./relay-transport.ts";
 import { Rooms } from "./rooms.ts";
 import { applySettings, defaultSettings, type SyncSettings } from "./settings.ts";
-import { isSettled, Settling } from "./settling.ts";
+import { isSettled, Settling, unsettledLanes } from "./settling.ts";
 import { commandHandlers } from "./sync-commands.ts";
-import type { SyncControl, SyncListener, WriteHook } from "./sync-control.ts";
+import type { Backlog, SyncControl, SyncListener, WriteHook } from "./sync-control.ts";
 import type { JobInfo } from "./sync-info.ts";
 import { Transports } from "./transports.ts";
 import { Watchdog } from "./watchdog.ts";
@@ -61,6 +64,21 @@ export interface SyncOwner extends SyncListener {
 }
 
 const webrtc = "webrtc";
+
+/** Commands that only look: with them in the log nothing else would fit into it. */
+const looking: ReadonlySet<CommandName> = new Set([
+  "peers",
+  "relations",
+  "transports",
+  "transportAddresses",
+  "preferences",
+  "jobs",
+  "history",
+  "diagnose",
+  "metrics",
+  "log",
+  "settings",
+]);
 
 /** Commands that change what a restart has to find. */
 const remembered: ReadonlySet<CommandName> = new Set([
@@ -113,7 +131,9 @@ export class Sync implements SyncControl {
   /** How the commands under way are told that it is over. */
   readonly #underWay = new Set<(error: TidemarkError) => void>();
   #settings: SyncSettings;
+  #commands = 0;
   #closed = false;
+  #closing: Promise<void> | undefined;
 
   private constructor(ports: EnginePorts, owner: SyncOwner, store: LocalStore, epoch: string) {
     const { clock, random } = ports;
@@ -147,7 +167,7 @@ export class Sync implements SyncControl {
       settings,
       flow: (peer, database, paused) => this.peers.carrier(peer)?.step({ type: "flowing", database, paused }),
       ask: (database, peer) => this.#ask(database, peer),
-      changed: (job) => this.#jobChanged(job),
+      changed: (job, isNewState) => this.#jobChanged(job, isNewState),
     });
     this.#hooks = new Hooks({
       store,
@@ -221,17 +241,31 @@ export class Sync implements SyncControl {
     if (this.#closed) throw this.#closedError();
     if (signal.aborted) throw new TidemarkError("ABORTED", { call: name });
     this.metrics.count("commands");
+    const correlation = `command ${++this.#commands}`;
+    if (!looking.has(name)) this.log.log("debug", "command.began", correlation, { name });
+    try {
+      const result = await this.#untilEnd(this.#run(name, command, signal), name, signal);
+      if (!looking.has(name)) this.log.log("debug", "command.ended", correlation, { name });
+      return result;
+    } catch (error) {
+      this.log.log("warn", "command.failed", correlation, { name, code: toProblem(error).code });
+      throw error;
+    }
+  }
+
+  async #run<Name extends CommandName>(
+    name: Name,
+    command: SyncCommands[Name],
+    signal: AbortSignal,
+  ): Promise<SyncResults[Name]> {
     const handler = this.#handlers[name] as (
       command: SyncCommands[Name],
       signal: AbortSignal,
     ) => SyncResults[Name] | Promise<SyncResults[Name]>;
-    const run = async (): Promise<SyncResults[Name]> => {
-      const result = await handler(command, signal);
-      // What the user said once is not to be said again after a crash.
-      if (remembered.has(name)) await this.store.flush();
-      return result;
-    };
-    return await this.#untilEnd(run(), name, signal);
+    const result = await handler(command, signal);
+    // What the user said once is not to be said again after a crash.
+    if (remembered.has(name)) await this.store.flush();
+    return result;
   }
 
   /** What goes on when nobody waits for it any more. */
@@ -282,9 +316,10 @@ export class Sync implements SyncControl {
     this.holdings.closed(database, toProblem(error));
   }
 
-  announced({ id, replica }: OpenDatabase, nodes: readonly Node[], permissionsChanged: boolean): void {
+  announced({ id, replica, healing }: OpenDatabase, nodes: readonly Node[], permissionsChanged: boolean): void {
     this.metrics.count("entries.stored", nodes.length);
-    this.#storageErrors.delete(id);
+    // That something new can be stored says nothing about what is damaged.
+    if (healing.damaged === 0) this.#storageErrors.delete(id);
     this.holdings.stored(id, replica.stored);
     this.step({ type: "announced", database: id, nodes });
     if (permissionsChanged) this.step({ type: "offered", database: id });
@@ -305,30 +340,71 @@ export class Sync implements SyncControl {
     this.#owner.statusChanged(database);
   }
 
+  /** For whoever watches that no queue grows without a limit. */
+  backlog(database: DatabaseId): Backlog {
+    let [ranges, pushedRanges, inbound, outbound] = [0, 0, 0, 0];
+    for (const { session, waiting } of this.peers.paths()) {
+      const { all, pushed } = session?.ranges(database) ?? { all: 0, pushed: 0 };
+      ranges = Math.max(ranges, all);
+      pushedRanges = Math.max(pushedRanges, pushed);
+      inbound = Math.max(inbound, waiting.inbound);
+      outbound = Math.max(outbound, waiting.outbound);
+    }
+    const { queueRanges } = this.settings;
+    return { ranges, pushedRanges, queueRanges, inbound, outbound, unwritten: this.store.unwritten };
+  }
+
+  /** With a database and a STORAGE_ code: it could not be written or read, which stands until something is stored, or it is mended. */
   report(error: unknown, database: DatabaseId | undefined): void {
+    const { code } = toProblem(error);
+    if (database !== undefined && code.startsWith("STORAGE_"))
+      this.#storageErrors.set(database, { code, atMs: this.#ports.clock.now() });
+    this.tell(error, database);
+  }
+
+  /** All of the database can be read again. */
+  mended(database: DatabaseId): void {
+    if (this.#storageErrors.delete(database)) this.#owner.statusChanged(database);
+  }
+
+  /** What is over when it is told. */
+  tell(error: unknown, database: DatabaseId | undefined): void {
     const problem = toProblem(error);
     this.metrics.count(`problems.${problem.code}`);
-    if (database !== undefined && problem.code.startsWith("STORAGE_"))
-      this.#storageErrors.set(database, { code: problem.code, atMs: this.#ports.clock.now() });
     this.log.log("warn", "problem.reported", database, { ...problem.details, code: problem.code });
     this.#owner.reported(problem, database);
   }
 
-  /** Resolves when all that is remembered is written. Idempotent. */
-  async close(): Promise<void> {
-    if (this.#closed) return;
+  /** Resolves when peers have what waits for them, or had the time, and all that is remembered is written; every call with the first. */
+  close(): Promise<void> {
+    this.#closing ??= this.#closeNow();
+    return this.#closing;
+  }
+
+  async #closeNow(): Promise<void> {
     this.#closed = true;
     const error = this.#closedError();
     // First: what ends because of the end is not why it ended.
     for (const reject of this.#underWay) reject(error);
-    this.#watchdog.close();
     this.#hooks.close();
+    await this.#drain();
+    this.#watchdog.close();
     this.agreements.close(error);
     this.settling.close(error);
     this.holdings.close(error);
     this.peers.close();
     await this.transports.close();
     await this.store.close().catch((reason: unknown) => this.report(reason, undefined));
+  }
+
+  /** Peers that hold back are not waited for, those that do not move no longer than `drainTimeoutMs`. */
+  async #drain(): Promise<void> {
+    const databases = [...this.#owner.databases()];
+    for (const { id } of databases) this.step({ type: "flush", database: id });
+    const late = new AbortController();
+    const cancel = this.#ports.clock.after(drainTimeoutMs, () => late.abort());
+    await this.settling.all(unsettledLanes(this.peers.all(), databases), late.signal).catch(() => {}); // Late: it goes with the next life.
+    cancel();
   }
 
   #closedError(): TidemarkError {
@@ -520,7 +596,10 @@ export class Sync implements SyncControl {
     this.settling.parted(key);
   }
 
-  #jobChanged(job: JobRecord): void {
+  #jobChanged(job: JobRecord, isNewState: boolean): void {
+    const { type, state, peer, database, error } = job;
+    const details = { type, state, peer, database, ...(error !== undefined && { code: error.code }) };
+    if (isNewState) this.log.log("info", "job.changed", `job ${job.id}`, details);
     this.#owner.jobChanged(this.jobInfo(job));
     this.#owner.statusChanged(job.database);
   }

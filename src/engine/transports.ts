@@ -120,15 +120,6 @@ export class Transports {
         .catch((error: unknown) => this.#report(error));
   }
 
-  has(name: string): boolean {
-    return this.#named.has(name);
-  }
-
-  /** Whether it was started, even if it waits for the instance to go online. Throws TRANSPORT_UNKNOWN. */
-  isRunning(name: string): boolean {
-    return this.#find(name).record.isRunning;
-  }
-
   /** Where others can dial us at present. Throws TRANSPORT_UNKNOWN and TRANSPORT_STOPPED. */
   addresses(name: string): readonly string[] {
     return this.#find(name).addresses();

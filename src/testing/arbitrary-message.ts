@@ -13,6 +13,8 @@ export interface Subjects {
   readonly databases: readonly DatabaseId[];
   readonly keys: readonly PublicKey[];
   readonly entries: readonly Entry[];
+  /** What joiners may say instead of ids. */
+  readonly commitments: readonly string[];
 }
 
 function among<T>(known: readonly T[], other: fc.Arbitrary<T>): fc.Arbitrary<T> {
@@ -24,7 +26,7 @@ function hexOf(length: number): fc.Arbitrary<string> {
 }
 
 export function arbitraryMessage(subjects: Partial<Subjects> = {}): fc.Arbitrary<Message> {
-  const { databases = [], keys = [], entries = [] } = subjects;
+  const { databases = [], keys = [], entries = [], commitments = [] } = subjects;
   const database = among(databases, arbitraryEntryId());
   const id = among(
     entries.map((entry) => entry.id),
@@ -37,6 +39,7 @@ export function arbitraryMessage(subjects: Partial<Subjects> = {}): fc.Arbitrary
   const heads = fc.uniqueArray(head, { minLength: 1, maxLength: 4, selector: (each) => each.id }).map(sortById);
   const type = <T extends string>(name: T): fc.Arbitrary<T> => fc.constant(name);
   const digest = fc.oneof(fc.constant(""), hexOf(12));
+  const commitment = among(commitments, hexOf(12));
   const prefix = among(databases.map(prefixOf), hexOf(6));
   return fc.oneof(
     fc.record({
@@ -65,11 +68,11 @@ export function arbitraryMessage(subjects: Partial<Subjects> = {}): fc.Arbitrary
     fc.record({ type: type("want"), database, ids: fc.array(id, { maxLength: 6 }) }),
     fc.record({
       type: type("join"),
-      database,
+      commitment,
       invite: key,
       signature: fc.uint8Array({ minLength: 64, maxLength: 64 }),
     }),
-    fc.record({ type: type("unavailable"), database }),
+    fc.record({ type: type("unavailable"), commitment }),
     fc.record({ type: type("same"), number, bits: fc.array(fc.boolean(), { maxLength: 12 }) }),
     fc.record({ type: type("flow"), database, paused: fc.boolean() }),
     fc.record({ type: fc.constantFrom("ping" as const, "pong" as const), id: number }),

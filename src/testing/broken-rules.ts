@@ -4,16 +4,21 @@
  * Nothing here touches the code that is tested: an instance gets a port that misbehaves, or a method is replaced and put back.
  */
 import { Authority } from "../core/authority.ts";
+import { type Entry, follows } from "../core/entry.ts";
 import { assert } from "../core/errors.ts";
 import { Graph } from "../core/graph.ts";
 import { Pending } from "../core/pending.ts";
+import { Arrivals } from "../core/protocol/arrivals.ts";
+import { LogRanges } from "../core/protocol/log-ranges.ts";
 import { Session, type SessionEffect } from "../core/protocol/session.ts";
 import { Window } from "../core/protocol/window.ts";
 import { Replica } from "../core/replica.ts";
 import { WRITE } from "../core/store/power.ts";
 import { DatabaseState } from "../core/store/state.ts";
 import { OpenDatabase } from "../engine/database.ts";
+import { Registry } from "../engine/registry.ts";
 import { Repair } from "../engine/repair.ts";
+import { presets } from "../engine/settings.ts";
 import type { DeviceOptions } from "./cluster.ts";
 
 export interface BrokenRule {
@@ -237,6 +242,63 @@ export const brokenRules: readonly BrokenRule[] = [
     patch: () => replace(Window.prototype, "hasRoomFor", () => () => true),
   },
   {
+    name: "limit of what waits for a peer",
+    breaks: "new entries that wait may need any number of ranges",
+    noticed: "ranges of new entries wait",
+    ports: (ports) => {
+      const { settings = presets.interactive } = ports;
+      return { ...ports, settings: { ...settings, queueRanges: 1, flushEntries: 1_000, flushAgeMs: 10_000 } };
+    },
+    patch: () =>
+      replace(
+        LogRanges.prototype,
+        "add",
+        (add) =>
+          function (this: LogRanges, node) {
+            return add.call(this, node, Number.POSITIVE_INFINITY);
+          },
+      ),
+  },
+  {
+    name: "loop suppression",
+    breaks: "an entry goes back to the peer that sent it",
+    noticed: "back to",
+    patch: () => replace(Arrivals.prototype, "isFromPeer", () => () => false),
+  },
+  {
+    name: "chain",
+    breaks: "an entry may have any number in its author's chain",
+    noticed: "with a wrong number",
+    patch: () => beforeReceiving(({ prev }) => (prev === undefined ? {} : { seq: prev.seq + 1 })),
+  },
+  {
+    name: "height",
+    breaks: "an entry may have any height",
+    noticed: "with a wrong height",
+    patch: () => beforeReceiving(({ followed }) => ({ height: 1 + Math.max(...followed.map(({ height }) => height)) })),
+  },
+  {
+    name: "relation taken away",
+    breaks: "a database goes to a peer that is not to have it",
+    noticed: "in spite of unrelate",
+    patch: () => replace(Registry.prototype, "isOff", () => () => false),
+  },
+  {
+    name: "blocked peer",
+    breaks: "a database goes to a peer that is blocked",
+    noticed: "in spite of block",
+    patch: () =>
+      replace(
+        Registry.prototype,
+        "peer",
+        (peer) =>
+          function (this: Registry, key) {
+            const record = peer.call(this, key);
+            return record?.state === "blocked" ? { ...record, state: "active" } : record;
+          },
+      ),
+  },
+  {
     name: "digest covers everything",
     breaks: "the digest is of one author's entries alone",
     noticed: "digest",
@@ -292,6 +354,30 @@ function replace<T extends object, Name extends Methods<T>>(
     if (descriptor === undefined) Reflect.deleteProperty(target, name);
     else Object.defineProperty(target, name, descriptor);
   };
+}
+
+type Place = Pick<Entry, "id" | "seq" | "height">;
+
+/** What a peer says of the place of its entries is made right before they are judged; their bytes are what they were. */
+function beforeReceiving(
+  correct: (around: { readonly prev: Place | undefined; readonly followed: readonly Place[] }) => Partial<Entry>,
+): () => void {
+  return replace(
+    OpenDatabase.prototype,
+    "receive",
+    (receive) =>
+      function (this: OpenDatabase, entries) {
+        const { graph } = this.replica;
+        for (const entry of entries) {
+          const followed: readonly Place[] = follows(entry).flatMap(
+            (id) => graph.get(id) ?? entries.find((other) => other.id === id) ?? [],
+          );
+          const prev = followed.find(({ id }) => id === entry.prev);
+          if (followed.length > 0) Object.assign(entry, correct({ prev, followed }));
+        }
+        return receive.call(this, entries);
+      },
+  );
 }
 
 /** The same for a getter. */

@@ -1,6 +1,7 @@
 /** Devices that go and come: crashes, restarts, lost disks, and those who join. All of it goes on beside the other actions. */
 import { TidemarkError } from "../core/errors.ts";
 import { WRITE } from "../core/store/power.ts";
+import { takeAllDown } from "./bars.ts";
 import type { Device } from "./device.ts";
 import type { Peer, Scene } from "./scene.ts";
 import type { PowerLoss } from "./slow-storage.ts";
@@ -51,6 +52,7 @@ export async function settled(scene: Scene): Promise<void> {
 
 function leave(scene: Scene, device: Device, peer: Peer): void {
   peer.device = undefined;
+  scene.invariants.unbarAll(device.key);
   scene.collect(device);
 }
 
@@ -61,6 +63,7 @@ async function reopen(scene: Scene, device: Device, peer: Peer, downMs: number):
   scene.count("write taken back by a crash", storage.leftovers.lost);
   peer.device = await scene.cluster.reopen(device, { ...scene.optionsFor(peer), skewMs });
   scene.invariants.watch(peer.device);
+  if (scene.isOver) await takeAllDown(scene, peer.device);
 }
 
 async function replaceDisk(scene: Scene, device: Device, peer: Peer, downMs: number): Promise<void> {

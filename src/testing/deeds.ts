@@ -5,6 +5,7 @@ import type { DatabaseId, EntryId, PublicKey } from "../core/ids.ts";
 import { NONE, WRITE } from "../core/store/power.ts";
 import { TableChanges } from "../core/store/table-changes.ts";
 import type { OpenDatabase } from "../engine/database.ts";
+import { putUp } from "./bars.ts";
 import { bringBack, crash, inviteNext, wipe } from "./comings.ts";
 import type { Device } from "./device.ts";
 import type { WayConditions } from "./memory-network.ts";
@@ -30,6 +31,13 @@ export function act(scene: Scene, action: Action, number: number): void {
       return scene.member(action.peer, ({ key }) => setPowerOf(scene, key, action.power));
     case "remove":
       return scene.member(action.peer, ({ key }, peer) => remove(scene, key, peer));
+    case "block":
+    case "unrelate":
+      return scene.up(action.from, (device, peer) =>
+        scene.up(action.to, ({ key }) => {
+          if (mayTell(device, scene.id, key)) putUp(scene, device, peer, key, action.type, action.forMs);
+        }),
+      );
     case "wipe":
       return scene.member(action.peer, (device, peer) => wipe(scene, device, peer, action.downMs));
     case "trick":
@@ -105,6 +113,11 @@ function actOnNetwork(
     default:
       unreachable(action);
   }
+}
+
+/** Who is not in yet shows its ticket once in a session: it would not be heard. */
+function mayTell({ instance, key }: Device, id: DatabaseId, other: PublicKey): boolean {
+  return key !== other && instance.find(id)?.replica.authority.mayRead(other) === true;
 }
 
 function change(scene: Scene, { from, to, forMs, type }: ActionOf<"clog" | "spoil">, conditions: WayConditions): void {

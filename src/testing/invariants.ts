@@ -2,29 +2,34 @@
  * What has to be so after every single step of a simulation, on every device and in every message.
  *
  * [SIMULATION-11] Graph parent-closed, tips an antichain; what a device says that it holds, sends, or confirms is on its disk;
- *   entries go to readers only; what was durable stays; queues stay within their limits; no clock is run ahead of.
+ *   entries go to readers only, not back to whom they came from, and to nobody who is blocked or not to have them; numbers and heights
+ *   are right; what was durable stays; queues stay within their limits; no clock is run ahead of.
  *
  * Looks only at what is new, so that it can look after every step. It believes no device: what is durable is what is on the disk, and
  * what an entry follows is what its bytes say.
  */
 import { ticksPerMs } from "../core/clock.ts";
+import type { Entry } from "../core/entry.ts";
 import { digestFrontier } from "../core/frontier.ts";
 import type { Node } from "../core/graph.ts";
 import type { DatabaseId, EntryId, PublicKey, Sha256 } from "../core/ids.ts";
 import {
   batchesInFlightMax,
   clockAheadMsMax,
+  inboundMessagesMax,
+  outboundMessagesMax,
   pendingBytesMax,
   pendingEntriesMax,
   strangerMessageBytesMax,
   wantsMax,
 } from "../core/limits.ts";
 import { decodeBatch } from "../core/protocol/batch.ts";
+import { differenceRangesMax } from "../core/protocol/delivery.ts";
 import { decodeMessage, type EntriesMessage, type Message } from "../core/protocol/message.ts";
 import { prefixOf, shortDigest } from "../core/protocol/short-digest.ts";
 import type { Replica } from "../core/replica.ts";
 import { READ } from "../core/store/power.ts";
-import type { RelationRecord } from "../engine/records.ts";
+import type { PeerRecord, RelationRecord } from "../engine/records.ts";
 import type { SimulatedClock } from "./clock.ts";
 import type { Device } from "./device.ts";
 import type { ChannelPair } from "./memory-channel.ts";
@@ -32,7 +37,13 @@ import type { MemoryNetwork, NetworkTap } from "./memory-network.ts";
 
 const problemsMax = 20;
 
+/** Why a device keeps the database from another: see bars.ts. */
+export type Bar = "block" | "unrelate";
+
 interface Follows {
+  readonly author: PublicKey;
+  readonly seq: number;
+  readonly height: number;
   readonly prev: EntryId | undefined;
   readonly parents: readonly EntryId[];
 }
@@ -58,6 +69,8 @@ interface Watched {
   readonly wanted: Set<EntryId>;
   /** What it remembers of others, as far as it was looked at. */
   readonly remembered: WeakSet<object>;
+  /** From whom it keeps the database. */
+  readonly bars: Map<PublicKey, Set<Bar>>;
 }
 
 /** What one end of a channel sent and the other has not confirmed yet, as far as the sender knows. */
@@ -67,6 +80,10 @@ interface Flight {
   confirmed: number;
   /** What the receiver has confirmed, whether the sender knows or not. */
   acknowledged: number;
+  /** Entries that came here first from the other end. */
+  readonly learned: Set<EntryId>;
+  /** A skeleton repeats what it stands for. */
+  hasSkeleton: boolean;
 }
 
 export class Invariants implements NetworkTap {
@@ -95,6 +112,31 @@ export class Invariants implements NetworkTap {
     const known = this.#watched.get(device.key);
     if (known !== undefined) known.device = device;
     else this.#watched.set(device.key, newlyWatched(device));
+    // A loss of power may have taken back the last ones.
+    const { records } = device.disk;
+    for (const value of records.get("peer")?.values() ?? []) {
+      const { key, state } = value as PeerRecord;
+      if (state === "blocked") this.bar(device.key, key, "block");
+    }
+    for (const value of records.get("relation")?.values() ?? []) {
+      const { peer, state } = value as RelationRecord;
+      if (state === "off") this.bar(device.key, peer, "unrelate");
+    }
+  }
+
+  /** From now on a device says nothing of the database to another. */
+  bar(key: PublicKey, other: PublicKey, bar: Bar): void {
+    const watched = this.#watched.get(key);
+    watched?.bars.set(other, (watched.bars.get(other) ?? new Set()).add(bar));
+  }
+
+  unbar(key: PublicKey, other: PublicKey, bar: Bar): void {
+    this.#watched.get(key)?.bars.get(other)?.delete(bar);
+  }
+
+  /** The device is gone, and whether it remembers is seen when it is back. */
+  unbarAll(key: PublicKey): void {
+    this.#watched.get(key)?.bars.clear();
   }
 
   /** From now on it may do what it wants, or has another disk. */
@@ -149,6 +191,16 @@ export class Invariants implements NetworkTap {
     watched.stored = replica.stored;
     if (replica.pending.size > pendingEntriesMax || replica.pending.bytes > pendingBytesMax)
       this.#report(device.key, `${replica.pending.size} entries wait`);
+    this.#checkBacklog(device);
+  }
+
+  #checkBacklog({ instance, key }: Device): void {
+    const { ranges, pushedRanges, queueRanges, inbound, outbound, unwritten } = instance.backlog(this.#database);
+    if (ranges > 2 * differenceRangesMax) this.#report(key, `${ranges} ranges wait to be sent`);
+    if (pushedRanges > queueRanges) this.#report(key, `${pushedRanges} ranges of new entries wait to be sent`);
+    if (inbound > inboundMessagesMax) this.#report(key, `${inbound} messages wait to be taken`);
+    if (outbound > outboundWaitingMax) this.#report(key, `${outbound} messages wait for a channel`);
+    if (unwritten > unwrittenMax) this.#report(key, `${unwritten} records wait to be written`);
   }
 
   #checkDisk({ device, durable, durableIds }: Watched): void {
@@ -159,8 +211,10 @@ export class Invariants implements NetworkTap {
       durableIds.clear();
     }
     for (let i = durable.length; i < index.length; i++) {
-      const { id, prev, parents } = index[i] as (typeof index)[number];
-      this.#follows.set(id, { prev, parents });
+      const entry = index[i] as (typeof index)[number];
+      const { id, prev, parents } = entry;
+      // What its bytes said, where it was seen on its way, is believed rather.
+      if (!this.#follows.has(id)) this.#follows.set(id, entry);
       durable.push(id);
       durableIds.add(id);
       if (!followsOf({ prev, parents }).every((each) => durableIds.has(each)))
@@ -210,6 +264,7 @@ export class Invariants implements NetworkTap {
           this.#report(device.key, `accepted ${node.id} without what it follows`);
       }
       tips.add(node.id);
+      this.#checkPlace(device.key, node.id, follows);
       const isLater = node.time > 1 + Math.max(node.prev?.time ?? 0, ...node.parents.map(({ time }) => time));
       if (
         node.position >= watched.restored &&
@@ -221,6 +276,16 @@ export class Invariants implements NetworkTap {
     const found = graph.tips();
     if (found.length !== tips.size || found.some(({ id }) => !tips.has(id)))
       this.#report(device.key, `${found.length} tips instead of ${tips.size}`);
+  }
+
+  /** Its number in its chain, and its height, follow from what it follows. */
+  #checkPlace(key: PublicKey, id: EntryId, entry: Follows): void {
+    const prev = entry.prev === undefined ? undefined : this.#follows.get(entry.prev);
+    if (prev !== undefined && (prev.author !== entry.author || prev.seq + 1 !== entry.seq))
+      this.#report(key, `accepted ${id} with a wrong number`);
+    const heights = followsOf(entry).map((each) => this.#follows.get(each)?.height ?? Number.NaN);
+    const height = heights.length === 0 ? 0 : 1 + Math.max(...heights);
+    if (!Number.isNaN(height) && height !== entry.height) this.#report(key, `accepted ${id} with a wrong height`);
   }
 
   // --- Messages
@@ -236,23 +301,42 @@ export class Invariants implements NetworkTap {
     if (message === undefined) return; // Of the handshake.
     if (message.type === "digest") return this.#checkDigests(sender, to, message);
     if (!("database" in message) || message.database !== this.#database) return;
+    this.#checkBars(sender, to, message.type);
+    if (message.type === "skeleton")
+      for (const { device } of [sender, this.#watched.get(to)].filter((each) => each !== undefined))
+        this.#flight(channel, device.key).hasSkeleton = true;
     if (message.type === "frontier") this.#checkFrontier(sender, to, message);
     if (message.type === "entries") this.#checkEntries(sender, to, message, channel);
     if (message.type === "stored") this.#checkStored(sender, to, message, channel);
     if (message.type === "want") for (const id of message.ids) sender.wanted.add(id);
   }
 
-  arrived(_from: PublicKey, to: PublicKey, bytes: Uint8Array, channel: ChannelPair): void {
+  arrived(from: PublicKey, to: PublicKey, bytes: Uint8Array, channel: ChannelPair): void {
     const message = this.#decode(bytes);
+    if (message?.type === "entries" && message.database === this.#database)
+      this.#noteLearned(from, to, message.number, channel);
     if (message?.type !== "stored" || message.database !== this.#database) return;
     const flight = this.#flight(channel, to);
     flight.confirmed = Math.max(flight.confirmed, message.number);
   }
 
+  #noteLearned(from: PublicKey, to: PublicKey, number: number, channel: ChannelPair): void {
+    const receiver = this.#watched.get(to);
+    for (const id of this.#flight(channel, from).sent.get(number) ?? [])
+      if (receiver?.durableIds.has(id) === false && receiver.replica?.graph.has(id) !== true)
+        this.#flight(channel, to).learned.add(id);
+  }
+
+  /** "unavailable" says that there is nothing to be said. */
+  #checkBars({ device, bars }: Watched, to: PublicKey, what: Message["type"]): void {
+    for (const bar of bars.get(to) ?? [])
+      if (what !== "unavailable") this.#report(device.key, `sent ${what} to ${to.slice(0, 6)} in spite of ${bar}`);
+  }
+
   /** What entries follow that a cheat made. */
   #learn(message: Message | undefined): void {
     const batch = message?.type === "entries" ? decodeBatch(message.batch, this.#database, this.#sha256) : undefined;
-    if (batch?.ok === true) for (const { id, prev, parents } of batch.value) this.#follows.set(id, { prev, parents });
+    if (batch?.ok === true) for (const entry of batch.value) this.#follows.set(entry.id, placeOf(entry));
   }
 
   #decode(bytes: Uint8Array): Message | undefined {
@@ -268,6 +352,7 @@ export class Invariants implements NetworkTap {
     for (const { prefix, digest } of digests) {
       if (prefix !== prefixOf(this.#database)) continue;
       this.#checkReader(sender, to, "a digest");
+      this.#checkBars(sender, to, "digest");
       this.#checkDigest(sender, digest);
     }
   }
@@ -285,17 +370,28 @@ export class Invariants implements NetworkTap {
     if (message.digest !== "") this.#checkDigest(sender, message.digest);
     const batch = decodeBatch(message.batch, this.#database, this.#sha256);
     if (!batch.ok) return this.#report(sender.device.key, `sent a batch that is ${batch.failure.code}`);
-    for (const { id, prev, parents } of batch.value) {
-      this.#follows.set(id, { prev, parents });
+    for (const entry of batch.value) {
+      const { id } = entry;
+      this.#follows.set(id, placeOf(entry));
       if (!sender.durableIds.has(id)) this.#report(sender.device.key, `sent ${id}, which is not durable`);
     }
     const flight = this.#flight(channel, sender.device.key);
+    this.#checkLoops(sender, to, batch.value, flight);
     flight.sent.set(
       message.number,
       batch.value.map(({ id }) => id),
     );
     const inFlight = [...flight.sent.keys()].filter((number) => number > flight.confirmed).length;
     if (inFlight > batchesInFlightMax) this.#report(sender.device.key, `${inFlight} batches under way`);
+  }
+
+  /** Messages in another order may have said that it was missing after all. */
+  #checkLoops({ device }: Watched, to: PublicKey, entries: readonly Entry[], { learned, hasSkeleton }: Flight): void {
+    const receiver = this.#watched.get(to);
+    if (receiver === undefined || hasSkeleton) return;
+    if (!this.#network.isOrdered(to, device.key) || !this.#network.isOrdered(device.key, to)) return;
+    for (const { id } of entries)
+      if (learned.has(id) && !receiver.wanted.has(id)) this.#report(device.key, `sent ${id} back to ${to.slice(0, 6)}`);
   }
 
   /** What a device confirms as complete is on its disk. */
@@ -339,7 +435,13 @@ export class Invariants implements NetworkTap {
   #flight(channel: ChannelPair, from: PublicKey): Flight {
     const ends = this.#flights.get(channel) ?? new Map<PublicKey, Flight>();
     this.#flights.set(channel, ends);
-    const flight = ends.get(from) ?? { sent: new Map(), confirmed: 0, acknowledged: 0 };
+    const flight = ends.get(from) ?? {
+      sent: new Map(),
+      confirmed: 0,
+      acknowledged: 0,
+      learned: new Set(),
+      hasSkeleton: false,
+    };
     ends.set(from, flight);
     return flight;
   }
@@ -367,13 +469,24 @@ function newlyWatched(device: Device): Watched {
     latestMs: 0,
     wanted: new Set(),
     remembered: new WeakSet(),
+    bars: new Map(),
   };
 }
 
-function declared({ prev, parents }: Node): Follows {
-  return { prev: prev?.id, parents: parents.map(({ id }) => id) };
+/** Of a message that is taken others may follow, and what was on its way when taking stopped. A guess. */
+const outboundWaitingMax = 2 * outboundMessagesMax;
+/** One for each record that there is, and was a moment ago: here there are some hundred. */
+const unwrittenMax = 500;
+
+/** What its bytes say: it may be altered later. */
+function placeOf({ author, seq, height, prev, parents }: Entry): Follows {
+  return { author, seq, height, prev, parents };
 }
 
-function followsOf({ prev, parents }: Follows): readonly EntryId[] {
+function declared({ author, seq, height, prev, parents }: Node): Follows {
+  return { author, seq, height, prev: prev?.id, parents: parents.map(({ id }) => id) };
+}
+
+function followsOf({ prev, parents }: Pick<Follows, "prev" | "parents">): readonly EntryId[] {
   return prev === undefined ? parents : [prev, ...parents];
 }

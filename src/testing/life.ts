@@ -1,5 +1,6 @@
 /** One simulated life: its beginning, its actions, and its end, when everything is healed and all has to be well. */
 import type { EntryId } from "../core/ids.ts";
+import { takeAllDown } from "./bars.ts";
 import type { DeviceOptions } from "./cluster.ts";
 import { inviteNext, settled } from "./comings.ts";
 import { act } from "./deeds.ts";
@@ -84,6 +85,11 @@ async function heal(scene: Scene): Promise<void> {
     if (isRemoved && device !== undefined) scene.invariants.forget(device.key);
   for (const [trick, times] of mallory?.played ?? []) scene.count(`mallory ${trick}`, times);
   cluster.network.healAll();
+  for (const { device } of scene.peers)
+    if (device !== undefined)
+      scene.background.push(
+        takeAllDown(scene, device).catch((error: unknown) => scene.expectCode(error, "not let in again")),
+      );
   await cluster.settle(everybodyBack(scene));
   while (scene.uninvited.size > 0) {
     inviteNext(scene);

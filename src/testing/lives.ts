@@ -19,6 +19,8 @@ export interface Output {
   line(text: string): void;
   /** Milliseconds of real time since some moment. */
   elapsedMs(): number;
+  /** Milliseconds for which processors worked for this process. */
+  cpuMs(): number;
 }
 
 /** So many are made shorter, each in so many milliseconds of real time: after that there is something else to do than to look for more. */
@@ -63,6 +65,9 @@ export const expectedEvents: readonly string[] = [
   "fill",
   "skew",
   "offline",
+  "block",
+  "unrelate",
+  "rot",
   "promoted",
   "demoted",
   "removed",
@@ -73,9 +78,11 @@ export const expectedEvents: readonly string[] = [
   "reported ENTRY_SIGNATURE",
   "reported ENTRY_PERMISSION",
   "reported ENTRY_HEIGHT",
+  "reported ENTRY_CHAIN",
   "reported ENTRY_TIME",
   "reported ENTRY_TIME_AHEAD",
   "reported MESSAGE_UNEXPECTED",
+  "reported STORAGE_CORRUPT",
   "reported STORAGE_QUOTA",
   ...tricks.map((trick) => `mallory ${trick}`),
 ];

@@ -33,6 +33,7 @@ type Trick =
   | "badVoucher"
   | "goodVoucher"
   | "misplaced"
+  | "misnumbered"
   | "forbidden"
   | "stranger"
   | "ahead"
@@ -51,6 +52,7 @@ export const tricks: readonly Trick[] = [
   "badVoucher",
   "goodVoucher",
   "misplaced",
+  "misnumbered",
   "forbidden",
   "stranger",
   "ahead",
@@ -162,6 +164,8 @@ export class Mallory {
         return this.#vouched(draft, 9);
       case "misplaced":
         return [this.#sign({ ...draft, height: draft.height + 1 }), this.#sign({ ...draft, time: 0 })];
+      case "misnumbered":
+        return this.#misnumbered(draft);
       case "forbidden":
         return [
           this.#sign({
@@ -187,6 +191,14 @@ export class Mallory {
       case "otherDatabase":
         return [this.#sign({ ...draft, database: entryIdFromDigest(this.#random.bytes(32)) })];
     }
+  }
+
+  /** A good one, and one after it that leaves out a number. */
+  #misnumbered(draft: EntryBody): readonly Entry[] {
+    const first = this.#sign(this.#draft("mallory"));
+    const { seq, height, time } = first;
+    const place = { seq: seq + 2, prev: first.id, parents: [], height: height + 1, time: time + 1 };
+    return [first, this.#sign({ ...draft, ...place })];
   }
 
   #vouched(draft: EntryBody, above: number): readonly Entry[] {

@@ -55,6 +55,8 @@ export type Deed =
   | { readonly type: "rot"; readonly peer: number; readonly position: number; readonly bit: number }
   | { readonly type: "skew"; readonly peer: number; readonly ms: number }
   | { readonly type: "offline"; readonly peer: number; readonly forMs: number }
+  /** Somebody blocks another, or does not sync the database with it, and takes that back. */
+  | { readonly type: "block" | "unrelate"; readonly from: number; readonly to: number; readonly forMs: number }
   /** The owner sets what a peer may do. */
   | { readonly type: "set"; readonly peer: number; readonly power: number }
   /** The owner takes everything from a peer, which stays in the room. */
@@ -90,8 +92,6 @@ export interface PlanOptions {
   readonly peers?: number;
   /** Default 25. */
   readonly actions?: number;
-  /** Whether bits flip in entries on disk that others have as well. */
-  readonly rot?: boolean;
 }
 
 /** What happens between eight takes nine times as long as between three, and hardly ever shows more. */
@@ -118,7 +118,7 @@ export function drawPlan(seed: number, options: PlanOptions = {}): Plan {
     };
   });
   const actions = Array.from({ length: options.actions ?? 25 }, () => ({
-    ...drawDeed(random, options.rot ?? false),
+    ...drawDeed(random),
     pauseMs: drawPause(random),
   }));
   return { seed, peers, actions };
@@ -130,7 +130,7 @@ function drawPause(random: SeededRandom): number {
   return random.chance(0.9) ? random.int(600) : random.int(40_000);
 }
 
-function drawDeed(random: SeededRandom, rot: boolean): Deed {
+function drawDeed(random: SeededRandom): Deed {
   const peer = (): number => random.int(840);
   const forMs = (): number => (random.chance(0.7) ? random.int(2_000) : random.int(50_000));
   const pair = (): { readonly one: number; readonly other: number } => ({ one: peer(), other: peer() });
@@ -176,7 +176,9 @@ function drawDeed(random: SeededRandom, rot: boolean): Deed {
     [4, () => ({ type: "set", peer: peer(), power: random.pick([READ, WRITE]) })],
     [2, () => ({ type: "remove", peer: peer() })],
     [3, () => ({ type: "join" })],
-    [rot ? 3 : 0, () => ({ type: "rot", peer: peer(), position: peer(), bit: random.int(8_000) })],
+    [3, () => ({ type: "rot", peer: peer(), position: peer(), bit: random.int(8_000) })],
+    [3, () => ({ type: "block", ...way(), forMs: forMs() })],
+    [3, () => ({ type: "unrelate", ...way(), forMs: forMs() })],
   ];
   return pickWeighted(deeds, random)();
 }

@@ -57,5 +57,11 @@ function withoutEach(numbers: readonly number[], parts: number): readonly (reado
 export function describeFailure({ seed, plan, problems }: SimulationResult, keep?: readonly number[]): string {
   const kept = keep === undefined ? "" : ` --keep ${keep.length === 0 ? "none" : keep.join()}`;
   const actions = (keep ?? []).map((number) => `    ${number} ${JSON.stringify(plan.actions[number])}`);
-  return [`npm run sim -- --seed ${seed}${kept}`, ...actions, ...problems.map((problem) => `  ${problem}`)].join("\n");
+  const peers = keep === undefined ? [] : [`    peers ${JSON.stringify(plan.peers)}`];
+  return [
+    `npm run sim -- --seed ${seed}${kept}`,
+    ...peers,
+    ...actions,
+    ...problems.map((problem) => `  ${problem}`),
+  ].join("\n");
 }

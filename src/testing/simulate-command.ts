@@ -3,12 +3,11 @@ import { liveMany, neverHappened, type Output } from "./lives.ts";
 import { describeFailure } from "./shrink.ts";
 import { type SimulationOptions, simulate } from "./simulation.ts";
 
-export const usage = `npm run sim -- [--seed N [--keep 1,4,7]] [--from N] [--runs N] [--peers 3..8] [--actions N] [--rot] [--all]
+export const usage = `npm run sim -- [--seed N [--keep 1,4,7]] [--from N] [--runs N] [--peers 3..8] [--actions N] [--all]
 
   --seed N     one life, told action by action
   --keep LIST  only these of its actions, or none
   --runs N     so many lives with successive seeds (default 200), from --from (default 1)
-  --rot        bits flip on disks as well
   --all        fails unless everything that can go wrong did in some of these lives`;
 
 /** The exit code: 0 when all went well, 1 when something failed, 2 for a wrong option. */
@@ -36,10 +35,13 @@ type Given = Omit<SimulationOptions, "seed"> & {
 };
 
 async function many({ from = 1, runs = 200, all = false, ...options }: Given, output: Output): Promise<number> {
+  const [startMs, startCpuMs] = [output.elapsedMs(), output.cpuMs()];
   const { failed, tally } = await liveMany({ ...options, from, runs }, output);
+  const [seconds, cpuMs] = [(output.elapsedMs() - startMs) / 1_000, (output.cpuMs() - startCpuMs) / runs];
   output.line(showTally(tally));
   const missing = all ? neverHappened(tally) : [];
   if (missing.length > 0) output.line(`never happened: ${missing.join(", ")}`);
+  output.line(`${seconds.toFixed(1)} s, ${cpuMs.toFixed(1)} ms of CPU a life`);
   output.line(`${runs - failed} lives went well, ${failed} failed`);
   return failed + missing.length === 0 ? 0 : 1;
 }
@@ -55,7 +57,7 @@ function parse(args: readonly string[]): Given | undefined {
   const given: Record<string, unknown> = {};
   const rest = [...args];
   for (let name = rest.shift(); name !== undefined; name = rest.shift()) {
-    if (name === "--rot" || name === "--all") given[name.slice(2)] = true;
+    if (name === "--all") given.all = true;
     else if (name === "--keep") given.keep = numbersIn(rest.shift());
     else if (["--seed", "--from", "--runs", "--peers", "--actions"].includes(name))
       given[name.slice(2)] = numbersIn(rest.shift())?.[0];

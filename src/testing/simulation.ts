@@ -10,6 +10,8 @@ import { drawPlan, type Plan, type PlanOptions } from "./plan.ts";
 
 export interface SimulationOptions extends PlanOptions {
   readonly seed: number;
+  /** What happens, with this seed for chance. Default: drawn from the seed. */
+  readonly plan?: Omit<Plan, "seed">;
   /** Only these actions of the plan, by their numbers from 0. Default: all. */
   readonly keep?: readonly number[];
   /** What instances run on instead of what they would: to break one of them. */
@@ -30,7 +32,7 @@ export interface SimulationResult {
 /** Lives one life. Never rejects because of what happens in it. */
 export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
   const { seed, keep, ports } = options;
-  const plan = drawPlan(seed, options);
+  const plan = options.plan === undefined ? drawPlan(seed, options) : { ...options.plan, seed };
   const life = new Life(plan, ports);
   const actions = plan.actions.map((action, number) => ({ action, number }));
   await life.run(keep === undefined ? actions : actions.filter(({ number }) => keep.includes(number)));

@@ -107,8 +107,8 @@ export class SyncSite {
     const site = new SyncSite(options, ports, store);
     for (const { id } of await storage.databases()) await site.#load(id);
     for (const key of keys) {
-      site.transports.add(key, "memory", { key });
-      if (!site.transports.isRunning(key)) await site.transports.start(key);
+      const { isRunning } = site.transports.add(key, "memory", { key });
+      if (!isRunning) await site.transports.start(key);
     }
     site.transports.accept(true);
     site.setOnline(true);

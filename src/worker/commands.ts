@@ -33,6 +33,7 @@ const names: Readonly<Record<CommandName, true>> = {
   startTransport: true,
   stopTransport: true,
   transports: true,
+  transportAddresses: true,
   flush: true,
   setPreferences: true,
   removePreferences: true,

@@ -81,6 +81,45 @@ test("[CLIENT-12] [CLIENT-13] over the border a command is answered, refused, gi
   await expect(link.command("settings", {})).rejects.toMatchObject({ code: "INSTANCE_CLOSED" });
 });
 
+test("[CLIENT-22] every close resolves with the first, and meanwhile nothing else is asked of the worker", async () => {
+  const asked: string[] = [];
+  let finish = (): void => {};
+  const finished = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+  class Slow extends WorkerHost {
+    override async databases(): ReturnType<WorkerHost["databases"]> {
+      asked.push("databases");
+      return super.databases();
+    }
+    override async close(): Promise<void> {
+      asked.push("close");
+      await finished;
+      await super.close();
+    }
+  }
+  const link = await openLink([], new Slow());
+  const ended: string[] = [];
+  const closes = ["first", "second"].map((each) => link.close("test").then(() => ended.push(each)));
+  await expect(link.call("databases", (api) => api.databases())).rejects.toMatchObject({ code: "INSTANCE_CLOSED" });
+  await expect.poll(() => asked).toEqual(["close"]);
+  expect(ended).toEqual([]);
+  finish();
+  await Promise.all(closes);
+  expect([asked, ended]).toEqual([["close"], ["first", "second"]]);
+});
+
+test("[CLIENT-22] a second close of the worker's side waits for the first, which leaves the instance to the next", async () => {
+  const host = new WorkerHost();
+  const name = crypto.randomUUID();
+  await boot(host, name);
+  void host.close();
+  await host.close();
+  const next = new WorkerHost();
+  await boot(next, name);
+  await next.close();
+});
+
 test("[CLIENT-12] the worker is told of every command that its caller gave up, and of no other", async () => {
   const cancelled: number[] = [];
   class Telling extends WorkerHost {

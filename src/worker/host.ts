@@ -55,6 +55,7 @@ export class WorkerHost implements WorkerApi {
   readonly #builders = new Builders();
   readonly #booted: Promise<Booted>;
   #startWith: (booted: Promise<Booted>) => void = () => {};
+  #closing: Promise<void> | undefined;
 
   constructor() {
     this.#booted = new Promise((resolve) => {
@@ -178,7 +179,13 @@ export class WorkerHost implements WorkerApi {
     (await this.#booted).syncEvents.isLogging = on;
   }
 
-  async close(): Promise<void> {
+  /** Every call resolves with the first. */
+  close(): Promise<void> {
+    this.#closing ??= this.#closeNow();
+    return this.#closing;
+  }
+
+  async #closeNow(): Promise<void> {
     const { instance, ports, commands, release } = await this.#booted;
     commands.close(new TidemarkError("INSTANCE_CLOSED", { name: ports.name }));
     await instance.close();

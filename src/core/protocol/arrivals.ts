@@ -17,7 +17,7 @@ export class Arrivals {
   stored = 0;
   /** What the peer announced to send after its last batch. */
   left = 0;
-  /** What the peer held when it sent a batch after which nothing was left. It may have said more since: other messages overtake batches. */
+  /** What the peer held when it sent a batch after which nothing was left; empty once it said something newer. */
   digest = "";
   /** Of the current catch-up. */
   entries = 0;

@@ -30,10 +30,16 @@ export class Comparing {
 
   /** The peer says what it holds. */
   hear(lane: Lane, theirs: string): void {
-    lane.heard = theirs;
+    this.#heard(lane, theirs);
     if (lane.phase !== "idle") return this.settle(lane, "heard");
     if (theirs === this.#state.digest(lane)) this.agree(lane, this.#state.present(lane));
     else this.#ask(lane, theirs);
+  }
+
+  /** What a batch said before is out of date: nothing that is sent after a batch comes before it. */
+  #heard(lane: Lane, theirs: string): void {
+    lane.heard = theirs;
+    lane.arrivals.digest = "";
   }
 
   /** The peer compares anew: what gathers is sent, for it is part of what is missing. */
@@ -68,8 +74,9 @@ export class Comparing {
     else this.tell(lane);
   }
 
-  /** Both held the same when we held what is below the cursor's position. */
+  /** Both held the same when we held what is below the cursor's position. To hold nothing is no agreement. */
   agree(lane: Lane, cursor: Cursor): void {
+    if (cursor.position === 0 || !this.#state.isReadable(lane.database)) return;
     const { database, delivery, ground, replica } = lane;
     lane.heard = shortDigest(cursor.digest);
     const from = Math.max(cursor.position, delivery.held.known);
@@ -98,7 +105,9 @@ export class Comparing {
     const { ground, phase } = lane;
     const isAnswer = phase === "comparing";
     // An answer that nobody waits for is no news.
-    if (!isAnswer && !asks) return;
+    if (!isAnswer && (!asks || !this.#mayAnswer(lane, frontier))) return;
+    if (!lane.comparisons.take(this.#state.digest(lane)))
+      return this.#state.refuse("one more frontier", "to wait until something changed");
     const base = since === "" ? undefined : ground.find(since);
     if (since !== "" && base === undefined) {
       // Somebody who is asked for everything answers with everything.
@@ -111,10 +120,17 @@ export class Comparing {
     this.#compare(lane, theirs, base);
   }
 
+  /** While nothing is here, only somebody who has it, and whom we asked for it, hears that we know of it. */
+  #mayAnswer({ database, phase, replica }: Lane, theirs: Frontier): boolean {
+    if (replica.graph.size > 0 || phase !== "idle") return true;
+    return this.#state.joining.has(database) && theirs.size > 0;
+  }
+
   #compare(lane: Lane, theirs: Frontier, base: Cursor | undefined): void {
-    lane.heard = shortDigest(digestFrontier(theirs, this.#state.options.sha256));
+    this.#heard(lane, shortDigest(digestFrontier(theirs, this.#state.options.sha256)));
     lane.markCompared(this.#state.digest(lane), lane.heard);
-    if (this.#state.isReadable(lane.database)) this.#startRound(lane, theirs, base);
+    const isRepeated = lane.comparisons.isRepeated(lane.heard);
+    if (!isRepeated && this.#state.isReadable(lane.database)) this.#startRound(lane, theirs, base);
     lane.phase = lane.delivery.unconfirmed === 0 ? "live" : "sending";
     this.#sending.serveAll();
     this.settle(lane, "said");
@@ -142,6 +158,8 @@ export class Comparing {
     if (asks) lane.phase = "comparing";
     this.#state.changed(lane);
     const mayKnow = this.#state.say(lane) !== "";
+    // It speaks of what we asked it to let us join: what comes now may be large.
+    if (this.#state.joining.has(database)) this.#state.allowLarge();
     const since = mayKnow ? base : undefined;
     if (asks) ground.ask(since);
     const all = mayKnow ? replica.frontier() : nothing;

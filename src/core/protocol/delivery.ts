@@ -71,6 +71,17 @@ export class Delivery {
     return this.#urgent.bytes + this.#queue.bytes + this.#inFlightBytes;
   }
 
+  /** Ranges of positions that wait. */
+  get ranges(): number {
+    return this.#urgent.rangeCount + this.#queue.rangeCount;
+  }
+
+  /** The same, while nothing of them was named as urgent or found missing by a comparison; else 0. */
+  get pushedRanges(): number {
+    const isPushed = this.#urgent.count === 0 && (this.#queue.first ?? 0) >= this.#bulkBelow;
+    return isPushed ? this.#queue.rangeCount : 0;
+  }
+
   /** Whether the peer is to confirm something. */
   get isUnderWay(): boolean {
     return this.#inFlight.length > 0;

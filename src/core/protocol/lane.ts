@@ -3,6 +3,7 @@ import type { DatabaseId, PublicKey, Sha256 } from "../ids.ts";
 import type { Replica } from "../replica.ts";
 import { Arrivals } from "./arrivals.ts";
 import { CommonGround, checkCursor } from "./common-ground.ts";
+import { Comparisons } from "./comparisons.ts";
 import type { Cursor } from "./cursor.ts";
 import { Delivery } from "./delivery.ts";
 
@@ -28,6 +29,7 @@ export class Lane {
   heard = "";
   /** We asked the peer to hold back. */
   isHeldBack = false;
+  readonly comparisons: Comparisons = new Comparisons();
   /** Our and their digests when frontiers were exchanged. */
   readonly #compared = new Set<string>();
   /** Authors whose skeleton was sent, and answered, since the last exchange of frontiers: once each, or a peer could fill our queue. */

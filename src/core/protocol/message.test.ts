@@ -47,6 +47,7 @@ test("[MESSAGE-1] any bytes are refused with a code, or read", () => {
 
 describe("[MESSAGE-1] refused are", () => {
   const sample = { seq: 1, id };
+  const commitment = "ab".repeat(12);
   const tooMany: readonly (readonly [string, Message])[] = [
     ["too many ids", { type: "want", database: id, ids: Array(wantsMax + 1).fill(id) }],
     [
@@ -57,7 +58,8 @@ describe("[MESSAGE-1] refused are", () => {
       "too many digests",
       { type: "digest", continues: false, digests: Array(databasesPerDigestMax + 1).fill(digestOf(id)) },
     ],
-    ["a short signature", { type: "join", database: id, invite: keyOf(1), signature: new Uint8Array(63) }],
+    ["a long commitment", { type: "unavailable", commitment: `${commitment}cd` }],
+    ["a short signature", { type: "join", commitment, invite: keyOf(1), signature: new Uint8Array(63) }],
   ];
   test.each(tooMany)("%s", (_what, message) => {
     expect(decodeMessage(encodeMessage(message))).toMatchObject({ ok: false });

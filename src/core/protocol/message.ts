@@ -8,7 +8,7 @@
  *   entries      one numbered batch; `left` entries follow in later ones. The last one says what the sender holds.
  *   stored       every batch up to this number is durable on the other side.
  *   want         entries by id, to fill a hole.
- *   join         a proof of a ticket's secret, from somebody who wants in.
+ *   join         a proof of a ticket's secret, from somebody who wants in: of which database only those see who have its id.
  *   unavailable  the answer to a join that leads to nothing, whatever the reason.
  *   same         the answer to a digest: for each of its databases whether the other side holds the same.
  *   flow         please send no more batches of a database, or go on.
@@ -24,8 +24,9 @@ import { CborReader } from "../cbor-reader.ts";
 import { CborWriter } from "../cbor-writer.ts";
 import { attempt, type Result, unreachable } from "../errors.ts";
 import { type Frontier, type Head, readFrontier, writeFrontier } from "../frontier.ts";
-import type { DatabaseId, EntryId, PublicKey } from "../ids.ts";
+import { type DatabaseId, decodeHex, type EntryId, encodeHex, type PublicKey } from "../ids.ts";
 import { messageBytesMax, samplesMax, wantsMax } from "../limits.ts";
+import { commitmentBytesLength } from "./commitments.ts";
 import {
   type DatabaseDigest,
   malformed,
@@ -50,7 +51,7 @@ export type Message =
   | StoredMessage
   | { readonly type: "want"; readonly database: DatabaseId; readonly ids: readonly EntryId[] }
   | JoinMessage
-  | { readonly type: "unavailable"; readonly database: DatabaseId }
+  | { readonly type: "unavailable"; readonly commitment: string }
   | SameMessage
   | { readonly type: "flow"; readonly database: DatabaseId; readonly paused: boolean }
   | { readonly type: "ping" | "pong"; readonly id: number }
@@ -102,7 +103,8 @@ export interface SameMessage {
 
 export interface JoinMessage {
   readonly type: "join";
-  readonly database: DatabaseId;
+  /** Stands for the database: see `commitmentOf`. */
+  readonly commitment: string;
   /** The public half of the ticket's secret. */
   readonly invite: PublicKey;
   /** By the ticket's secret over the joiner's key and this session's transcript. */
@@ -165,6 +167,14 @@ export function encodeMessage(message: Message): Uint8Array {
     case "pace":
       writer.uint(message.bytesPerSecond);
       break;
+    case "join":
+      writer.bytes(decodeHex(message.commitment));
+      writer.publicKey(message.invite);
+      writer.bytes(message.signature);
+      break;
+    case "unavailable":
+      writer.bytes(decodeHex(message.commitment));
+      break;
     default:
       writeScoped(writer, message);
   }
@@ -199,14 +209,8 @@ function writeScoped(writer: CborWriter, message: ScopedMessage): void {
       writer.array(message.ids.length);
       for (const id of message.ids) writer.link(id);
       break;
-    case "join":
-      writer.publicKey(message.invite);
-      writer.bytes(message.signature);
-      break;
     case "flow":
       writer.boolean(message.paused);
-      break;
-    case "unavailable":
       break;
     default:
       unreachable(message);
@@ -246,6 +250,12 @@ function readBody(reader: CborReader, type: Message["type"]): Message {
       return { type, id: reader.uint() };
     case "pace":
       return { type, bytesPerSecond: reader.uint() };
+    case "join": {
+      const commitment = readCommitment(reader);
+      return { type, commitment, invite: reader.publicKey(), signature: reader.fixedBytes(64) };
+    }
+    case "unavailable":
+      return { type, commitment: readCommitment(reader) };
     default:
       return readScoped(reader, type);
   }
@@ -268,15 +278,15 @@ function readScoped(reader: CborReader, type: ScopedMessage["type"]): ScopedMess
     }
     case "want":
       return { type, database, ids: readList(reader, wantsMax, () => reader.link()) };
-    case "join":
-      return { type, database, invite: reader.publicKey(), signature: reader.fixedBytes(64) };
     case "flow":
       return { type, database, paused: reader.boolean() };
-    case "unavailable":
-      return { type, database };
     default:
       return unreachable(type);
   }
+}
+
+function readCommitment(reader: CborReader): string {
+  return encodeHex(reader.fixedBytes(commitmentBytesLength));
 }
 
 function readBatch(reader: CborReader): Omit<EntriesMessage, "type" | "database"> {

@@ -7,12 +7,14 @@ import { Conversation, type Line, openHanded, Site } from "../../testing/sites.t
 import { growWorld, type World } from "../../testing/world.ts";
 import { keyOf, rowParts, type Writer } from "../../testing/writers.ts";
 import type { VouchedEntry } from "../entry.ts";
+import { unwrap } from "../errors.ts";
 import type { Frontier } from "../frontier.ts";
-import type { EntryId } from "../ids.ts";
+import { type EntryId, encodeHex } from "../ids.ts";
 import { batchEntriesMax, batchesInFlightMax, wantsMax } from "../limits.ts";
 import { encodeBatch } from "./batch.ts";
-import { encodeMessage, type Message } from "./message.ts";
+import { decodeMessage, encodeMessage, type FrontierMessage, type Message } from "./message.ts";
 import { Session, type SessionEffect } from "./session.ts";
+import { shortDigest } from "./short-digest.ts";
 
 /** Three writers, forks among them, each with entries that the others miss. */
 function someWorld(): World {
@@ -232,4 +234,89 @@ test("[SESSION-3] what comparing cannot settle is compared once", () => {
   expect(asked()).toBe(1);
   receive(session, answer, { type: "stored", database, number: 1, complete: true, digest: "" });
   expect([asked(), asked()]).toEqual([0, 0]);
+});
+
+describe("[SESSION-24] comparing to no avail", () => {
+  /** Somebody who claims to hold entries that nobody has heard of, others each time. */
+  const ask = (number: number): Message => {
+    const id = encodeHex(new Uint8Array(32).fill(number)) as EntryId;
+    return { type: "frontier", database, asks: true, since: "", frontier: new Map([[keyOf(50), [{ seq: 1, id }]]]) };
+  };
+  const ends = (session: Session, from: number): number => {
+    for (let number = from; number < from + 100; number++)
+      if (codesOf(receive(session, ask(number))).includes("MESSAGE_UNEXPECTED")) return number - from;
+    return Number.POSITIVE_INFINITY;
+  };
+
+  test("ends after 32 times, however the questions differ", () => {
+    expect(ends(sessionOf(world).session, 0)).toBe(32);
+  });
+
+  test("ends likewise where we ask because of what the peer claims", () => {
+    const { session } = sessionOf(world);
+    // It holds all that is here: nothing is sent, so nothing can be confirmed.
+    const all = (world.writers[0] as Writer).replica.frontier();
+    const answer = (number: number): Message => {
+      const { frontier, ...question } = ask(number) as FrontierMessage;
+      return { ...question, asks: false, frontier: new Map([...all, ...frontier]) };
+    };
+    const claim = (number: number): Message => ({
+      type: "digest",
+      continues: false,
+      digests: [{ prefix: database.slice(0, 12), digest: encodeHex(new Uint8Array(12).fill(number)) }],
+    });
+    const round = (number: number): readonly string[] => codesOf(receive(session, claim(number), answer(number)));
+    const codes = Array.from({ length: 60 }, (_, number) => round(number)[0]);
+    expect(codes.filter((code) => code !== undefined)).toEqual(["MESSAGE_UNEXPECTED"]);
+  });
+
+  test("goes on when something changed here, or what was sent is confirmed", () => {
+    const own = someWorld();
+    const { session } = sessionOf(own);
+    const again = (from: number, count: number): readonly string[] =>
+      Array.from({ length: count }, (_, i) => codesOf(receive(session, ask(from + i)))).flat();
+    expect(again(0, 32)).toEqual([]);
+    receive(session, { type: "stored", database, number: 1, complete: true, digest: "" });
+    expect(again(40, 2)).toEqual([]);
+    const writer = own.writers[0] as Writer;
+    writer.write(rowParts("fresh"));
+    writer.store();
+    expect(again(50, 2)).toEqual([]);
+    expect(again(60, 1)).toEqual(["MESSAGE_UNEXPECTED"]);
+  });
+
+  test("of the same pair again finds nothing anew, until what was sent is confirmed", () => {
+    const { session } = sessionOf(world);
+    const author = (world.writers[0] as Writer).key;
+    const forked = new Map([[author, [{ seq: 0, id: encodeHex(new Uint8Array(32).fill(9)) as EntryId }]]]);
+    const asking: Message = { type: "frontier", database, asks: true, since: "", frontier: forked };
+    const skeletons = (): number =>
+      receive(session, asking).flatMap((effect) => {
+        if (effect.type !== "send") return [];
+        return unwrap(decodeMessage(effect.bytes)).type === "skeleton" ? [1] : [];
+      }).length;
+    expect([skeletons(), skeletons()]).toEqual([1, 0]);
+    receive(session, { type: "stored", database, number: 1, complete: true, digest: "" });
+    expect(skeletons()).toBe(1);
+  });
+});
+
+test("[SESSION-26] what a batch said is forgotten when the peer says something newer", () => {
+  const newer: readonly Message[] = [
+    { type: "frontier", database, asks: true, since: "", frontier: new Map() },
+    { type: "digest", continues: false, digests: [{ prefix: database.slice(0, 12), digest: "ab".repeat(12) }] },
+  ];
+  for (const message of newer) {
+    const { session } = sessionOf(world);
+    const digest = shortDigest((world.writers[0] as Writer).replica.digest());
+    const held = encodeBatch((world.writers[0] as Writer).entries.slice(0, 1));
+    const ids = (world.writers[0] as Writer).entries.slice(0, 1).map(({ id }) => id);
+    receive(session, { type: "frontier", database, asks: true, since: "", frontier: new Map() });
+    receive(session, { type: "stored", database, number: 1, complete: true, digest: "" });
+    receive(session, { type: "entries", database, number: 1, left: 0, leftBytes: 0, digest, batch: held });
+    const agreed = session.step({ type: "batchStored", database, number: 1, ids, missing: [] });
+    expect(agreed.map(({ type }) => type)).toContain("agreed");
+    const effects = [...receive(session, message), ...session.step({ type: "announced", database, nodes: [] })];
+    expect(effects.map(({ type }) => type)).not.toContain("agreed");
+  }
 });

@@ -8,11 +8,15 @@ import { Conversation, Line, openHanded, Site } from "../../testing/sites.ts";
 import { arbitraryWorld, growWorld } from "../../testing/world.ts";
 import { keyOf, rowParts, sealRoot, setPower, settingsParts, startMs, Writer } from "../../testing/writers.ts";
 import type { VouchedEntry } from "../entry.ts";
-import type { DatabaseId, PublicKey } from "../ids.ts";
+import { digestFrontier } from "../frontier.ts";
+import { type DatabaseId, encodeHex, type PublicKey } from "../ids.ts";
 import { READ, RELAY, WRITE } from "../store/power.ts";
 import type { SettingsOp } from "../store/settings.ts";
+import { encodeBatch } from "./batch.ts";
+import { commitmentOf } from "./commitments.ts";
 import { encodeMessage, type Message } from "./message.ts";
 import { Session, type SessionEffect } from "./session.ts";
+import { prefixOf, shortDigest } from "./short-digest.ts";
 
 /** A database of site 0 with these ops in its root, and `rows` rows. */
 function database(ops: readonly SettingsOp[], rows = 0): { readonly id: DatabaseId; readonly owner: Writer } {
@@ -41,7 +45,12 @@ describe("[SESSION-1] a stranger", () => {
     [setPower(keyOf(1), WRITE), setPower(keyOf(3), RELAY), { type: "invite", key: invite, power: WRITE }],
     5,
   );
-  const message = arbitraryMessage({ databases: [id], keys: [keyOf(0), keyOf(1), keyOf(2)], entries: owner.entries });
+  const message = arbitraryMessage({
+    databases: [id],
+    keys: [keyOf(0), keyOf(1), keyOf(2)],
+    entries: owner.entries,
+    commitments: [keyOf(2), keyOf(3)].map((peer) => commitmentOf(id, peer, openHanded.transcript, sha256)),
+  });
 
   test.each([
     ["without any permission", keyOf(2)],
@@ -106,7 +115,8 @@ describe("[SESSION-9] somebody who wants in", () => {
   }
 
   function expectRefused({ lines, talk, id }: ReturnType<typeof join>): void {
-    expect(lines[0].sent).toEqual([emptyGreeting, { type: "unavailable", database: id }]);
+    const commitment = commitmentOf(id, keyOf(8), openHanded.transcript, sha256);
+    expect(lines[0].sent).toEqual([emptyGreeting, { type: "unavailable", commitment }]);
     expect(lines[1].happened).toContain("refusedJoin");
     expect(talk.sites[1]?.replica(id).graph.size).toBe(0);
   }
@@ -272,4 +282,97 @@ test("[SESSION-6] entries of a database that the peer may not read, and that we 
     });
   });
   expect(effects).toEqual([]);
+});
+
+describe("[SESSION-25] while nothing of a database is here", () => {
+  const { id, owner } = database([setPower(keyOf(1), WRITE)], 3);
+  const prefix = prefixOf(id);
+  const proof = { database: id, invite: keyOf(40), signature: new Uint8Array(64) };
+
+  function empty(peer: number): Session {
+    const site = new Site(0, sha256);
+    site.open(id);
+    return new Session({ ...openHanded, self: keyOf(0), peer: keyOf(peer), replicas: site.replicas, sha256 });
+  }
+
+  function receive(session: Session, message: Message): readonly SessionEffect[] {
+    return session.step({ type: "received", bytes: encodeMessage(message) });
+  }
+
+  const nothing = shortDigest(digestFrontier(new Map(), sha256));
+  const digest: Message = { type: "digest", continues: false, digests: [{ prefix, digest: nothing }] };
+  const frontier: Message = { type: "frontier", database: id, asks: true, since: "", frontier: new Map() };
+  const stored: Message = { type: "stored", database: id, number: 0, complete: true, digest: nothing };
+
+  test.each([
+    ["was not asked to let us join", false],
+    ["was", true],
+  ])("nobody agrees that it is nothing, be it that it %s", (_what, isAsked) => {
+    const session = empty(5);
+    if (isAsked) session.step({ type: "joining", ...proof });
+    const effects = [digest, frontier, digest, stored, frontier].flatMap((message) => receive(session, message));
+    const types = effects.map(({ type }) => type);
+    for (const type of ["send", "agreed", "caughtUp"]) expect(types).not.toContain(type);
+    expect([session.isShared, session.lane(id)]).toEqual([false, undefined]);
+  });
+
+  test("nor when its root came and is not durable yet", () => {
+    const root = owner.entries[0] as VouchedEntry;
+    const fresh = new Writer(keyOf(0), id, sha256);
+    fresh.receive([root]);
+    const replicas = new Map([[id, fresh.replica]]);
+    const session = new Session({ ...openHanded, self: keyOf(0), peer: keyOf(1), replicas, sha256 });
+    const types = [digest, frontier, stored].flatMap((each) => receive(session, each).map(({ type }) => type));
+    expect(types.filter((type) => type === "agreed" || type === "caughtUp")).toEqual([]);
+  });
+
+  test("whoever has it is asked for it, and shares it once it came; what is refused catches nobody up", () => {
+    const holds = { ...digest, digests: [{ prefix, digest: shortDigest(owner.replica.digest()) }] };
+    for (const isAsked of [false, true]) {
+      const session = empty(1);
+      if (isAsked) session.step({ type: "joining", ...proof });
+      expect(receive(session, holds).filter(({ type }) => type === "send")).toHaveLength(1);
+      const entries = { type: "entries", database: id, number: 1, left: 0, leftBytes: 0, digest: "" } as const;
+      receive(session, { ...entries, batch: encodeBatch(owner.entries.slice(1, 2)) });
+      const after = session.step({ type: "batchStored", database: id, number: 1, ids: [], missing: [] });
+      expect(after.some(({ type }) => type === "caughtUp")).toBe(isAsked);
+      expect([session.isShared, session.lane(id) !== undefined]).toEqual([isAsked, isAsked]);
+    }
+  });
+});
+
+describe("[SESSION-23] whoever wants in", () => {
+  const { id } = database([]);
+
+  function join(self: number, transcript: number): { readonly session: Session; readonly bytes: Uint8Array } {
+    const site = new Site(self, sha256);
+    site.open(id);
+    const options = { ...openHanded, transcript: new Uint8Array(32).fill(transcript), replicas: site.replicas, sha256 };
+    const session = new Session({ ...options, self: keyOf(self), peer: keyOf(1) });
+    const signature = new Uint8Array(64);
+    const sent = session
+      .step({ type: "joining", database: id, invite: keyOf(40), signature })
+      .flatMap((effect) => (effect.type === "send" ? [effect.bytes] : []));
+    return { session, bytes: sent[0] as Uint8Array };
+  }
+
+  test("does not say where, and says another thing in each session and for each key", () => {
+    const all = [join(8, 1), join(8, 2), join(9, 1)].map(({ bytes }) => encodeHex(bytes));
+    for (const each of all) expect(each).not.toContain(prefixOf(id));
+    expect(new Set(all).size).toBe(3);
+  });
+
+  test("asks nobody by name to hold back who did not speak of it", () => {
+    const { session } = join(8, 1);
+    expect(session.step({ type: "flowing", database: id, paused: true })).toEqual([]);
+  });
+
+  test("hears only that it was refused where it asked", () => {
+    const { session } = join(8, 1);
+    const unavailable = (transcript: number): readonly SessionEffect[] => {
+      const commitment = commitmentOf(id, keyOf(8), new Uint8Array(32).fill(transcript), sha256);
+      return session.step({ type: "received", bytes: encodeMessage({ type: "unavailable", commitment }) });
+    };
+    expect([unavailable(2), unavailable(1)]).toEqual([[], [{ type: "refusedJoin", database: id }]]);
+  });
 });

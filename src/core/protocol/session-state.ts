@@ -65,6 +65,13 @@ export class SessionState {
     return replica.graph.size === 0 || this.joining.has(database) || this.isReadable(database);
   }
 
+  /** Whether entries come from the peer because we asked it to let us join; until its root is here nobody may read the database. */
+  isSender(database: DatabaseId): boolean {
+    const lane = this.lanes.get(database);
+    if (lane === undefined || lane.replica.graph.size > 0) return false;
+    return this.joining.has(database) && lane.arrivals.received > 0;
+  }
+
   /** The lane of a database that is here. */
   lane(database: DatabaseId): Lane {
     const known = this.lanes.get(database);

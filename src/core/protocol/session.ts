@@ -19,6 +19,10 @@
  * [SESSION-13] A frontier says only what changed since both last held the same, when both know what that was.
  * [SESSION-14] What was remembered is used only if it is true: common-ground.ts.
  * [SESSION-15] What the peer is said to hold it holds: held.ts.
+ * [SESSION-23] An id is said only to a peer that spoke of the database: commitments.ts.
+ * [SESSION-24] Comparing to no avail ends: comparisons.ts.
+ * [SESSION-25] Nobody agrees with us about nothing, or about what it may not read.
+ * [SESSION-26] What a batch said that the peer holds counts until the peer says something newer.
  *
  * `step(event) → effects`. It reads the replicas it is given and never changes them. Its parts: greeting.ts, comparing.ts,
  * sending.ts, taking.ts, joining.ts; what they share is in session-state.ts.
@@ -68,17 +72,16 @@ export class Session {
     return this.#state.peer;
   }
 
-  /** Whether anything was said about a database in this session, or may be once we have joined it. */
+  /** Whether there is a database that the peer may read, or that it sends to us because we asked it to let us join. */
   get isShared(): boolean {
-    return this.#state.lanes.size > 0 || this.#state.joining.size > 0;
+    return this.#state.lanes.all().some(({ database }) => this.#isShared(database));
   }
 
   /** Undefined while nothing was said about the database in this session. */
   lane(database: DatabaseId): LaneState | undefined {
     const lane = this.#state.lanes.get(database);
-    if (lane === undefined) return undefined;
-    // What was gathered for a peer that has lost its permission is never sent. Before the root is here nobody has any.
-    if (lane.replica.graph.size > 0 && !this.#state.isReadable(database)) return undefined;
+    // What was gathered for a peer that has lost its permission is never sent.
+    if (lane === undefined || !this.#isShared(database)) return undefined;
     const { unconfirmed, unconfirmedBytes, isPaused } = lane.delivery;
     return { phase: lane.phase, unconfirmed, unconfirmedBytes, isPaused };
   }
@@ -91,6 +94,12 @@ export class Session {
       bytes += delivery.unconfirmedBytes;
     }
     return { entries, bytes };
+  }
+
+  /** Ranges of the log that wait to be sent, and how many of them are pushed: see delivery.ts. */
+  ranges(database: DatabaseId): { readonly all: number; readonly pushed: number } {
+    const delivery = this.#state.lanes.get(database)?.delivery;
+    return { all: delivery?.ranges ?? 0, pushed: delivery?.pushedRanges ?? 0 };
   }
 
   /** Whether the peer is to confirm a batch, to answer what was asked, or to send what it has announced. */
@@ -109,6 +118,10 @@ export class Session {
     if (this.#state.ended) return [];
     this.#react(event);
     return this.#state.takeEffects();
+  }
+
+  #isShared(database: DatabaseId): boolean {
+    return this.#state.isReadable(database) || this.#state.isSender(database);
   }
 
   #react(event: SessionEvent): void {
@@ -134,7 +147,7 @@ export class Session {
         if (this.#state.isReadable(event.database)) this.#state.send({ ...event, type: "want" });
         return;
       case "joining":
-        return this.#joining.ask({ ...event, type: "join" });
+        return this.#joining.ask(event.database, event.invite, event.signature);
       case "joinChecked":
         return this.#joining.answer(event.database, event.invite, event.valid);
       case "queued":
@@ -173,7 +186,7 @@ export class Session {
       case "join":
         return this.#joining.check(message);
       case "unavailable":
-        return this.#state.emit({ type: "refusedJoin", database: message.database });
+        return this.#joining.refused(message.commitment);
       case "flow":
         return this.#sending.pause(message.database, message.paused);
       case "ping":
@@ -188,16 +201,19 @@ export class Session {
   }
 
   #confirm(message: StoredMessage): void {
+    const before = this.#state.lanes.get(message.database)?.delivery.unconfirmed ?? 0;
     const lane = this.#sending.confirm(message);
     if (lane === undefined) return;
+    if (before > 0 && lane.delivery.unconfirmed === 0) lane.comparisons.refill();
     if (message.digest === "") this.#comparing.settle(lane, "changed");
     else this.#comparing.hear(lane, message.digest);
   }
 
   #askToHoldBack(database: DatabaseId, paused: boolean): void {
-    if (this.#state.isReadable(database) || this.#state.joining.has(database))
-      this.#state.send({ type: "flow", database, paused });
     const lane = this.#state.lanes.get(database);
+    // Whoever has not spoken of it may not know its id.
+    if (this.#state.isReadable(database) || (this.#state.joining.has(database) && lane !== undefined))
+      this.#state.send({ type: "flow", database, paused });
     if (lane !== undefined) lane.isHeldBack = paused;
     if (paused && !this.#state.isReadable(database)) this.#state.heldBack.add(database);
     else this.#state.heldBack.delete(database);

@@ -1,4 +1,5 @@
 /** What comes in: batches of entries, to be judged and confirmed in their order. */
+import type { DatabaseId, EntryId } from "../ids.ts";
 import { batchesInFlightMax } from "../limits.ts";
 import { decodeBatch } from "./batch.ts";
 import type { Comparing } from "./comparing.ts";
@@ -51,8 +52,8 @@ export class Taking {
     const { arrivals, delivery } = lane;
     const complete = this.#isComplete(lane, event, arrivals.confirm(number));
     this.#unstored -= 1;
-    // What was refused may come from somebody else later: this peer still has it.
-    arrivals.forget(event.ids.filter((id) => lane.replica.graph.has(id)));
+    // What was refused may come from somebody else later: this peer still has it. What is not durable yet is announced later.
+    arrivals.forget(event.ids.filter((id) => isDurable(lane, id)));
     // Before the confirmation: so the peer knows that there is more to do when it hears of that.
     if (missing.length > 0) this.#state.send({ type: "want", database, ids: missing });
     const isLast = arrivals.isDone;
@@ -60,13 +61,22 @@ export class Taking {
     this.#state.send({ type: "stored", database, number, complete, digest: isQuiet ? this.#state.say(lane) : "" });
     if (isLast) {
       arrivals.endRound();
-      if (missing.length === 0) this.#state.emit({ type: "caughtUp", database });
+      if (missing.length === 0 && this.#isSource(database)) this.#state.emit({ type: "caughtUp", database });
     }
     this.#comparing.settle(lane, isQuiet ? "said" : "changed");
   }
 
-  #isComplete({ replica }: Lane, { ids }: BatchStored, count: number): boolean {
-    if (ids.length < count) return false;
-    return ids.every((id) => (replica.graph.get(id)?.position ?? Number.POSITIVE_INFINITY) < replica.stored);
+  /** Anybody may send what is refused here. */
+  #isSource(database: DatabaseId): boolean {
+    return this.#state.isReadable(database) || this.#state.joining.has(database);
   }
+
+  #isComplete(lane: Lane, { ids }: BatchStored, count: number): boolean {
+    if (ids.length < count) return false;
+    return ids.every((id) => isDurable(lane, id));
+  }
+}
+
+function isDurable({ replica }: Lane, id: EntryId): boolean {
+  return (replica.graph.get(id)?.position ?? Number.POSITIVE_INFINITY) < replica.stored;
 }
