@@ -46,6 +46,24 @@ const regressions: readonly (Plan & { readonly name: string })[] = [
       { type: "trick", times: 3, pauseMs: 17 },
     ],
   },
+  {
+    name: "somebody who was removed is asked what it holds, hears that we hold nothing, and sends everything back",
+    seed: 22679,
+    peers: [
+      { role: "member", power: 100, skewMs: 0, writeMsMax: 0, preset: "interactive" },
+      { role: "member", power: 100, skewMs: 90000, writeMsMax: 30, preset: "lan" },
+      { role: "member", power: 100, skewMs: 0, writeMsMax: 3, preset: "interactive" },
+      { role: "member", power: 100, skewMs: -90000, writeMsMax: 3, preset: "lan" },
+      { role: "member", power: 200, skewMs: -20000, writeMsMax: 30, preset: "interactive" },
+    ],
+    actions: [
+      { type: "write", peer: 486, entries: 2, pauseMs: 107 },
+      { type: "block", from: 320, to: 307, forMs: 1243, pauseMs: 96 },
+      { type: "write", peer: 22, entries: 3, pauseMs: 399 },
+      { type: "set", peer: 658, power: 200, pauseMs: 2 },
+      { type: "remove", peer: 464, pauseMs: 265 },
+    ],
+  },
 ];
 
 for (const { name, seed, ...plan } of regressions) {

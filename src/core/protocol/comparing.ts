@@ -147,7 +147,9 @@ export class Comparing {
     for (const author of forked) this.#sendSkeleton(lane, author);
   }
 
+  /** Nobody is asked who may no longer be told: it would hear that we hold nothing, and send us everything. */
   #ask(lane: Lane, theirs: string): void {
+    if (!this.#state.isWelcome(lane.database)) return;
     if (!lane.markCompared(this.#state.digest(lane), theirs)) return;
     this.#sendFrontier(lane, true, lane.ground.base);
   }
