@@ -165,6 +165,12 @@ export function toError(failure: Failure): TidemarkError {
   return new TidemarkError(failure.code, failure.details);
 }
 
+/** Whatever was thrown: itself when it has a code, INTERNAL when it is a bug. */
+export function asTidemarkError(thrown: unknown): TidemarkError {
+  if (thrown instanceof TidemarkError) return thrown;
+  return new TidemarkError("INTERNAL", { reason: String(thrown) }, { cause: thrown });
+}
+
 /** The value of a result, or its failure thrown. For edges, where an exception is the right form. */
 export function unwrap<T>(result: Result<T>): T {
   if (result.ok) return result.value;

@@ -8,7 +8,7 @@
  * What is readable is served meanwhile; a damaged entry never is, as everything that is read is checked against its id.
  */
 import type { Entry } from "../core/entry.ts";
-import { TidemarkError } from "../core/errors.ts";
+import { asTidemarkError, TidemarkError } from "../core/errors.ts";
 import type { Node } from "../core/graph.ts";
 import type { EntryId } from "../core/ids.ts";
 import { wantsMax } from "../core/limits.ts";
@@ -37,8 +37,7 @@ export function toProblem(event: HealingEvent): TidemarkError | undefined {
   if (event.type === "salvaged")
     return new TidemarkError("STORAGE_CORRUPT", { where: `beside ${event.entries} entries, which were saved` });
   if (event.type === "healed") return undefined;
-  if (event.error instanceof TidemarkError) return event.error;
-  return new TidemarkError("INTERNAL", { reason: String(event.error) }, { cause: event.error });
+  return asTidemarkError(event.error);
 }
 
 export interface HealingOptions extends StoredLog {

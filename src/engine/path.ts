@@ -9,7 +9,7 @@
  *
  * Whether it carries the peer's session or stands by is for `peers.ts` to say.
  */
-import { type Failure, TidemarkError } from "../core/errors.ts";
+import { asTidemarkError, type Failure, TidemarkError } from "../core/errors.ts";
 import { encodeHex, type PublicKey } from "../core/ids.ts";
 import { greetingTimeoutMs, pingTimeoutMs } from "../core/limits.ts";
 import { encodeMessage } from "../core/protocol/message.ts";
@@ -254,10 +254,7 @@ export class Path {
   }
 
   #failWith(error: unknown): void {
-    const known =
-      error instanceof TidemarkError
-        ? error
-        : new TidemarkError("INTERNAL", { reason: String(error) }, { cause: error });
+    const known = asTidemarkError(error);
     // In this order: closing tells us that it is closed, which is not why.
     this.#end(known);
     this.channel.close(known.code);

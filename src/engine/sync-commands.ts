@@ -8,6 +8,7 @@ import type { CommandHandlers, SyncCommands } from "./commands.ts";
 import type { OpenDatabase } from "./database.ts";
 import { diagnoseSync } from "./diagnosis-input.ts";
 import type { Path } from "./path.ts";
+import { assertActive, refusalOf } from "./peer-access.ts";
 import type { RelationRecord } from "./records.ts";
 import { unsettledLanes } from "./settling.ts";
 import { answerMs } from "./status-input.ts";
@@ -43,13 +44,11 @@ function peerCommands(
     updatePeer: ({ peer, ...given }) => {
       const before = registry.peer(peer)?.state;
       const { state } = registry.update(peer, given);
+      const refusal = refusalOf(registry, peer);
       if (state !== before || given.addresses !== undefined) peers.changed(peer);
       // Those that are met in rooms are not dialled.
       if (state === "active" && state !== before) sync.transports.retry();
-      if (state !== "active" && state !== before) {
-        const code = state === "blocked" ? "PEER_BLOCKED" : "PEER_INACTIVE";
-        sync.jobs.fail({ peer }, { code, atMs: clock.now() });
-      }
+      if (refusal !== undefined && state !== before) sync.jobs.fail({ peer }, { code: refusal, atMs: clock.now() });
       for (const { id } of owner.databases()) owner.statusChanged(id);
       return peers.info(peer);
     },
@@ -291,7 +290,7 @@ function jobCommands(
     jobs: ({ database }) => jobs.all(database).map((job) => sync.jobInfo(job)),
     startJob: ({ database, peer }) => {
       const { hasRoot } = existing(owner, database);
-      if (peer !== undefined) assertActive(sync, peer);
+      if (peer !== undefined) assertActive(sync.registry, peer);
       return sync.jobInfo(jobs.start(database, peer ?? someone(sync, database), hasRoot));
     },
     pauseJob: ({ job }) => sync.jobInfo(jobs.pause(job)),
@@ -342,14 +341,6 @@ function existing(owner: SyncOwner, id: DatabaseId): OpenDatabase {
 
 function assertKnown(sync: Sync, peer: PublicKey): void {
   if (sync.registry.peer(peer) === undefined) throw new TidemarkError("PEER_UNKNOWN", { peer });
-}
-
-/** Fails with PEER_UNKNOWN, PEER_BLOCKED and PEER_INACTIVE. */
-function assertActive(sync: Sync, peer: PublicKey): void {
-  assertKnown(sync, peer);
-  const state = sync.registry.peer(peer)?.state;
-  if (state === "blocked") throw new TidemarkError("PEER_BLOCKED", { peer });
-  if (state === "inactive") throw new TidemarkError("PEER_INACTIVE", { peer });
 }
 
 /** Fails with PEER_UNKNOWN, and with CONNECT_FAILED for one that is not connected. */

@@ -8,7 +8,7 @@
  * [SYNC-18] `close` waits until connected peers have confirmed what waits for them, `drainTimeoutMs` at most; every call of it resolves with the first.
  * [SYNC-19] Every command that changes or awaits something, and every state of a job, is in the event log under a correlation of its own.
  */
-import { TidemarkError } from "../core/errors.ts";
+import { asTidemarkError, TidemarkError } from "../core/errors.ts";
 import type { Node } from "../core/graph.ts";
 import { type DatabaseId, encodeHex, type PublicKey } from "../core/ids.ts";
 import { drainTimeoutMs } from "../core/limits.ts";
@@ -198,7 +198,7 @@ export class Sync implements SyncControl {
   /** Reads what is remembered. Rejects with a STORAGE_ code. */
   static async open(ports: EnginePorts, owner: SyncOwner): Promise<Sync> {
     const { storage, clock, random } = ports;
-    const failed = (error: unknown): void => owner.reported(toProblem(error), undefined);
+    const failed = (error: unknown): void => owner.reported(asTidemarkError(error), undefined);
     const [epoch, store] = await Promise.all([loadEpoch(storage, random), LocalStore.open({ storage, clock, failed })]);
     return new Sync(ports, owner, store, epoch);
   }
@@ -248,7 +248,7 @@ export class Sync implements SyncControl {
       if (!looking.has(name)) this.log.log("debug", "command.ended", correlation, { name });
       return result;
     } catch (error) {
-      this.log.log("warn", "command.failed", correlation, { name, code: toProblem(error).code });
+      this.log.log("warn", "command.failed", correlation, { name, code: asTidemarkError(error).code });
       throw error;
     }
   }
@@ -313,7 +313,7 @@ export class Sync implements SyncControl {
   }
 
   closed(database: DatabaseId, error: unknown): void {
-    this.holdings.closed(database, toProblem(error));
+    this.holdings.closed(database, asTidemarkError(error));
   }
 
   announced({ id, replica, healing }: OpenDatabase, nodes: readonly Node[], permissionsChanged: boolean): void {
@@ -356,7 +356,7 @@ export class Sync implements SyncControl {
 
   /** With a database and a STORAGE_ code: it could not be written or read, which stands until something is stored, or it is mended. */
   report(error: unknown, database: DatabaseId | undefined): void {
-    const { code } = toProblem(error);
+    const { code } = asTidemarkError(error);
     if (database !== undefined && code.startsWith("STORAGE_"))
       this.#storageErrors.set(database, { code, atMs: this.#ports.clock.now() });
     this.tell(error, database);
@@ -369,7 +369,7 @@ export class Sync implements SyncControl {
 
   /** What is over when it is told. */
   tell(error: unknown, database: DatabaseId | undefined): void {
-    const problem = toProblem(error);
+    const problem = asTidemarkError(error);
     this.metrics.count(`problems.${problem.code}`);
     this.log.log("warn", "problem.reported", database, { ...problem.details, code: problem.code });
     this.#owner.reported(problem, database);
@@ -616,9 +616,4 @@ export class Sync implements SyncControl {
 /** Groups what belongs to one path in the log. */
 function correlationOf(path: Path): string {
   return path.rank.slice(0, 8);
-}
-
-function toProblem(error: unknown): TidemarkError {
-  if (error instanceof TidemarkError) return error;
-  return new TidemarkError("INTERNAL", { reason: String(error) }, { cause: error });
 }

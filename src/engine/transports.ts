@@ -9,7 +9,7 @@
  *
  * Nothing is built before it is started for the first time.
  */
-import { show, TidemarkError } from "../core/errors.ts";
+import { asTidemarkError, show, TidemarkError } from "../core/errors.ts";
 import type { PublicKey } from "../core/ids.ts";
 import type { Channel, RelayStatus, TransportBuilder } from "../ports/transport.ts";
 import { NamedTransport, typeOf, type Wish } from "./named-transport.ts";
@@ -240,11 +240,7 @@ export class Transports {
   }
 
   #report(error: unknown): void {
-    const known =
-      error instanceof TidemarkError
-        ? error
-        : new TidemarkError("INTERNAL", { reason: String(error) }, { cause: error });
-    this.#listener.reported(known);
+    this.#listener.reported(asTidemarkError(error));
   }
 }
 

@@ -22,7 +22,6 @@ for (const rule of brokenRules) {
       seed += 1;
       problems = (await liveBroken(seed, rule)).problems;
     }
-    if (process.env.SHOW) console.log(rule.name, seed, problems.slice(0, 2));
     expect(problems.join("\n"), "what was noticed").toContain(rule.noticed);
     expect((await simulate({ seed })).problems).toEqual([]);
   }, 120_000);

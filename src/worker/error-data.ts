@@ -1,10 +1,10 @@
 /** Errors across the worker boundary: a `TidemarkError` arrives as one, with its code, its details and where it was thrown. */
 import { type TransferHandler, transferHandlers } from "comlink";
-import { type ErrorCode, TidemarkError } from "../core/errors.ts";
+import { asTidemarkError, type ErrorCode, TidemarkError } from "../core/errors.ts";
 import type { ErrorData } from "./api.ts";
 
 export function toErrorData(error: unknown): ErrorData {
-  const known = error instanceof TidemarkError ? error : new TidemarkError("INTERNAL", { reason: String(error) });
+  const known = asTidemarkError(error);
   const { stack } = error instanceof Error ? error : known;
   return { code: known.code, details: known.details, stack };
 }
