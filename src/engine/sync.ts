@@ -4,9 +4,7 @@
  * [SYNC-3] Nothing runs before the instance goes online for the first time; every command can be given before.
  * [SYNC-4] A peer that should make progress and makes none for `stallTimeoutMs` is let go, and everything is compared again when it is back.
  * [SYNC-5] After `close` every command rejects with INSTANCE_CLOSED; before it resolves, what waits for storage is written.
- * [SYNC-6] What a command changed for good is on disk when it resolves.
  * [SYNC-18] `close` waits until connected peers have confirmed what waits for them, `drainTimeoutMs` at most; every call of it resolves with the first.
- * [SYNC-19] Every command that changes or awaits something, and every state of a job, is in the event log under a correlation of its own.
  */
 import { asTidemarkError, TidemarkError } from "../core/errors.ts";
 import type { Node } from "../core/graph.ts";
@@ -19,11 +17,12 @@ import type { Power } from "../core/store/power.ts";
 import type { RelayStatus } from "../ports/transport.ts";
 import { Agreements } from "./agreements.ts";
 import { Bandwidth } from "./bandwidth.ts";
-import type { CommandHandlers, CommandName, SyncCommands, SyncResults } from "./commands.ts";
+import type { CommandName, SyncCommands, SyncResults } from "./commands.ts";
 import type { OpenDatabase } from "./database.ts";
 import { loadEpoch } from "./epoch.ts";
 import { EventLog } from "./event-log.ts";
 import { Exchanges } from "./exchanges.ts";
+import { Execution } from "./execution.ts";
 import { Holdings } from "./holdings.ts";
 import { Hooks } from "./hooks.ts";
 import { Jobs } from "./jobs.ts";
@@ -65,42 +64,6 @@ export interface SyncOwner extends SyncListener {
 
 const webrtc = "webrtc";
 
-/** Commands that only look: with them in the log nothing else would fit into it. */
-const looking: ReadonlySet<CommandName> = new Set([
-  "peers",
-  "relations",
-  "transports",
-  "transportAddresses",
-  "preferences",
-  "jobs",
-  "history",
-  "diagnose",
-  "metrics",
-  "log",
-  "settings",
-]);
-
-/** Commands that change what a restart has to find. */
-const remembered: ReadonlySet<CommandName> = new Set([
-  "addPeer",
-  "updatePeer",
-  "removePeer",
-  "addRelation",
-  "removeRelation",
-  "startListening",
-  "stopListening",
-  "addTransport",
-  "removeTransport",
-  "startTransport",
-  "stopTransport",
-  "setPreferences",
-  "removePreferences",
-  "startJob",
-  "pauseJob",
-  "resumeJob",
-  "cancelJob",
-]);
-
 export class Sync implements SyncControl {
   readonly epoch: string;
   readonly store: LocalStore;
@@ -121,17 +84,14 @@ export class Sync implements SyncControl {
   readonly #bandwidth: Bandwidth;
   readonly #watchdog: Watchdog;
   readonly #exchanges: Exchanges;
-  readonly #handlers: CommandHandlers;
+  readonly #execution: Execution;
   /** When a peer and this device last found that they hold the same, in this run. */
   readonly #agreedMs = new Map<DatabaseId, number>();
   /** Why a database could not be stored to or read, until it can be again. */
   readonly #storageErrors = new Map<DatabaseId, ErrorNote>();
   /** Batches that were confirmed on a path when that was last looked at. */
   readonly #confirmed = new WeakMap<Path, number>();
-  /** How the commands under way are told that it is over. */
-  readonly #underWay = new Set<(error: TidemarkError) => void>();
   #settings: SyncSettings;
-  #commands = 0;
   #closed = false;
   #closing: Promise<void> | undefined;
 
@@ -192,7 +152,11 @@ export class Sync implements SyncControl {
     });
     this.peers = this.#createPeers();
     this.transports.ensure(webrtc, webrtc);
-    this.#handlers = commandHandlers(this, owner, clock);
+    this.#execution = new Execution({
+      handlers: commandHandlers(this, owner, clock),
+      log: this.log,
+      remember: () => store.flush(),
+    });
   }
 
   /** Reads what is remembered. Rejects with a STORAGE_ code. */
@@ -238,49 +202,8 @@ export class Sync implements SyncControl {
     command: SyncCommands[Name],
     signal: AbortSignal,
   ): Promise<SyncResults[Name]> {
-    if (this.#closed) throw this.#closedError();
-    if (signal.aborted) throw new TidemarkError("ABORTED", { call: name });
     this.metrics.count("commands");
-    const correlation = `command ${++this.#commands}`;
-    if (!looking.has(name)) this.log.log("debug", "command.began", correlation, { name });
-    try {
-      const result = await this.#untilEnd(this.#run(name, command, signal), name, signal);
-      if (!looking.has(name)) this.log.log("debug", "command.ended", correlation, { name });
-      return result;
-    } catch (error) {
-      this.log.log("warn", "command.failed", correlation, { name, code: asTidemarkError(error).code });
-      throw error;
-    }
-  }
-
-  async #run<Name extends CommandName>(
-    name: Name,
-    command: SyncCommands[Name],
-    signal: AbortSignal,
-  ): Promise<SyncResults[Name]> {
-    const handler = this.#handlers[name] as (
-      command: SyncCommands[Name],
-      signal: AbortSignal,
-    ) => SyncResults[Name] | Promise<SyncResults[Name]>;
-    const result = await handler(command, signal);
-    // What the user said once is not to be said again after a crash.
-    if (remembered.has(name)) await this.store.flush();
-    return result;
-  }
-
-  /** What goes on when nobody waits for it any more. */
-  async #untilEnd<T>(running: Promise<T>, call: string, signal: AbortSignal): Promise<T> {
-    let stop: () => void = () => {};
-    const ended = new Promise<never>((_, reject) => {
-      const abort = (): void => reject(new TidemarkError("ABORTED", { call }));
-      signal.addEventListener("abort", abort);
-      this.#underWay.add(reject);
-      stop = () => {
-        signal.removeEventListener("abort", abort);
-        this.#underWay.delete(reject);
-      };
-    });
-    return await Promise.race([running, ended]).finally(stop);
+    return await this.#execution.run(name, command, signal);
   }
 
   addHook(hook: WriteHook): () => void {
@@ -385,7 +308,7 @@ export class Sync implements SyncControl {
     this.#closed = true;
     const error = this.#closedError();
     // First: what ends because of the end is not why it ended.
-    for (const reject of this.#underWay) reject(error);
+    this.#execution.close(error);
     this.#hooks.close();
     await this.#drain();
     this.#watchdog.close();
