@@ -98,7 +98,10 @@ export class Person {
 
   /** Unfolds the part of the panel with this title. */
   async unfoldPart(title: string): Promise<void> {
-    await this.status.locator("summary").filter({ hasText: new RegExp(`^${title}$`) }).press("Enter");
+    await this.status
+      .locator("summary")
+      .filter({ hasText: new RegExp(`^${title}$`) })
+      .press("Enter");
   }
 
   get people(): Locator {
