@@ -8,6 +8,7 @@ import { Replica } from "../src/core/replica.ts";
 import { WRITE } from "../src/core/store/power.ts";
 import { encodeSettings, settingsStoreName, settingsType } from "../src/core/store/settings.ts";
 import { TableChanges } from "../src/core/store/table-changes.ts";
+import { createKeyMaker, openKeyRing } from "../src/crypto/key-ring.ts";
 import { platformRandom } from "../src/crypto/random.ts";
 import { Instance } from "../src/engine/instance.ts";
 import { storedEntry } from "../src/engine/journal.ts";
@@ -121,6 +122,13 @@ export class Subject {
     const problems: TidemarkError[] = [];
     const ports: EnginePorts = {
       ...given,
+      keys: await openKeyRing({
+        storage: given.storage,
+        device: given.identity,
+        clock: systemClock,
+        maker: await createKeyMaker(),
+        reported: (error) => void problems.push(error),
+      }),
       name: "bench",
       clock: systemClock,
       random: platformRandom,
@@ -132,6 +140,8 @@ export class Subject {
       changed: () => {},
       statusChanged: () => {},
       progressed: () => {},
+      permissionsChanged: () => {},
+      requestsChanged: () => {},
       relayChanged: () => {},
       reported: (error: TidemarkError) => void problems.push(error),
       reloaded: () => {},

@@ -14,6 +14,7 @@ export type Route =
 const defaultInstance = "board";
 const personKey = "tidemark-board/as";
 const boardPrefix = "#board=";
+const ticketStart = "tidemark:?";
 
 export function readRoute(): Route {
   const { hash, href } = location;
@@ -38,6 +39,16 @@ export function shareLink(ticket: string): string {
   url.searchParams.delete("as");
   url.hash = "";
   return `${url.href.replace(/#$/, "")}#${ticket}`;
+}
+
+/** Whether a link opens its board by itself; else whoever has it can ask to come in. */
+export function hasSecret(link: string): boolean {
+  return /[?&]in=/.test(link.slice(link.indexOf(ticketStart)));
+}
+
+/** Undefined for what is no link to a board. */
+export function boardOf(link: string): string | undefined {
+  return /tidemark:\?(?:[^#]*&)?db=([a-z0-9]+)/.exec(link)?.[1];
 }
 
 /** From the address, else what this tab chose before, else the usual one. */

@@ -1,7 +1,17 @@
 /** Opens the instance and shows the view that the address asks for. */
 import { type Instance, open } from "tidemark";
-import { boardHref, chooseNextPerson, readInstanceName, readRelay, readRoute, replaceRoute } from "./address.ts";
+import {
+  boardHref,
+  boardOf,
+  chooseNextPerson,
+  hasSecret,
+  readInstanceName,
+  readRelay,
+  readRoute,
+  replaceRoute,
+} from "./address.ts";
 import { Announcer } from "./announcer.ts";
+import { type Asked, Asking } from "./asking.ts";
 import { Board } from "./board.ts";
 import { hasCode } from "./explain.ts";
 import { Failure, type WayOut } from "./failure.ts";
@@ -93,7 +103,7 @@ export class App {
       case "board":
         return this.#loadBoard(around, route.id);
       case "join":
-        return this.#loadBoard(around, await this.#join(around, route.link));
+        return this.#loadLink(around, route.link);
     }
   }
 
@@ -119,23 +129,35 @@ export class App {
   }
 
   /** The ticket is a secret: whatever comes of it, it does not stay in the address. */
-  async #join({ instance }: Surroundings, link: string): Promise<string> {
-    try {
-      const { id } = await instance.join(link);
-      this.#givenUp.delete(id);
-      replaceRoute(boardHref(id));
-      return id;
-    } catch (error) {
-      replaceRoute("");
-      throw error;
-    }
+  async #loadLink(around: Surroundings, link: string): Promise<View> {
+    if (await this.#hasToAsk(around, link)) return this.#ask(around, link);
+    replaceRoute("");
+    const id = await this.#join(around, link);
+    replaceRoute(boardHref(id));
+    return this.#loadBoard(around, id);
+  }
+
+  async #hasToAsk({ instance }: Surroundings, link: string): Promise<boolean> {
+    const id = boardOf(link);
+    if (id === undefined || hasSecret(link)) return false;
+    return (await instance.databases()).every((board) => board.id !== id);
+  }
+
+  #ask(around: Surroundings, link: string): View {
+    return new Asking(around, async (asked) => this.#go(boardHref(await this.#join(around, link, asked))));
+  }
+
+  async #join({ instance, ownName }: Surroundings, link: string, asked?: Asked): Promise<string> {
+    const name = asked?.name ?? ownName.get();
+    const { id } = await instance.join(link, { ...asked, ...(name === "" ? {} : { name }) });
+    this.#givenUp.delete(id);
+    return id;
   }
 
   async #openLink(around: Surroundings, link: string): Promise<void> {
     try {
-      const { id } = await around.instance.join(link);
-      this.#givenUp.delete(id);
-      this.#go(boardHref(id));
+      if (await this.#hasToAsk(around, link)) await this.#show(this.#ask(around, link));
+      else this.#go(boardHref(await this.#join(around, link)));
     } catch (error) {
       await this.#show(new Failure(error, [{ label: "To your boards", run: () => void this.#showRoute() }]));
     }

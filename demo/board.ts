@@ -1,13 +1,15 @@
 /** A board: its notes, and around them what is known about its status and its people. */
-import type { Database, DatabaseStatus, Stop } from "tidemark";
+import type { Database, DatabaseStatus, PermissionsChange, Stop } from "tidemark";
 import { Composer } from "./composer.ts";
 import { countWords, element, setText } from "./element.ts";
 import { explain, hasCode } from "./explain.ts";
 import { Filters } from "./filters.ts";
 import { icon } from "./icons.ts";
+import { Members } from "./members.ts";
 import { NamePrompt } from "./name-prompt.ts";
 import { NoteList } from "./note-list.ts";
 import { Notes, type PlacedNote } from "./notes.ts";
+import { Notices } from "./notices.ts";
 import { OfflineBanner } from "./offline-banner.ts";
 import { Panel } from "./panel.ts";
 import { Peers } from "./peers.ts";
@@ -25,6 +27,8 @@ export class Board implements View {
   readonly #around: Surroundings;
   readonly #peers: Peers;
   readonly #people: People;
+  readonly #members: Members;
+  readonly #notices: Notices;
   readonly #transfers: Transfers;
   readonly #notes: Notes;
   readonly #list: NoteList;
@@ -48,7 +52,16 @@ export class Board implements View {
     this.#status = status;
     this.#around = around;
     this.#peers = new Peers(around.instance, () => this.#showPeople());
-    this.#people = new People(database, around.instance.publicKey, (key) => this.#peers.nameOf(key));
+    const { publicKey: self } = around.instance;
+    this.#members = new Members(
+      database,
+      () => this.#showPeople(),
+      (change) => void this.#tellChange(change),
+    );
+    const named = (key: string): string => this.#peers.nameOf(key) || (this.#members.get(key)?.name ?? "");
+    this.#people = new People(database, self, named);
+    const wordFor = (key: string): string => this.#people.wordFor(key);
+    this.#notices = new Notices({ database, self, toasts: around.toasts, wordFor }, status.permission);
     this.#transfers = new Transfers(database, {
       nameOf: (key) => this.#people.nameOf(key),
       announcer: around.announcer,
@@ -73,9 +86,9 @@ export class Board implements View {
       this.#composer.focus();
       void this.#setOwnName(name);
     });
-    this.#share = new ShareDialog(database);
+    this.#share = new ShareDialog(database, () => this.#members.adminPower);
     this.#panel = new Panel(
-      { around, database, people: this.#people, peers: this.#peers },
+      { around, database, people: this.#people, peers: this.#peers, members: this.#members },
       {
         setOffline: (isOffline) => void this.#setOffline(isOffline),
         setOwnName: (name) => void this.#setOwnName(name),
@@ -100,6 +113,7 @@ export class Board implements View {
     for (const stop of this.#stops) stop();
     this.#people.close();
     this.#peers.close();
+    this.#members.close();
     this.#transfers.close();
     this.#list.close();
     this.#panel.close();
@@ -175,6 +189,7 @@ export class Board implements View {
     this.#namePrompt.show(this.#canWrite);
     this.#readOnly.hidden = this.#canWrite;
     setText(this.#readOnly, this.#canWrite ? "" : readOnlyWords(status));
+    this.#notices.showPermission(status.permission);
     if (before !== status.permission) {
       this.#showNotes();
       void this.#writeOwnName();
@@ -219,6 +234,11 @@ export class Board implements View {
     this.#panel.show(this.#status);
     this.#showNotes();
     void this.#writeOwnName();
+  }
+
+  async #tellChange(change: PermissionsChange): Promise<void> {
+    this.#share.refresh();
+    await this.#notices.tell(change).catch((error: unknown) => this.#report(error));
   }
 
   // --- What people do
@@ -295,6 +315,7 @@ export class Board implements View {
 }
 
 function readOnlyWords({ permission }: DatabaseStatus): string {
-  if (permission === "read") return "You can read this board. To write on it, ask its owner for a link that can write.";
+  if (permission === "read")
+    return "You can read this board. To write on it, ask somebody who invites people, or for a link that can write.";
   return "You are no longer on this board. What had arrived before is still here.";
 }

@@ -36,8 +36,8 @@ const explanations: Partial<Record<ErrorCode, Explanation>> = {
   },
   STORAGE_CLOSED: { title: "The browser closed the storage", hint: "Load the page again to go on." },
   PERMISSION_DENIED: {
-    title: "You may read this board, not change it",
-    hint: "Ask its owner for a link that can write.",
+    title: "You may not do that on this board",
+    hint: "Ask somebody who may for the permission.",
   },
   TICKET_MALFORMED: {
     title: "This link is broken",
@@ -45,13 +45,16 @@ const explanations: Partial<Record<ErrorCode, Explanation>> = {
   },
   JOIN_REFUSED: {
     title: "This link does not open the board any more",
-    hint: "It was withdrawn, or made for something else. Ask the person who sent it for a new one.",
+    hint: "It was withdrawn, is used up, or was made for something else. Ask the person who sent it for a new one.",
   },
+  INVITE_UNKNOWN: { title: "That link is withdrawn already", hint: "" },
+  REQUEST_UNKNOWN: { title: "Nobody asks for that any more", hint: "" },
+  REQUEST_DECIDED: { title: "Somebody has decided that already", hint: "" },
   DATABASE_UNKNOWN: {
     title: "That board is not on this device",
     hint: "Open the link that was shared with you once more.",
   },
-  DATABASE_NOT_READY: { title: "The board has not arrived yet", hint: "Wait until the owner's device is online." },
+  DATABASE_NOT_READY: { title: "The board has not arrived yet", hint: "Wait until somebody who has it is online." },
   ENTRY_TOO_LARGE: { title: "That is too much at once", hint: "Try it in smaller pieces." },
   CHANNEL_CLOSED: { title: "A connection broke off", hint: "It is made again by itself." },
   HANDSHAKE_TIMEOUT: { title: "A device did not answer in time", hint: "It is tried again by itself." },

@@ -1,7 +1,7 @@
 /** Shown from the opening of a link until the board is here: what is waited for, how far it is, and a way out. */
-import type { Database, DatabaseStatus, Stop } from "tidemark";
+import { type Database, type DatabaseStatus, type ErrorDetails, type Stop, TidemarkError } from "tidemark";
 import { element, setText } from "./element.ts";
-import { explain, hasCode } from "./explain.ts";
+import { type Explanation, explain, hasCode } from "./explain.ts";
 import { icon, mark } from "./icons.ts";
 import { Transfers } from "./transfers.ts";
 import type { Surroundings, View } from "./view.ts";
@@ -78,7 +78,10 @@ export class Joining implements View {
   #showStatus(status: DatabaseStatus): void {
     if (this.#isRefused) return;
     const onHold = "Receiving is on hold. Go on whenever you like.";
-    setText(this.#text, this.#transfers.isOnHold && status.online ? onHold : waitingWords(status));
+    const isAsking = status.access.state === "pending";
+    setText(this.#heading, isAsking ? "You have asked to come in" : "Joining a board");
+    const words = isAsking ? askingWords(status) : waitingWords(status);
+    setText(this.#text, this.#transfers.isOnHold && status.online ? onHold : words);
     // Once something comes, its own bar says more.
     this.#bar.hidden = !this.#transfers.element.hidden;
   }
@@ -87,7 +90,7 @@ export class Joining implements View {
     if (hasCode(error, "ABORTED")) return;
     if (hasCode(error, "WORKER_DEAD")) return this.#around.giveUp(error);
     this.#isRefused = true;
-    const { title, hint } = explain(error);
+    const { title, hint } = refusalWords(error);
     setText(this.#heading, title);
     setText(this.#text, hint);
     this.#bar.hidden = true;
@@ -105,16 +108,41 @@ export class Joining implements View {
   }
 }
 
+function refusalWords(error: unknown): Explanation {
+  if (error instanceof TidemarkError && error.code === "JOIN_REFUSED") {
+    const { reason } = error.details as ErrorDetails["JOIN_REFUSED"];
+    if (reason === "rejected")
+      return {
+        title: "You were turned down",
+        hint: "Somebody on the board decided so. If it was a mistake, ask them for a link.",
+      };
+    if (reason === "removed")
+      return {
+        title: "You are no longer on this board",
+        hint: "Somebody took you off it. A link does not change that; they can.",
+      };
+  }
+  return explain(error);
+}
+
 /** The entry that lets us in comes last: whoever may do something has everything before it. */
 export function hasArrived({ ready, permission }: DatabaseStatus): boolean {
   return ready || permission !== "none";
+}
+
+function askingWords({ online, peers, relays }: DatabaseStatus): string {
+  if (!online) return "You are offline. You are heard when you are back.";
+  if (peers.length > 0) return "You are let in. The board is on its way…";
+  const isFound = relays.some(({ state }) => state === "connected");
+  const what = "The board opens by itself once somebody on it says yes. You can close this page and come back.";
+  return isFound ? what : `The relay is not reached; trying again. ${what}`;
 }
 
 function waitingWords({ online, relays, peers }: DatabaseStatus): string {
   if (!online) return "You are offline. The board comes when you are back.";
   if (peers.length > 0) return "Connected. The board is on its way…";
   if (relays.some(({ state }) => state === "connected"))
-    return "Waiting for the owner's device… It has to be online, with the board open.";
+    return "Looking for somebody who has the board… One of them has to be online, with the board open.";
   if (relays.some(({ state }) => state === "connecting")) return "Looking for the relay…";
   return "The relay is not reached; trying again. Check the network connection of this device.";
 }

@@ -1,14 +1,16 @@
 /** The panel beside a board: what is saved and safe where, who is here and how, and the ways to steer it. */
 import type { Database, DatabaseStatus, Instance } from "tidemark";
 import { isUsualInstance } from "./address.ts";
-import { element, setText } from "./element.ts";
+import { countWords, element, setText } from "./element.ts";
 import { help } from "./help.ts";
 import { icon } from "./icons.ts";
+import type { Members } from "./members.ts";
 import { nameLengthMax, tidyName } from "./own-name.ts";
 import type { Peers } from "./peers.ts";
 import type { People } from "./people.ts";
 import { PeopleList } from "./people-list.ts";
 import { problemList } from "./problem-list.ts";
+import { RequestList } from "./request-list.ts";
 import { SafeList } from "./safe-list.ts";
 import { blockLine, safeWords } from "./safe-words.ts";
 import { reachedWords, relayWords, savedWords, summaryWords, type Words } from "./status-words.ts";
@@ -20,6 +22,7 @@ export interface PanelOptions {
   readonly database: Database;
   readonly people: People;
   readonly peers: Peers;
+  readonly members: Members;
 }
 
 export interface PanelOwner {
@@ -36,6 +39,7 @@ export class Panel {
   readonly #people: People;
   readonly #lines = element("ul", { role: "list", class: "status-lines" });
   readonly #list: PeopleList;
+  readonly #requests: RequestList;
   readonly #safe: SafeList;
   readonly #details: SyncDetails;
   readonly #name = element("input", {
@@ -48,14 +52,17 @@ export class Panel {
   readonly #nameField: HTMLElement;
   readonly #offline = element("input", { type: "checkbox", role: "switch", id: "offline" });
   readonly #summaryText = element("span", { class: "summary-text" });
+  readonly #summaryBadge = element("span", { class: "badge", hidden: true });
   readonly #stopProblems: () => void;
 
-  constructor({ around, database, people, peers }: PanelOptions, owner: PanelOwner) {
+  constructor({ around, database, people, peers, members }: PanelOptions, owner: PanelOwner) {
     const { instance, problems, toasts } = around;
     const nameOf = (key: string): string => people.nameOf(key);
     const attempt = (work: Promise<unknown>): Promise<boolean> => owner.attempt(work);
     this.#people = people;
-    this.#list = new PeopleList({ people, peers, toasts, attempt });
+    this.#list = new PeopleList({ people, peers, members, toasts, attempt });
+    const showAsking = (): void => this.#showAsking();
+    this.#requests = new RequestList({ database, announcer: around.announcer, attempt, changed: showAsking });
     this.#safe = new SafeList(nameOf);
     const withNames = (text: string): string => peers.withNames(text, nameOf);
     this.#details = new SyncDetails({ instance, database, nameOf, withNames, attempt });
@@ -66,7 +73,8 @@ export class Panel {
     this.element = element(
       "aside",
       { class: "panel", id: "panel", "aria-label": "Status and people" },
-      element("h2", {}, "Status"),
+      this.#requests.element,
+      element("h2", { id: "panel-title", tabindex: -1 }, "Status"),
       this.#lines,
       this.#safe.element,
       element("label", { class: "switch-row", for: "offline" }, element("span", {}, "Work offline"), this.#offline),
@@ -106,7 +114,15 @@ export class Panel {
     if (document.activeElement !== this.#name) this.#name.value = name;
   }
 
+  /** Where the panel is folded away, somebody who asks must not wait unseen. */
+  #showAsking(): void {
+    const { count } = this.#requests;
+    this.#summaryBadge.hidden = count === 0;
+    setText(this.#summaryBadge, count === 0 ? "" : `${countWords(count, "request")}`);
+  }
+
   close(): void {
+    this.#requests.close();
     this.#stopProblems();
     this.#details.close();
   }
@@ -131,6 +147,7 @@ export class Panel {
       { type: "button", class: "summary", "aria-expanded": "false", "aria-controls": "panel" },
       element("span", { class: "dot", "aria-hidden": "true" }),
       this.#summaryText,
+      this.#summaryBadge,
       icon("chevron"),
     );
     button.addEventListener("click", () => {

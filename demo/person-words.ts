@@ -1,9 +1,10 @@
 /** What is known of one person's device, in words. */
-import type { HeldBy, PeerInfo, PeerStatus } from "tidemark";
+import type { HeldBy, Member, PeerInfo, PeerStatus, Permission } from "tidemark";
 import { amountWords, bytesWords, durationWords, timeWords } from "./amounts.ts";
 import { countWords } from "./element.ts";
 import { explainCode } from "./explain.ts";
 import type { Fact } from "./facts.ts";
+import { letInWords } from "./permission-words.ts";
 import { pathWords, peerWords, type Words } from "./status-words.ts";
 
 export interface KnownPerson {
@@ -16,6 +17,9 @@ export interface KnownPerson {
   readonly entries: number;
   /** Of this device. */
   readonly isOnline: boolean;
+  /** Undefined: they may do no more than everybody. */
+  readonly member: Member | undefined;
+  readonly permission: Permission;
 }
 
 export function personWords({ status, info }: KnownPerson): Words {
@@ -30,8 +34,14 @@ export function personWords({ status, info }: KnownPerson): Words {
   return { text: "not connected", tone: "quiet" };
 }
 
-export function personFacts({ info, held, entries }: KnownPerson): readonly Fact[] {
-  if (info === undefined) return [["Met", "not yet: this device knows the name only"]];
+export function personFacts(known: KnownPerson, wordFor: (key: string) => string): readonly Fact[] {
+  const { member } = known;
+  const letIn: readonly Fact[] = member === undefined ? [] : [["Let in by", letInWords(member, wordFor)]];
+  return [...letIn, ...deviceFacts(known)];
+}
+
+function deviceFacts({ info, held, entries }: KnownPerson): readonly Fact[] {
+  if (info === undefined) return [["Met", "not yet: this device knows of it from the board only"]];
   const sinceMs = info.paths.find(({ carries }) => carries)?.sinceMs;
   const facts: (Fact | undefined)[] = [
     ["Reached by", reachWords(info)],

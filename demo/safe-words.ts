@@ -34,7 +34,10 @@ const blocks: Readonly<Record<BlockType, Explanation>> = {
   offline: { title: "You are offline", hint: "Switch “Work offline” off." },
   disabled: { title: "Syncing is off with everyone on this board", hint: "Go on with somebody under People." },
   noTransport: { title: "There is no relay to find others by", hint: "Add ?relay=wss://… to the address." },
-  noPermission: { title: "You are no longer on this board", hint: "Ask its owner for a new link." },
+  noPermission: {
+    title: "You are no longer on this board",
+    hint: "Somebody took you off it. What had arrived before is still here.",
+  },
   version: {
     title: "Another device has another version of this app",
     hint: "Load the page again on both devices.",
@@ -78,8 +81,10 @@ const worthALine: ReadonlySet<BlockType> = new Set<BlockType>([
   "paused",
 ]);
 
-export function blockLine({ blockedBy }: DatabaseStatus): Explanation | undefined {
-  const first = blockedBy.find(({ type }) => worthALine.has(type));
+export function blockLine({ blockedBy, heldBy }: DatabaseStatus): Explanation | undefined {
+  // A board that was never shared does not sync either, and nothing is wrong with that.
+  const isShared = heldBy.length > 0;
+  const first = blockedBy.find(({ type }) => worthALine.has(type) && (type !== "disabled" || isShared));
   return first === undefined ? undefined : blockWords(first);
 }
 

@@ -1,89 +1,82 @@
-/** The dialog that makes a link to a board. */
+/** The dialog that makes links to a board, and withdraws them. */
 import type { Database } from "tidemark";
 import { shareLink } from "./address.ts";
 import { element } from "./element.ts";
 import { explain } from "./explain.ts";
 import { icon } from "./icons.ts";
-
-type Shared = "write" | "read";
-
-const choices: readonly { readonly value: Shared; readonly title: string; readonly text: string }[] = [
-  { value: "write", title: "Can write", text: "Add, change, tick and delete notes" },
-  { value: "read", title: "Can read", text: "See everything, change nothing" },
-];
+import { InviteList } from "./invite-list.ts";
+import { type Giving, LinkOptions } from "./link-options.ts";
+import { qrCode } from "./qr-code.ts";
 
 export class ShareDialog {
   readonly element: HTMLDialogElement;
   readonly #database: Database;
-  /** One link of each sort is enough for as long as the page is open: every one is written to the board for good. */
-  readonly #links = new Map<Shared, string>();
+  readonly #options: LinkOptions;
   readonly #make = element("button", { type: "button", class: "primary" }, "Make link");
   readonly #result = element("div", { class: "share-result" });
   readonly #error = element("p", { class: "field-error", role: "alert" });
+  readonly #invites: InviteList;
   readonly #offline = element(
     "p",
     { class: "share-offline" },
     icon("warning"),
-    "You are offline: until you are back, nobody can get in.",
+    "You are offline: the link works once this device was online.",
   );
-  #choice: Shared = "write";
 
-  constructor(database: Database) {
+  /** `adminPower`: what an admin gets who comes in by a link. */
+  constructor(database: Database, adminPower: () => number) {
     this.#database = database;
+    this.#options = new LinkOptions(adminPower, () => this.#reset());
+    this.#invites = new InviteList(database);
     const close = element(
       "button",
       { type: "button", class: "plain dialog-close", "aria-label": "Close" },
       icon("cross"),
     );
     close.addEventListener("click", () => this.element.close());
-    this.#make.addEventListener("click", () => void this.#showLink());
-    const group = element("fieldset", { class: "choices" }, element("legend", {}, "Whoever opens the link"));
-    for (const choice of choices) group.append(this.#option(choice));
+    this.#make.addEventListener("click", () => void this.#makeLink());
     this.element = element(
       "dialog",
       { class: "dialog", "aria-labelledby": "share-title" },
       element("div", { class: "dialog-head" }, element("h2", { id: "share-title" }, "Share this board"), close),
-      group,
+      this.#options.element,
       element("div", { class: "share-link", "aria-live": "polite" }, this.#make, this.#result),
       this.#error,
-      warnings(),
       this.#offline,
+      this.#invites.element,
     );
     this.element.addEventListener("click", (event) => event.target === this.element && this.element.close());
   }
 
   open(isOnline: boolean): void {
     this.#offline.hidden = isOnline;
-    this.#choose(this.#choice);
+    this.#reset();
+    void this.#invites.refresh();
     this.element.showModal();
   }
 
-  #option({ value, title, text }: (typeof choices)[number]): HTMLElement {
-    const input = element("input", { type: "radio", name: "share", value, checked: value === this.#choice });
-    input.addEventListener("change", () => this.#choose(value));
-    return element(
-      "label",
-      { class: "choice" },
-      input,
-      element("span", {}, element("b", {}, title), element("small", {}, text)),
-    );
+  /** Who may do what is different now: perhaps a link was used. */
+  refresh(): void {
+    if (this.element.open) void this.#invites.refresh();
   }
 
-  #choose(choice: Shared): void {
-    this.#choice = choice;
+  /** A link is made for what is chosen now. */
+  #reset(): void {
     this.#error.textContent = "";
-    const link = this.#links.get(choice);
-    this.#make.hidden = link !== undefined;
-    this.#result.replaceChildren(...(link === undefined ? [] : linkField(link)));
+    this.#make.hidden = false;
+    this.#result.replaceChildren();
   }
 
-  async #showLink(): Promise<void> {
-    const choice = this.#choice;
+  async #makeLink(): Promise<void> {
+    const { invite, giving } = this.#options;
     this.#make.disabled = true;
     try {
-      this.#links.set(choice, shareLink(await this.#database.share({ permission: choice })));
-      this.#choose(this.#choice);
-      this.#result.querySelector("button")?.focus();
+      const ticket = invite === undefined ? this.#database.ticket() : this.#database.share(invite);
+      this.#result.replaceChildren(...shown(shareLink(await ticket), giving));
+      this.#make.hidden = true;
+      this.#result.querySelector("button")?.focus({ preventScroll: true });
+      this.#result.scrollIntoView({ block: "nearest" });
+      await this.#invites.refresh();
     } catch (error) {
       const { title, hint } = explain(error);
       this.#error.textContent = `${title}. ${hint}`;
@@ -91,6 +84,21 @@ export class ShareDialog {
       this.#make.disabled = false;
     }
   }
+}
+
+function shown(link: string, giving: Giving): readonly Node[] {
+  const code = qrCode(link, "The link as a QR code");
+  return [
+    ...linkField(link),
+    ...(code === undefined ? [] : [element("div", { class: "qr-frame" }, code)]),
+    element("p", { class: "fine share-hint" }, hintFor(giving)),
+  ];
+}
+
+function hintFor(giving: Giving): string {
+  if (giving === "ask")
+    return "Whoever opens it can ask to be let in, and you see it here. It opens nothing by itself: it may hang on a wall.";
+  return "The link is a key: send it only to people you trust, over a way you trust. Anyone on the board who is online lets them in; you need not be.";
 }
 
 function linkField(link: string): readonly HTMLElement[] {
@@ -111,17 +119,4 @@ function linkField(link: string): readonly HTMLElement[] {
     );
   });
   return [field, copy];
-}
-
-function warnings(): HTMLElement {
-  return element(
-    "ul",
-    { class: "share-warnings" },
-    element("li", {}, "The link is a key: send it only to people you trust, and over a way you trust."),
-    element(
-      "li",
-      {},
-      "This device lets people in: keep this page open and online until they have come in. After that they can sync with anyone on the board.",
-    ),
-  );
 }

@@ -2,10 +2,10 @@
 import type { Database, DatabaseStatus, Stop } from "tidemark";
 import { boardHref } from "./address.ts";
 import { countWords, element, setText } from "./element.ts";
-import { explain } from "./explain.ts";
 import { help } from "./help.ts";
 import { icon, mark } from "./icons.ts";
 import { nameLengthMax, tidyName } from "./own-name.ts";
+import { onSubmit } from "./submit.ts";
 import type { Surroundings, View } from "./view.ts";
 
 export interface StartOwner {
@@ -148,29 +148,9 @@ export class Start implements View {
   }
 }
 
-function onSubmit(
-  form: HTMLFormElement,
-  button: HTMLButtonElement,
-  error: HTMLElement,
-  run: () => Promise<void>,
-): void {
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    error.textContent = "";
-    button.disabled = true;
-    run()
-      .catch((reason: unknown) => {
-        const { title, hint } = explain(reason);
-        error.textContent = `${title}. ${hint}`;
-      })
-      .finally(() => {
-        button.disabled = false;
-      });
-  });
-}
-
-function boardWords({ ready, permission, online, peers }: DatabaseStatus): string {
-  if (!ready) return "Waiting to be let in";
+function boardWords({ ready, access, permission, online, peers }: DatabaseStatus): string {
+  if (!ready && access.state === "rejected") return "Not let in";
+  if (!ready) return access.state === "pending" ? "Asked to come in" : "Waiting to be let in";
   const connected = !online
     ? "offline"
     : peers.length === 0

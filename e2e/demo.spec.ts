@@ -1,5 +1,7 @@
 /** The demo as people use it: in real browsers, over the real relay, from plain files. */
 import { createHash, randomBytes } from "node:crypto";
+import type { Locator, Page } from "@playwright/test";
+import { encode } from "uqr";
 import { formatTicket, parseTicket } from "../src/core/ticket.ts";
 import { findCut, findFaint, findUnnamed, sidewaysScroll } from "./accessibility.ts";
 import { Device } from "./device.ts";
@@ -268,6 +270,149 @@ function withOtherSecret(link: string): string {
   return link.replace(/#.*/, `#${formatTicket({ ...parsed.value, secret: randomBytes(32) }, sha256)}`);
 }
 
+test("who asks to come in is told to wait, is seen by who decides, and gets in with what was decided", async ({
+  browser,
+  site,
+  relay,
+}) => {
+  const options = { site: site.url, relay: relay.url };
+  const ada = await Person.open(browser, { ...options, ...phone });
+  await ada.makeBoard("Garden party", "Ada");
+  await ada.write("Buy lemons");
+  const link = await ada.askingLink();
+  const ben = await Person.open(browser, options, link);
+  await expect(ben.page.getByRole("heading", { level: 1 })).toHaveText("Ask to come in");
+  await ben.ask("Ben", "From next door");
+  await expect(ben.page.getByRole("heading", { level: 1 })).toHaveText("You have asked to come in");
+  expect(ben.page.url()).not.toContain("tidemark:");
+
+  const summary = ada.page.getByRole("button", { name: /Saved here.*1 request/ });
+  await expect(summary, "seen although the panel is folded away").toBeVisible();
+  await expect(ada.page.locator("#announcer")).toContainText("Ben asks to come in");
+  await summary.click();
+  await expect(ada.requests).toHaveCount(1);
+  await expect(ada.requests).toContainText("From next door");
+  expect(await findUnnamed(ada.page)).toEqual([]);
+  expect(await findFaint(ada.page)).toEqual([]);
+  expect(await sidewaysScroll(ada.page)).toBeLessThanOrEqual(0);
+  await ada.page.getByRole("button", { name: action("Let in", "Ben") }).press("Enter");
+  await expect(ada.page.getByRole("heading", { name: "Status" }), "nobody is left to decide about").toBeFocused();
+  await ben.onBoard("Garden party");
+  await expect(ben.note("Buy lemons")).toBeVisible();
+  await ben.write("Candles");
+  await expect(ada.note("Candles")).toContainText("Ben");
+  await expect(ada.requests).toHaveCount(0);
+  const row = await ada.unfold("Ben");
+  await expect(row.locator("summary")).toContainText("can write");
+  await expect(row).toContainText(/Let in by\s*You, \d\d:\d\d/);
+
+  const cleo = await Person.open(browser, options, link);
+  await cleo.ask("Cleo", "");
+  await ada.page.getByRole("button", { name: action("Turn down", "Cleo") }).press("Enter");
+  await expect(cleo.page.getByRole("heading", { level: 1 })).toHaveText("You were turned down");
+  await cleo.page.reload();
+  await expect(cleo.page.getByRole("heading", { level: 1 }), "remembered").toHaveText("You were turned down");
+  expect([...ada.errors, ...ben.errors, ...cleo.errors]).toEqual([]);
+  for (const person of [ada, ben, cleo]) await person.close();
+});
+
+test("a link has a QR code that says the same, is listed with how often it was used, and can be withdrawn", async ({
+  browser,
+  site,
+  relay,
+}) => {
+  const options = { site: site.url, relay: relay.url };
+  const ada = await Person.open(browser, options);
+  const { page } = ada;
+  await ada.makeBoard("Garden party", "Ada");
+  await page.getByRole("button", { name: "Share" }).click();
+  await page.getByRole("combobox", { name: "Opens it for" }).selectOption("5 people");
+  await page.getByRole("combobox", { name: "Ends" }).selectOption("In a week");
+  await page.getByRole("textbox", { name: "Who it is for" }).fill("the neighbours");
+  await page.getByRole("button", { name: "Make link" }).click();
+  const link = await page.getByRole("textbox", { name: "Link" }).inputValue();
+  const code = page.getByRole("img", { name: "The link as a QR code" });
+  expect(await readModules(code)).toEqual(encode(link, { ecc: "L", border: 0 }).data);
+
+  const invites = page.getByRole("list", { name: "Links that were made" }).getByRole("listitem");
+  await expect(invites).toHaveText(/the neighbours.*Can write · 0 of 5 uses · until .*Withdraw/);
+  const ben = await Person.open(browser, options, link);
+  await ben.onBoard("Garden party");
+  await expect(invites).toContainText("1 of 5 uses");
+  await invites.getByRole("button", { name: action("Withdraw", "the neighbours") }).press("Enter");
+  await expect(invites).toHaveCount(0);
+  await expect(page.getByRole("button", { name: "Close" })).toBeFocused();
+  const cleo = await Person.open(browser, options, link);
+  await expect(cleo.page.getByRole("heading", { name: "This link does not open the board any more" })).toBeVisible();
+  await ben.write("Still here");
+  await page.keyboard.press("Escape");
+  await expect(ada.note("Still here")).toBeVisible();
+  for (const person of [ada, ben, cleo]) await person.close();
+});
+
+/** The name of a button that says what it is about to those who do not see where it stands. */
+function action(label: string, about: string): RegExp {
+  return new RegExp(`^${label} ?: ${about}$`);
+}
+
+/** Which modules of a drawn QR code are dark, row by row. */
+function readModules(code: Locator): Promise<boolean[][]> {
+  return code.evaluate((drawing) => {
+    const paint = document.createElement("canvas").getContext("2d");
+    const shape = new Path2D(drawing.querySelector("path")?.getAttribute("d") ?? "");
+    const [from = 0, , side = 0] = (drawing.getAttribute("viewBox") ?? "").split(" ").map(Number);
+    const count = side + 2 * from;
+    const row = (y: number): boolean[] =>
+      Array.from({ length: count }, (_, x) => paint?.isPointInPath(shape, x + 0.5, y + 0.5) === true);
+    return Array.from({ length: count }, (_, y) => row(y));
+  });
+}
+
+test("an admin changes what somebody may do and removes them, who is told what became of their work", async ({
+  browser,
+  site,
+  relay,
+}) => {
+  const [ada, ben] = await openTwo(browser, { site: site.url, relay: relay.url });
+  await ada.write("Music");
+  await expect(ben.note("Music")).toBeVisible();
+  const row = await ada.unfold("Ben");
+  await ben.goOffline(true);
+  await ben.write("While away");
+  await row.getByRole("button", { name: action("Let read only", "Ben") }).press("Enter");
+  await expect(ada.page.getByText("Ben can read now")).toBeVisible();
+  await expect(row.getByRole("button", { name: action("Let write", "Ben") }), "what undoes it").toBeFocused();
+  await ben.goOffline(false);
+  await expect(ben.page.getByText("You can only read this board now")).toBeVisible();
+  await expect(ben.page.getByText("1 change of yours no longer counts")).toBeVisible();
+  await expect(ben.texts, "the same for everyone").toHaveText(["Music"]);
+  await expect(ben.page.getByRole("textbox", { name: "New note" })).toBeHidden();
+  await expect(ada.texts).toHaveText(["Music"]);
+
+  await row.getByRole("button", { name: action("Let write", "Ben") }).press("Enter");
+  await expect(ben.page.getByText("You can write on this board now")).toBeVisible();
+  await ben.write("Back again");
+  await expect(ada.note("Back again")).toBeVisible();
+
+  await row.getByRole("button", { name: action("Remove from board", "Ben") }).press("Enter");
+  const dialog = ada.page.getByRole("dialog", { name: "Remove Ben from this board?" });
+  await expect(dialog).toContainText("What it has received it keeps");
+  await expect(dialog.getByRole("button", { name: "Cancel" }), "Enter does no harm").toBeFocused();
+  expect(await findUnnamed(ada.page)).toEqual([]);
+  await ada.page.keyboard.press("Escape");
+  await expect(dialog).toBeHidden();
+  await row.getByRole("button", { name: action("Remove from board", "Ben") }).press("Enter");
+  await dialog.getByRole("button", { name: "Remove" }).press("Enter");
+  await expect(row.locator("summary")).toContainText("not on this board");
+  await ada.write("Without Ben");
+  await ben.write("All alone");
+  await expect(ben.status).toContainText("Nobody else is connected now");
+  await expect(ada.note("All alone")).toHaveCount(0);
+  await expect(ben.note("Without Ben")).toHaveCount(0);
+  expect([...ada.errors, ...ben.errors]).toEqual([]);
+  for (const person of [ada, ben]) await person.close();
+});
+
 test("whoever waits for an owner who is away is told so, may leave, and gets in when the owner is back", async ({
   browser,
   site,
@@ -279,7 +424,7 @@ test("whoever waits for an owner who is away is told so, may leave, and gets in 
   const link = await ada.link("write");
   await ada.goOffline(true);
   const ben = await Person.open(browser, options, link);
-  await expect(ben.page.getByText("Waiting for the owner's device")).toBeVisible();
+  await expect(ben.page.getByText("Looking for somebody who has the board")).toBeVisible();
   await ben.page.getByRole("link", { name: "Boards" }).click();
   await expect(ben.page.getByRole("link", { name: "Waiting to be let in" })).toBeVisible();
   await ben.page.getByRole("link", { name: "Waiting to be let in" }).click();
@@ -373,7 +518,9 @@ test("syncing with a person is paused and goes on, and who has no name is given 
 
   await cleo.close();
   await row.getByRole("button", { name: "Forget" }).click();
-  await expect(ada.people).toHaveCount(1);
+  const member = ada.people.filter({ hasText: "No name" });
+  await expect(member.locator("summary"), "still on the board").toContainText("can read · not connected");
+  await expect(member).toContainText("not yet: this device knows of it from the board only");
   await expect(ada.status).toContainText("So far on this device only");
   await ada.close();
 });
@@ -591,6 +738,15 @@ test("nothing is fetched from anywhere but the page's own host", async ({ browse
   for (const person of [ada, ben]) await person.close();
 });
 
+async function checkPage(page: Page, what: string): Promise<void> {
+  expect(await findUnnamed(page), what).toEqual([]);
+  // Colours on their way to another are nobody's last word.
+  await page.evaluate(() => Promise.all(document.getAnimations().map((one) => one.finished.catch(() => {}))));
+  expect(await findFaint(page), what).toEqual([]);
+  expect(await sidewaysScroll(page), what).toBeLessThanOrEqual(0);
+  expect(await findCut(page), what).toEqual([]);
+}
+
 const looks = (["light", "dark"] as const).flatMap((colorScheme) => [
   { name: `${colorScheme}, on a phone`, options: { colorScheme, ...phone } },
   { name: `${colorScheme}, on a desktop`, options: { colorScheme, viewport: { width: 1280, height: 800 } } },
@@ -604,14 +760,7 @@ for (const { name, options } of looks) {
   }) => {
     const ada = await Person.open(browser, { site: site.url, relay: relay.url, ...options });
     const { page } = ada;
-    const check = async (what: string): Promise<void> => {
-      expect(await findUnnamed(page), what).toEqual([]);
-      // Colours on their way to another are nobody's last word.
-      await page.evaluate(() => Promise.all(document.getAnimations().map((one) => one.finished.catch(() => {}))));
-      expect(await findFaint(page), what).toEqual([]);
-      expect(await sidewaysScroll(page), what).toBeLessThanOrEqual(0);
-      expect(await findCut(page), what).toEqual([]);
-    };
+    const check = (what: string): Promise<void> => checkPage(page, what);
     await check("the first page");
     await ada.makeBoard("Garden party", "Ada");
     await check("an empty board");
@@ -631,6 +780,7 @@ for (const { name, options } of looks) {
     await page.getByRole("button", { name: "Share" }).click();
     await page.getByRole("button", { name: "Make link" }).click();
     const link = await page.getByRole("textbox", { name: "Link" }).inputValue();
+    await page.getByRole("listitem").filter({ hasText: "not used yet" }).waitFor();
     await check("the share dialog");
     await page.keyboard.press("Escape");
     await ada.unfoldPart("What is safe where");
@@ -647,6 +797,10 @@ for (const { name, options } of looks) {
     const ben = await Person.open(browser, { site: site.url, relay: relay.url }, link);
     const row = await ada.unfold("No name");
     await check("a person");
+    await row.getByRole("button", { name: "Remove from board" }).press("Enter");
+    await page.getByRole("dialog").waitFor();
+    await check("a question");
+    await page.keyboard.press("Escape");
     await row.getByRole("button", { name: "Block" }).click();
     await row.getByRole("button", { name: "Let in again" }).waitFor();
     await check("a person who is blocked");
@@ -657,8 +811,15 @@ for (const { name, options } of looks) {
         .getByText("דלג")
         .evaluate((text) => text.matches(":dir(rtl)")),
     ).toBe(true);
+    const asking = await ada.askingLink();
     await ada.goTo(`${site.url}#tidemark:?broken`);
     await check("a broken link");
+    const dan = await Person.open(browser, { site: site.url, relay: relay.url, ...options }, asking);
+    await checkPage(dan.page, "asking to come in");
+    await dan.ask("Dan", "");
+    await dan.page.getByRole("heading", { name: "You have asked to come in" }).waitFor();
+    await checkPage(dan.page, "waiting for an answer");
+    await dan.close();
     await ada.close();
   });
 }

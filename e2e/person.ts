@@ -53,12 +53,28 @@ export class Person {
   }
 
   async link(permission: "write" | "read"): Promise<string> {
+    return this.#makeLink(`Can ${permission}`);
+  }
+
+  /** One that opens nothing by itself: whoever has it asks. */
+  async askingLink(): Promise<string> {
+    return this.#makeLink("Has to ask");
+  }
+
+  async #makeLink(choice: string): Promise<string> {
     await this.page.getByRole("button", { name: "Share" }).click();
-    await this.page.getByRole("radio", { name: `Can ${permission}` }).check();
+    await this.page.getByRole("radio", { name: choice }).check();
     await this.page.getByRole("button", { name: "Make link" }).click();
     const link = await this.page.getByRole("textbox", { name: "Link" }).inputValue();
     await this.page.keyboard.press("Escape");
     return link;
+  }
+
+  /** Asks to come in, on the page that a link leads to which opens nothing by itself. */
+  async ask(name: string, note: string): Promise<void> {
+    await this.page.getByRole("textbox", { name: "Your name" }).fill(name);
+    await this.page.getByRole("textbox", { name: "A word to whoever decides" }).fill(note);
+    await this.page.getByRole("button", { name: "Ask to come in" }).click();
   }
 
   /** Answers what a newcomer is asked. */
@@ -106,6 +122,11 @@ export class Person {
 
   get people(): Locator {
     return this.page.getByRole("list", { name: "People on this board" }).getByRole("listitem");
+  }
+
+  /** Those who ask to come in. */
+  get requests(): Locator {
+    return this.page.getByRole("list", { name: /to come in$/ }).getByRole("listitem");
   }
 
   get copies(): Locator {

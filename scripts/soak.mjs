@@ -5,6 +5,7 @@ import { command, stopOnSignals } from "./command.mjs";
 
 const project = fileURLToPath(new URL("..", import.meta.url));
 const { FUZZ_RUNS = "2000", SIMULATION_SEEDS = "2000", SIMULATION_LIVES = "10000", SOAK_REPEATS = "10" } = process.env;
+const { AUTHORITY_GRAPHS = "500" } = process.env;
 const hourMs = 3_600_000;
 
 const vitest = "node_modules/vitest/vitest.mjs";
@@ -30,7 +31,8 @@ const failed = [];
 for (const { name, script, args, repeats } of steps) {
   for (let round = 1; round <= repeats; round++) {
     console.log(`\n== ${name} ${round}/${repeats}`);
-    const options = { cwd: project, env: { FUZZ_RUNS, SIMULATION_SEEDS }, timeoutMs: 2 * hourMs, echo: true };
+    const env = { FUZZ_RUNS, SIMULATION_SEEDS, AUTHORITY_GRAPHS, AUTHORITY_FROM: String(Date.now() % 1e9) };
+    const options = { cwd: project, env, timeoutMs: 2 * hourMs, echo: true };
     const { ok } = await command(process.execPath, [script, ...args], options);
     if (!ok) failed.push(`${name} ${round}`);
   }

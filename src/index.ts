@@ -1,14 +1,39 @@
 /** Tidemark: local-first databases in the browser that sync peer to peer. */
-export { Database, type SharedPermission } from "./client/database.ts";
-export { Instance, type InstanceEvents } from "./client/instance.ts";
+export { Database, type SharedPermission, type ShareOptions } from "./client/database.ts";
+export {
+  type CreateDatabaseOptions,
+  Instance,
+  type InstanceEvents,
+  type JoinDatabaseOptions,
+} from "./client/instance.ts";
 export type { InstanceSync, InstanceSyncEvents, PeerAndDatabase } from "./client/instance-sync.ts";
+export type { Invites } from "./client/invites.ts";
 export type { Job, JobEvents } from "./client/job.ts";
+export {
+  type BackedUpDatabase,
+  type Backup,
+  formatKey,
+  type KeyInfo,
+  type Keys,
+  parseKey,
+  type Restored,
+  type RestoredDatabase,
+} from "./client/keys.ts";
 export { Kv } from "./client/kv.ts";
 export type { Waiting } from "./client/line.ts";
 export type { Stop } from "./client/listeners.ts";
 export { type OpenOptions, open } from "./client/open.ts";
 export type { PeerList, PeerListEvents } from "./client/peer-list.ts";
 export type { PeerSync, PeerSyncStatus } from "./client/peer-sync.ts";
+export type { Permissions, PermissionsEvents, SettablePermission } from "./client/permissions.ts";
+export type {
+  EntryExplanation,
+  Explanation,
+  Grant,
+  KeyExplanation,
+  PermissionsChange,
+} from "./client/permissions-info.ts";
+export type { Requests, RequestsEvents } from "./client/requests.ts";
 export type { CombinedPreferences, Preferences, Progress, Sync, SyncEvents } from "./client/sync.ts";
 export type { DatabaseStatus, Exchange, JobInfo, RelationInfo, WriteEvent, WrittenEntry } from "./client/sync-info.ts";
 export type { SyncChoice } from "./client/sync-settings.ts";
@@ -25,9 +50,11 @@ export type { Diagnosis, Finding } from "./engine/diagnosis.ts";
 export type { LoggedEvent } from "./engine/event-log.ts";
 export type { HeldBy, PendingAmount } from "./engine/holdings.ts";
 export type { LatencySummary, MetricsSnapshot } from "./engine/metrics.ts";
+export type { Access, GrantedBy, InviteInfo, Member, RequestInfo } from "./engine/permissions-info.ts";
 export type { AddressRecord, ErrorNote, JobState, PeerState } from "./engine/records.ts";
 export type { Preset, SyncSettings } from "./engine/settings.ts";
 export type { PeerStatus } from "./engine/status.ts";
 export type { PathInfo, PeerInfo, TransportInfo } from "./engine/sync-info.ts";
+export type { JoinRefusal } from "./ports/storage.ts";
 export type { RelayStatus } from "./ports/transport.ts";
 export type { StateDigest } from "./worker/api.ts";

@@ -4,6 +4,19 @@ export { createMemoryStorage, MemoryDisk } from "./storage/memory.ts";
 export { SimulatedClock } from "./testing/clock.ts";
 export { Cluster, type DeviceOptions, type Group, type MemberOptions } from "./testing/cluster.ts";
 export { Device } from "./testing/device.ts";
+export { Forger, type ForgerOptions, type Forgery } from "./testing/hostile-entries.ts";
+export {
+  type FloodName,
+  type FloodSubject,
+  flood,
+  floodBadSignatures,
+  floodNames,
+  floodOrphans,
+  floods,
+} from "./testing/hostile-floods.ts";
+export { Middle, type MiddleOptions, type Passing } from "./testing/hostile-middle.ts";
+export { HostilePeer, type HostilePeerOptions } from "./testing/hostile-peer.ts";
+export { type HandshakeScript, HostileTalk, type TalkOptions } from "./testing/hostile-talk.ts";
 export {
   MemoryNetwork,
   type MemoryNetworkOptions,
@@ -22,3 +35,4 @@ export {
   type TransportSubject,
   transportContract,
 } from "./testing/transport-contract.ts";
+export { rowParts, setPower, settingsParts } from "./testing/writers.ts";

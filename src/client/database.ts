@@ -1,14 +1,28 @@
 /** A database, as the app holds it. */
 import { transfer } from "comlink";
 import { type DatabaseId, formatCid } from "../core/ids.ts";
+import { inviteUsesMax, labelBytesMax } from "../core/limits.ts";
 import { validateStoreName } from "../core/store/kinds.ts";
-import type { Permission } from "../core/store/power.ts";
-import { invalid } from "../core/store/values.ts";
+import { ADMIN, type Permission, type Power, parsePermission, RELAY } from "../core/store/power.ts";
+import { invalid, validateName } from "../core/store/values.ts";
+import type { Access } from "../engine/permissions-info.ts";
 import type { DatabaseInfo, StateDigest, WatchedType, WorkerApi } from "../worker/api.ts";
-import { assertFunction, assertInteger, assertLabel, assertObject, assertText, given } from "./input.ts";
+import {
+  assertFunction,
+  assertInteger,
+  assertLabel,
+  assertObject,
+  assertOneOf,
+  assertText,
+  given,
+  toMs,
+} from "./input.ts";
+import { Invites } from "./invites.ts";
 import { Kv } from "./kv.ts";
 import type { Waiting } from "./line.ts";
 import { reportUncaught, type Stop } from "./listeners.ts";
+import { Permissions } from "./permissions.ts";
+import { Requests } from "./requests.ts";
 import { Sync } from "./sync.ts";
 import { Table } from "./table.ts";
 import { type RowLike, Transaction } from "./transaction.ts";
@@ -17,8 +31,19 @@ import type { WorkerLink } from "./worker-link.ts";
 import type { WriteListener, Written } from "./written.ts";
 
 /** What a ticket can give. */
-export type SharedPermission = Extract<Permission, "admin" | "write" | "read">;
-const sharedPermissions: readonly SharedPermission[] = ["admin", "write", "read"];
+export type SharedPermission = Extract<Permission, "admin" | "write" | "read" | "relay">;
+const sharedPermissions: readonly SharedPermission[] = ["admin", "write", "read", "relay"];
+
+export interface ShareOptions {
+  /** A name, or a power from 1 to 300; the name of admin stands for the strongest, 1, which only the owner can give. */
+  readonly permission: SharedPermission | number;
+  /** Nobody comes in by it later: a Date, or milliseconds since 1970. Judged by the clock of whoever lets somebody in, and by the newcomer's own. Default: never. */
+  readonly expiresAt?: Date | number;
+  /** How many may come in by it, 1 to 1,000,000. Default: any number. */
+  readonly uses?: number;
+  /** For people, 1 to 256 bytes; everybody on the database can read it. */
+  readonly label?: string;
+}
 
 const copiesMax = 100;
 
@@ -28,6 +53,12 @@ export class Database {
   readonly id: string;
   /** What is saved where, who is connected, and how this database is to sync. */
   readonly sync: Sync;
+  /** Who may do what, and why. */
+  readonly permissions: Permissions;
+  /** What the tickets of this database are worth. */
+  readonly invites: Invites;
+  /** People who ask to be let in. */
+  readonly requests: Requests;
   readonly #id: DatabaseId;
   readonly #link: WorkerLink;
   readonly #watched: Watched;
@@ -41,6 +72,9 @@ export class Database {
     this.#watched = watched;
     this.#written = written;
     this.sync = new Sync(id, link);
+    this.permissions = new Permissions(id, link);
+    this.invites = new Invites(id, link);
+    this.requests = new Requests(id, link);
   }
 
   /**
@@ -82,19 +116,44 @@ export class Database {
   }
 
   /**
-   * A ticket: whoever holds it gets in with that permission, so treat it like a key. The device that made it lets them in,
-   * and has to be reachable for that. Resolves when the invite is durable. Rejects with PERMISSION_DENIED or INPUT_INVALID.
+   * A ticket: whoever holds it gets in with that permission, so treat it like a key. Any device that has the database can let them in; this
+   * one need not be online. From now on the database syncs. "relay" is for encrypted databases. Resolves when the invite is durable.
+   * Rejects with PERMISSION_DENIED, DATABASE_NOT_READY, INPUT_INVALID or a STORAGE_ code.
+   *
+   * @example
+   * const ticket = await db.share({ permission: "write", uses: 1, label: "Ada" });
    */
-  async share(options: { readonly permission: SharedPermission }): Promise<string> {
-    assertObject(options, "options of share", "{ permission }");
-    const { permission } = options;
-    if (!sharedPermissions.includes(permission)) throw invalid("permission", permission, sharedPermissions.join(", "));
-    return this.call("share", (api, database) => api.share(database, permission));
+  async share(options: ShareOptions): Promise<string> {
+    assertObject(options, "options of share", "{ permission, expiresAt, uses, label }");
+    const { permission, uses, label } = options;
+    const expiresMs = options.expiresAt === undefined ? undefined : toMs(options.expiresAt, "expiresAt");
+    if (expiresMs !== undefined && expiresMs <= Date.now()) {
+      throw invalid("expiresAt", options.expiresAt, "a time that is to come");
+    }
+    if (uses !== undefined) assertInteger(uses, "uses", 1, inviteUsesMax);
+    if (label !== undefined) validateName(label, "label", labelBytesMax);
+    const power = toSharedPower(permission);
+    const invite = given({ power, expiresMs, uses, label });
+    return this.call("share", (api, database) => api.share(database, invite));
+  }
+
+  /**
+   * A ticket without a secret: it says where the database is to be found, and nothing about being let in. Whoever joins with it asks, or comes in where
+   * everybody may. From now on the database syncs. Rejects with a STORAGE_ code.
+   */
+  ticket(): Promise<string> {
+    return this.call("ticket", (api, database) => api.ticket(database));
+  }
+
+  /** How this device stands to the database; changes are told by the "status" of `sync`. */
+  access(): Promise<Access> {
+    return this.call("access", (api, database) => api.access(database));
   }
 
   /**
    * Resolves when what the ticket promised has arrived and is durable; at once for a database that is here. Rejects with JOIN_REFUSED when
-   * the device that made the ticket refuses it, and with ABORTED.
+   * a device that the ticket names says that the invite lets nobody in, or when an admin turned the request down, with ABORTED, and with
+   * INSTANCE_CLOSED. Else it waits: `access()` and the status tell for what.
    */
   ready(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     return this.call("ready", (api, database) => api.ready(database), options.signal);
@@ -169,4 +228,13 @@ export class Database {
       this.call("unsubscribe", (api) => api.unwatch(number)).catch(() => {}); // Closed: nothing is watched any more.
     };
   }
+}
+
+function toSharedPower(permission: SharedPermission | number): Power {
+  if (typeof permission === "number") {
+    assertInteger(permission, "permission", ADMIN, RELAY);
+    return permission;
+  }
+  assertOneOf(permission, "permission", sharedPermissions);
+  return parsePermission(permission);
 }

@@ -1,12 +1,12 @@
 /** Sync as a whole: peers, transports, what happened, what is wrong. What concerns one database is in sync.ts. */
-import { type DatabaseId, isHex64, type PublicKey } from "../core/ids.ts";
+import type { DatabaseId, PublicKey } from "../core/ids.ts";
 import { invalid } from "../core/store/values.ts";
 import type { Diagnosis } from "../engine/diagnosis.ts";
 import type { LoggedEvent } from "../engine/event-log.ts";
 import type { MetricsSnapshot } from "../engine/metrics.ts";
 import type { Preset, SyncSettings } from "../engine/settings.ts";
 import type { PeerInfo } from "../engine/sync-info.ts";
-import { assertAddress, assertObject, given, toDatabaseId, toPublicKey } from "./input.ts";
+import { assertAddress, assertObject, given, isKeyText, toDatabaseId, toPublicKey } from "./input.ts";
 import type { Line, Waiting } from "./line.ts";
 import { Listeners, type Stop } from "./listeners.ts";
 import { PeerList } from "./peer-list.ts";
@@ -154,9 +154,9 @@ export class InstanceSync {
 }
 
 function toTarget(text: string): { readonly peer: PublicKey } | { readonly address: string } {
-  if (typeof text === "string" && isHex64(text)) return { peer: text as PublicKey };
+  if (isKeyText(text)) return { peer: toPublicKey(text) };
   if (typeof text !== "string" || !text.includes(":")) {
-    throw invalid("peer or address", text, "a public key (64 hex digits) or an address such as memory:office");
+    throw invalid("peer or address", text, "a public key (ed25519:…) or an address such as memory:office");
   }
   assertAddress(text);
   return { address: text };

@@ -1,19 +1,23 @@
 /** One opened SDK, as the app holds it. */
 
 import { TidemarkError } from "../core/errors.ts";
-import { type PublicKey, parseCid } from "../core/ids.ts";
-import { labelBytesMax } from "../core/limits.ts";
+import { encodeHex, type PublicKey, parseCid } from "../core/ids.ts";
+import { labelBytesMax, requestNoteBytesMax } from "../core/limits.ts";
 import { validateName } from "../core/store/values.ts";
+import { checkLabel } from "../engine/label.ts";
 import type { SyncSettings } from "../engine/settings.ts";
 import type { ReceiveProgress } from "../engine/sync-control.ts";
 import type { JobInfo } from "../engine/sync-info.ts";
 import type { RelayStatus } from "../ports/transport.ts";
-import type { DatabaseInfo, WorkerEvent } from "../worker/api.ts";
+import type { BootInfo, DatabaseInfo, WorkerEvent } from "../worker/api.ts";
 import { fromErrorData } from "../worker/error-data.ts";
 import { Database } from "./database.ts";
-import { assertObject, assertText } from "./input.ts";
+import { assertBoolean, assertLabel, assertObject, assertText, given } from "./input.ts";
 import { InstanceSync } from "./instance-sync.ts";
+import { Keys } from "./keys.ts";
 import { Listeners, type Stop } from "./listeners.ts";
+import { toPower } from "./permissions.ts";
+import { toPermissionsChange } from "./permissions-info.ts";
 import type { Progress } from "./sync.ts";
 import { toStatus, withCid } from "./sync-info.ts";
 import { onWake } from "./wake.ts";
@@ -41,13 +45,36 @@ export interface InstanceEvents {
   problem: TidemarkError;
 }
 
+export interface CreateDatabaseOptions {
+  readonly name: string;
+  readonly key?: string;
+  readonly encrypted?: boolean;
+  readonly sync?: boolean;
+}
+
+export interface JoinDatabaseOptions {
+  readonly name?: string;
+  readonly note?: string;
+  /** What to ask for, with a ticket that has no secret. */
+  readonly permission?: "admin" | "write" | "read" | "relay";
+  readonly key?: string;
+  readonly signal?: AbortSignal;
+}
+
 /** One device identity with its databases and its peers. Made by `open`. */
 export class Instance {
   readonly name: string;
   /** This device's Ed25519 public key, 64 hex digits: how peers know it. */
   readonly publicKey: PublicKey;
+  /**
+   * For admins of encrypted databases who let this device in by its key alone: `permissions.set(publicKey, "read", { sealingKey })`. 130 hex
+   * digits. Whoever joins by an invite, or asks, need not care. Undefined where nothing can be sealed: outside a secure context.
+   */
+  readonly sealingKey: string | undefined;
   /** Peers, transports, settings, and what is wrong when sync does not work. */
   readonly sync: InstanceSync;
+  /** The device's own key, others beside it, and their backups. */
+  readonly keys: Keys;
   readonly #link: WorkerLink;
   readonly #watched: Watched;
   readonly #written: Written;
@@ -56,13 +83,15 @@ export class Instance {
   readonly #unheard: TidemarkError[] = [];
   readonly #stopWaking: Stop;
 
-  private constructor(name: string, publicKey: PublicKey, link: WorkerLink, watched: Watched) {
+  private constructor(name: string, { publicKey, sealKey }: BootInfo, link: WorkerLink, watched: Watched) {
     this.name = name;
     this.publicKey = publicKey;
+    this.sealingKey = sealKey && encodeHex(sealKey);
     this.#link = link;
     this.#watched = watched;
     this.#written = new Written(link, (error, database) => link.report(error, database));
     this.sync = new InstanceSync(link);
+    this.keys = new Keys(link);
     this.#stopWaking = onWake(() => link.post("wake", {}));
   }
 
@@ -80,7 +109,7 @@ export class Instance {
       onEvent: (event) => take(event),
     };
     const { link, info } = await WorkerLink.boot(options);
-    const instance = new Instance(name, info.publicKey, link, watched);
+    const instance = new Instance(name, info, link, watched);
     take = (event) => instance.#take(event);
     early.forEach(take);
     return instance;
@@ -88,13 +117,19 @@ export class Instance {
 
   /**
    * Makes a database that this device owns. Resolves when its root is durable. The name is 1 to 256 bytes and shown to
-   * everyone who joins. Rejects with INPUT_INVALID or a STORAGE_ code.
+   * everyone who joins. It stays on this device until it is shared, somebody is let in, or `sync` is true. `key` names the key that is to own it (see
+   * `keys`; default: the device's own). `encrypted` is for ever: what is written can be read only by those who may, and a key that may only
+   * relay holds it without being able to. Rejects with INPUT_INVALID, KEY_UNKNOWN or a STORAGE_ code.
    */
-  async createDatabase(options: { readonly name: string }): Promise<Database> {
-    assertObject(options, "options of createDatabase", "{ name }");
-    const { name } = options;
+  async createDatabase(options: CreateDatabaseOptions): Promise<Database> {
+    assertObject(options, "options of createDatabase", "{ name, key, encrypted, sync }");
+    const { name, key, encrypted, sync } = options;
     validateName(name, "database name", labelBytesMax);
-    return this.#database(await this.#link.call("createDatabase", (api) => api.createDatabase(name)));
+    if (key !== undefined) assertLabel(key, "key");
+    if (encrypted !== undefined) assertBoolean(encrypted, "encrypted");
+    if (sync !== undefined) assertBoolean(sync, "sync");
+    const made = given({ name, key, encrypted, sync });
+    return this.#database(await this.#link.call("createDatabase", (api) => api.createDatabase(made)));
   }
 
   /** Every database on this device, those still being joined included, in the order in which they were opened. */
@@ -114,11 +149,24 @@ export class Instance {
 
   /**
    * Takes up a database from a ticket, or from a link that ends in one. Resolves as soon as that is remembered; `ready()` tells when its entries have
-   * come, which takes a peer. Rejects with TICKET_MALFORMED or a STORAGE_ code.
+   * come, which takes a peer. With a ticket without a secret this asks to be let in: `name` (1 to 64 bytes), `note` (at most 512 bytes) and
+   * `permission` (default: write) are what its admins see. The name is also what others call this device when it comes in by an invite. `key`
+   * names the key to use there (see `keys`; default: the device's own). Rejects with TICKET_MALFORMED, INPUT_INVALID, KEY_UNKNOWN or a STORAGE_ code.
+   *
+   * @example
+   * const db = await tide.join(ticket, { name: "Ada's phone" });
+   * await db.ready();
    */
-  async join(ticket: string, options: { readonly signal?: AbortSignal } = {}): Promise<Database> {
+  async join(ticket: string, options: JoinDatabaseOptions = {}): Promise<Database> {
     assertText(ticket, "ticket", "tidemark:?db=…");
-    return this.#database(await this.#link.call("join", (api) => api.join(ticket), options.signal));
+    assertObject(options, "options of join", "{ name, note, permission, key, signal }");
+    const { name, note, permission, key, signal } = options;
+    if (name !== undefined) assertLabel(name, "name");
+    if (note !== undefined) checkLabel("note", note, requestNoteBytesMax);
+    if (key !== undefined) assertLabel(key, "key");
+    const power = permission === undefined ? undefined : toPower(permission);
+    const asked = given({ name, note, power, key });
+    return this.#database(await this.#link.call("join", (api) => api.join(ticket, asked), signal));
   }
 
   /** Closes all connections and makes none until `goOnline`. Work goes on, on this device. */
@@ -166,6 +214,10 @@ export class Instance {
         return this.#watched.take(event);
       case "status":
         return this.#databases.get(event.database)?.sync.take("status", toStatus(event.status));
+      case "permissions":
+        return this.#databases.get(event.database)?.permissions.take(toPermissionsChange(event));
+      case "requests":
+        return this.#databases.get(event.database)?.requests.take(event.requests);
       case "progress":
         return this.#databases.get(event.database)?.sync.take("progress", toProgress(event));
       case "peers":

@@ -149,6 +149,19 @@ export class Sync {
     return this.#line.command("preferences", { database: this.#database });
   }
 
+  /** Lets the database sync; remembered. Done by itself when it is shared, joined, or somebody else is let in. */
+  async enable(): Promise<void> {
+    await this.#line.call("sync.enable", (api) => api.setSync(this.#database, true));
+  }
+
+  /**
+   * Nothing is said about the database to anybody from now on, whatever the preferences say; remembered. Others are answered as if it were not
+   * here. A database that was made here and never shared starts like this.
+   */
+  async disable(): Promise<void> {
+    await this.#line.call("sync.disable", (api) => api.setSync(this.#database, false));
+  }
+
   /** Finished exchanges about this database, the newest first. */
   async history(): Promise<readonly Exchange[]> {
     return (await this.#line.command("history", { database: this.#database })).map(withCid);

@@ -12,6 +12,11 @@ export type HybridTime = number;
 export const ticksPerMs = 1_024;
 export const hybridTimeMax: number = Number.MAX_SAFE_INTEGER;
 
+/** Whole milliseconds since 1970. */
+export function millisecondsOf(time: HybridTime): number {
+  return Math.floor(time / ticksPerMs);
+}
+
 export function nextTime(nowMs: number, latestFollowed: HybridTime): HybridTime {
   return Math.max(Math.floor(nowMs) * ticksPerMs, latestFollowed + 1);
 }

@@ -24,6 +24,7 @@ import { linkBytesLength } from "./cbor.ts";
 import { CborReader } from "./cbor-reader.ts";
 import { CborWriter } from "./cbor-writer.ts";
 import type { HybridTime } from "./clock.ts";
+import { domainTags } from "./domain-tags.ts";
 import { assert, attempt, type Result, show, TidemarkError } from "./errors.ts";
 import { type DatabaseId, type EntryId, entryIdFromDigest, type PublicKey, type Sha256 } from "./ids.ts";
 import { entryBytesMax, parentsMax, storeNameBytesMax, storesMax, storeTypeBytesMax } from "./limits.ts";
@@ -31,7 +32,7 @@ import { compareUtf8, encodeUtf8, utf8Length } from "./utf8.ts";
 
 export const entryVersion = 1;
 /** What the signature of an entry is a signature of; nothing else Tidemark signs starts with it. */
-export const entryDomainTag = "tidemark/entry/1\0";
+export const entryDomainTag: string = domainTags.entry;
 
 /** What one transaction did to one store. The store's kind gives the payload its meaning. */
 export interface StorePart {
@@ -169,8 +170,25 @@ function writeUnsigned(writer: CborWriter, body: EntryBody): void {
   for (const parent of body.parents) writer.link(parent);
   writer.uint(body.height);
   writer.uint(body.time);
-  writer.array(body.stores.length);
-  for (const { name, type, payload } of body.stores) {
+  writeParts(writer, body.stores);
+}
+
+/** `[[name, type, payload], …]`, as it stands in an entry. Fails with ENTRY_MALFORMED for parts that no entry can hold. */
+export function writeStores(writer: CborWriter, stores: readonly StorePart[]): void {
+  checkStores(stores);
+  writeParts(writer, stores);
+}
+
+/** The inverse of `writeStores`, strict. Throws ENTRY_MALFORMED or a CBOR_ code. Payloads are views into what is read. */
+export function readStores(reader: CborReader): readonly StorePart[] {
+  const stores = readParts(reader);
+  checkStores(stores);
+  return stores;
+}
+
+function writeParts(writer: CborWriter, stores: readonly StorePart[]): void {
+  writer.array(stores.length);
+  for (const { name, type, payload } of stores) {
     writer.array(3);
     writer.text(name);
     writer.text(type);

@@ -28,7 +28,13 @@ export interface ErrorDetails {
   ENTRY_SIGNATURE: { readonly author: string };
   ENTRY_PERMISSION: { readonly author: string; readonly need: string };
   ENTRY_PAYLOAD: { readonly store: string; readonly got: string; readonly expected: string };
+  ENTRY_STANDS_ON_VOID: { readonly author: string; readonly follows: string };
+  ENTRY_INVITE: { readonly author: string; readonly reason: string };
   ENTRY_PENDING_FULL: { readonly max: number };
+  ENTRY_VOID_FULL: { readonly max: number };
+  ENTRY_INVITE_PROOF: { readonly author: string; readonly invite: string };
+  ENTRY_CLEAR: { readonly store: string };
+  ENTRY_SEAL_BROKEN: { readonly author: string; readonly reason: string };
   // Conversation with a peer
   FRAME_MALFORMED: { readonly got: string; readonly expected: string };
   MESSAGE_TOO_LARGE: { readonly got: number; readonly max: number };
@@ -69,9 +75,22 @@ export interface ErrorDetails {
   STORE_TYPE: { readonly store: string; readonly got: string; readonly expected: string };
   DATABASE_UNKNOWN: { readonly database: string };
   DATABASE_NOT_READY: { readonly database: string };
+  EPOCH_KEY_MISSING: { readonly database: string };
   PERMISSION_DENIED: { readonly need: string; readonly got: string };
   TICKET_MALFORMED: { readonly field: string; readonly got: string; readonly expected: string };
-  JOIN_REFUSED: { readonly database: string };
+  JOIN_REFUSED: { readonly database: string; readonly reason: string };
+  INVITE_UNKNOWN: { readonly invite: string };
+  REQUEST_UNKNOWN: { readonly key: string };
+  REQUEST_DECIDED: { readonly key: string; readonly got: string };
+  KEY_UNKNOWN: { readonly name: string };
+  KEY_EXISTS: { readonly name: string };
+  KEY_IN_USE: { readonly name: string };
+  KEY_LIMIT: { readonly max: number };
+  KEY_MALFORMED: { readonly got: string; readonly expected: string };
+  BACKUP_MALFORMED: { readonly got: string; readonly expected: string };
+  BACKUP_VERSION: { readonly got: number; readonly expected: number };
+  BACKUP_PASSPHRASE: { readonly expected: string };
+  BACKUP_LIMIT: { readonly max: number };
   ABORTED: { readonly call: string };
   TIMEOUT: { readonly call: string; readonly afterMs: number };
   // Where it runs
@@ -128,8 +147,15 @@ const hints: Partial<Record<ErrorCode, string>> = {
   CURSOR_INVALID: "It belongs to another database or to storage that is gone: begin without a cursor.",
   ROW_MISSING: "Use put() to create a row; update() changes an existing one.",
   DATABASE_NOT_READY: "Await ready() before writing: the database has not arrived from a peer yet.",
-  JOIN_REFUSED: "Ask for a new ticket: its invite is withdrawn, or not of this database.",
+  EPOCH_KEY_MISSING: "Writing is possible as soon as a device of an admin has been online: it gives this one the key.",
+  JOIN_REFUSED: "Ask whoever sent the ticket for a new one.",
   TICKET_MALFORMED: "Check that the whole link was copied.",
+  KEY_UNKNOWN: "Restore the key from its backup under this name; what is here can be read meanwhile.",
+  KEY_EXISTS: "Choose another name, or use the key that has this one.",
+  KEY_MALFORMED: "Check that the whole key was copied: ed25519: and 48 characters.",
+  BACKUP_MALFORMED: "Check that the whole text was copied, from its first line to its last.",
+  BACKUP_VERSION: "A later version of the app made this backup: update the app.",
+  BACKUP_PASSPHRASE: "Check the passphrase: capitals, spaces and all.",
   STORAGE_QUOTA: "Free some space on this device, or ask for persistent storage.",
   STORAGE_CONFLICT: "Nothing of it was written. Load the database again, and repeat the change.",
   STORAGE_UNAVAILABLE: "IndexedDB is blocked here; private windows and site settings can do that.",

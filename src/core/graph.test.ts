@@ -155,3 +155,44 @@ test("[GRAPH-5] entries that know the same settings share one list of them", () 
     expect(new Set(each.map(({ id }) => graph.get(id)?.settings)).size).toBe(1);
   }
 });
+
+test("[GRAPH-6] whatever becomes good or bad, in whatever order, the graph is that of what counts then", () => {
+  const changes = fc.array(fc.array(fc.tuple(fc.nat(40), fc.boolean()), { maxLength: 5 }), { maxLength: 8 });
+  let voids = 0;
+  fc.assert(
+    fc.property(world, changes, ({ entries, keys }, steps) => {
+      const graph = graphOf(entries);
+      const counted = new Set(entries.map(({ id }) => id));
+      for (const step of steps) {
+        const { revived, voided } = graph.regard(
+          new Map(step.map(([pick, isGood]) => [graph.at(pick % graph.size), isGood])),
+        );
+        for (const { id } of voided) expect(counted.delete(id)).toBe(true);
+        for (const { id } of revived) expect(counted.has(id)).toBe(false);
+        for (const { id } of revived) counted.add(id);
+        const good = entries.filter(({ id }) => graph.isGood(graph.get(id) as Node));
+        const counting = new Set(good.flatMap(({ id }) => [id, ...pastOf(id, entries)]));
+        expect(counted).toEqual(counting);
+        voids += entries.length - counting.size;
+        const alone = graphOf(entries.filter(({ id }) => counting.has(id)));
+        expect(ids(graph.tips())).toEqual(ids(alone.tips()));
+        expect(graph.voidCount).toBe(entries.length - counting.size);
+        for (const key of keys) {
+          expect(new Set(ids(graph.heads(key)))).toEqual(new Set(ids(alone.heads(key))));
+          const below = new Set(graph.allHeads(key).flatMap(({ id }) => [id, ...pastOf(id, entries)]));
+          for (const { id, author } of entries) if (author === key) expect(below.has(id)).toBe(true);
+        }
+        expect(sortedFrontier(graph)).toEqual(sortedFrontier(alone));
+      }
+    }),
+  );
+  expect(voids).toBeGreaterThan(0);
+});
+
+function ids(nodes: readonly Node[]): readonly EntryId[] {
+  return nodes.map(({ id }) => id);
+}
+
+function sortedFrontier(graph: Graph): unknown {
+  return [...graph.frontier()].sort(([a], [b]) => (a < b ? -1 : 1));
+}

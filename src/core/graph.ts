@@ -2,59 +2,58 @@
  * The Merkle graph of one database: which entries are held, what follows what, tips and heads.
  *
  * [GRAPH-1] An entry is in the graph only when everything it follows is in it.
- * [GRAPH-2] Tips are the entries that nothing in the graph follows; their order is that of their ids.
- * [GRAPH-3] Heads of an author are its entries that no entry of the same author names as `prev`; more than one is a fork.
+ * [GRAPH-2] Tips are the counting entries that nothing counting follows; their order is that of their ids.
+ * [GRAPH-3] Heads of an author are its counting entries that no counting entry of the same author names as `prev`; more than
+ *           one is a fork.
  * [GRAPH-4] Adding the same entries in any order that respects GRAPH-1 gives the same tips, heads and frontier.
  * [GRAPH-5] The latest settings are the entries that write `_settings` and that no other such entry follows, however far.
+ * [GRAPH-6] What counts is what is good, and everything it stands on. Positions, `size` and GRAPH-5 are over void entries too.
  *
- * Holds what every entry needs in memory, never its bytes. It does not check entries: `replica.ts` does before it adds.
+ * Holds what every entry needs in memory, never its bytes. It does not check entries: `replica.ts` does before it adds. Which
+ * are good is told to it (authority/authority.ts).
  */
 import { assert } from "./errors.ts";
 import type { Frontier, Head } from "./frontier.ts";
 import type { EntryId, PublicKey } from "./ids.ts";
+import { type EntryIndex, eachFollowed, isSameLatest, isSettings, linkNode, type Node } from "./node.ts";
 
-/** The part of an entry that the graph keeps. */
-export interface EntryIndex {
-  readonly id: EntryId;
-  readonly author: PublicKey;
-  readonly seq: number;
-  readonly prev: EntryId | undefined;
-  readonly parents: readonly EntryId[];
-  readonly height: number;
-  readonly time: number;
-  /** Bytes of the whole entry. */
-  readonly size: number;
-  /** True when the entry writes `_settings`: the few that decide who may do what. */
-  readonly settings: boolean;
+export type { EntryIndex, Node } from "./node.ts";
+
+/** What began to count and what no longer does; no node is in both. */
+export interface Recount {
+  readonly revived: readonly Node[];
+  readonly voided: readonly Node[];
 }
 
-export interface Node {
-  readonly id: EntryId;
-  /** The number of entries accepted here before it; differs between replicas. */
-  readonly position: number;
-  readonly author: PublicKey;
-  readonly seq: number;
-  readonly prev: Node | undefined;
-  /** The entry's parents, without `prev` when they are just that. */
-  readonly parents: readonly Node[];
-  readonly height: number;
-  readonly time: number;
-  readonly size: number;
-  /** The latest entries that write `_settings` among what it follows: none of them is in another's past. Shared between nodes. */
-  readonly settingsBefore: readonly Node[];
-  /** The same with this entry itself, when it writes `_settings`. */
-  readonly settings: readonly Node[];
-}
+/** For the graph alone. */
+type OwnNode = Node & { followers: number; coversAll: boolean };
 
 export class Graph {
-  readonly #nodes: Node[] = [];
-  readonly #byId = new Map<EntryId, Node>();
+  readonly #nodes: OwnNode[] = [];
+  readonly #byId = new Map<EntryId, OwnNode>();
+  /** Of what counts, as are the heads. */
   readonly #tips = new Map<EntryId, Node>();
   readonly #heads = new Map<PublicKey, Set<Node>>();
-  #settings: readonly Node[] | undefined;
+  /** What is not good: it counts all the same when something that counts stands on it. */
+  readonly #bad = new Set<Node>();
+  readonly #void = new Map<PublicKey, Set<Node>>();
+  #voidCount = 0;
+  #voidBytes = 0;
+  #settings: readonly Node[] = noNodes;
 
+  /** Everything held, void entries included. */
   get size(): number {
     return this.#nodes.length;
+  }
+
+  /** How many entries are held that do not count. */
+  get voidCount(): number {
+    return this.#voidCount;
+  }
+
+  /** Their bytes. */
+  get voidBytes(): number {
+    return this.#voidBytes;
   }
 
   get root(): Node | undefined {
@@ -75,20 +74,42 @@ export class Graph {
     return node;
   }
 
+  /** [GRAPH-6] for a node of this graph. */
+  counts(node: Node): boolean {
+    return node.followers > 0 || !this.#bad.has(node);
+  }
+
+  /** Whether a node of this graph counts by itself, whatever stands on it. */
+  isGood(node: Node): boolean {
+    return !this.#bad.has(node);
+  }
+
   tips(): readonly Node[] {
     return [...this.#tips.values()].sort(byId);
   }
 
-  /** An author's heads among the entries at positions below `through`. */
+  /** An author's heads among what counts at positions below `through`. */
   heads(author: PublicKey, through: number = this.size): readonly Node[] {
     return headsBelow(this.#heads.get(author) ?? new Set(), through);
+  }
+
+  /** Nodes with every entry of an author at or below one of them, void ones included. Some may be below others. */
+  allHeads(author: PublicKey, through: number = this.size): readonly Node[] {
+    const heads = this.#heads.get(author) ?? new Set<Node>();
+    const ends = this.#void.get(author);
+    return headsBelow(ends === undefined ? heads : new Set([...heads, ...ends]), through);
+  }
+
+  /** Whoever wrote something that is held. */
+  authors(): ReadonlySet<PublicKey> {
+    return new Set([...this.#heads.keys(), ...this.#void.keys()]);
   }
 
   countHeads(author: PublicKey): number {
     return this.#heads.get(author)?.size ?? 0;
   }
 
-  /** The frontier of the entries at positions below `through`, which are closed under everything they follow. */
+  /** The frontier of what counts at positions below `through`, which is closed under everything it follows. */
   frontier(through: number = this.size): Frontier {
     const frontier = new Map<PublicKey, readonly Head[]>();
     for (const [author, heads] of this.#heads) {
@@ -100,56 +121,133 @@ export class Graph {
 
   /** The latest entries that write `_settings` in the whole graph. */
   settings(): readonly Node[] {
-    this.#settings ??= latestSettings(this.tips());
     return this.#settings;
   }
 
-  /** Adds a checked entry whose followed entries are all held. */
+  /** Adds a checked entry that is good. */
   add(entry: EntryIndex): Node {
-    assert(!this.#byId.has(entry.id), "an entry is added once");
-    const node = linkNode(entry, this.#nodes.length, (id) => this.#byId.get(id));
-    this.#nodes.push(node);
-    this.#byId.set(node.id, node);
-    if (entry.settings) this.#settings = undefined;
-    if (node.prev !== undefined) this.#tips.delete(node.prev.id);
-    for (const parent of node.parents) this.#tips.delete(parent.id);
-    this.#tips.set(node.id, node);
-    this.#extendChain(node);
+    const node = this.link(entry);
+    this.insert(node, true);
     return node;
   }
 
+  /** The node of a checked entry whose followed entries are all held: to be inserted before another is linked. */
+  link(entry: EntryIndex): Node {
+    assert(!this.#byId.has(entry.id), "an entry is added once");
+    return linkNode(entry, this.#nodes.length, (id) => this.#byId.get(id));
+  }
+
+  /** Adds a node that was just linked. Answers with what counts because it does, itself left out. */
+  insert(node: Node, isGood: boolean): readonly Node[] {
+    assert(node.position === this.#nodes.length, "a node is inserted when it was linked");
+    const own: OwnNode = node;
+    this.#nodes.push(own);
+    this.#byId.set(own.id, own);
+    this.#noteSettings(own);
+    if (!isGood) {
+      this.#bad.add(own);
+      this.#setAside(own);
+      return noNodes;
+    }
+    const appeared = this.#appear(own);
+    own.coversAll = this.#tips.size === 1 && this.#voidCount === 0;
+    return appeared.length === 1 ? noNodes : appeared.filter((each) => each !== own);
+  }
+
+  /** Takes up which nodes are good now, and are not as they were. */
+  regard(changes: ReadonlyMap<Node, boolean>): Recount {
+    const revived: Node[] = [];
+    const voided: Node[] = [];
+    for (const [node, isGood] of changes) {
+      if (!isGood || !this.#bad.delete(node) || node.followers > 0) continue;
+      for (const each of this.#appear(node)) revived.push(each);
+    }
+    // Afterwards: what no longer counts by itself may be what something stands on that counts again.
+    for (const [node, isGood] of changes) {
+      if (isGood || this.#bad.has(node)) continue;
+      this.#bad.add(node);
+      if (node.followers === 0) for (const each of this.#vanish(node)) voided.push(each);
+    }
+    for (const author of new Set(voided.map((node) => node.author))) this.#lowerHeads(author);
+    return { revived, voided };
+  }
+
+  /** A node that is not counted yet, and whatever counts because it does now. */
+  #appear(first: Node): readonly Node[] {
+    const appeared: Node[] = [first];
+    for (const node of appeared) {
+      eachFollowed(node, (each) => {
+        if (!this.counts(each)) appeared.push(each);
+        (each as OwnNode).followers += 1;
+        this.#tips.delete(each.id);
+      });
+    }
+    if (first.followers === 0) this.#tips.set(first.id, first);
+    // Upwards, so that each takes the place of the one it continues.
+    if (appeared.length > 1) appeared.sort((a, b) => a.position - b.position);
+    for (const node of appeared) this.#extendChain(node);
+    return appeared;
+  }
+
+  /** A node that does not count any more, and what counted because it did. Heads are left to be lowered. */
+  #vanish(first: Node): readonly Node[] {
+    const vanished: Node[] = [first];
+    for (const node of vanished) {
+      this.#tips.delete(node.id);
+      this.#setAside(node);
+      eachFollowed(node, (each) => {
+        (each as OwnNode).followers -= 1;
+        if (each.followers > 0) return;
+        if (this.#bad.has(each)) vanished.push(each);
+        else this.#tips.set(each.id, each);
+      });
+    }
+    return vanished;
+  }
+
+  #setAside(node: Node): void {
+    const others = this.#void.get(node.author) ?? new Set();
+    this.#void.set(node.author, others.add(node));
+    this.#voidCount += 1;
+    this.#voidBytes += node.size;
+  }
+
   #extendChain(node: Node): void {
+    if (this.#voidCount > 0) this.#takeBack(node);
     const heads = this.#heads.get(node.author) ?? new Set();
     if (node.prev !== undefined) heads.delete(node.prev);
     this.#heads.set(node.author, heads.add(node));
   }
-}
 
-/** A node on top of what it follows, which `find` must know: [GRAPH-1]. It is in no graph by that. */
-export function linkNode(entry: EntryIndex, position: number, find: (id: EntryId) => Node | undefined): Node {
-  const held = (id: EntryId): Node => {
-    const node = find(id);
-    assert(node, "GRAPH-1");
-    return node;
-  };
-  const prev = entry.prev === undefined ? undefined : held(entry.prev);
-  const parents = entry.parents.length === 0 ? noNodes : entry.parents.map(held);
-  const settingsBefore = latestSettings(prev === undefined ? parents : [prev, ...parents]);
-  const node: Node & { settings: readonly Node[] } = {
-    id: entry.id,
-    position,
-    author: entry.author,
-    seq: entry.seq,
-    prev,
-    parents,
-    height: entry.height,
-    time: entry.time,
-    size: entry.size,
-    settingsBefore,
-    settings: settingsBefore,
-  };
-  if (entry.settings) node.settings = [node];
-  return node;
+  #takeBack(node: Node): void {
+    const others = this.#void.get(node.author);
+    if (others?.delete(node) !== true) return;
+    if (others.size === 0) this.#void.delete(node.author);
+    this.#voidCount -= 1;
+    this.#voidBytes -= node.size;
+  }
+
+  /** Heads that do not count any more give way to what counts below them. */
+  #lowerHeads(author: PublicKey): void {
+    const lowered = new Set<Node>();
+    for (const head of this.#heads.get(author) ?? []) {
+      let node: Node | undefined = head;
+      while (node !== undefined && !this.counts(node)) node = node.prev;
+      if (node !== undefined) lowered.add(node);
+    }
+    if (lowered.size === 0) this.#heads.delete(author);
+    else this.#heads.set(author, new Set(withoutAncestors(lowered)));
+  }
+
+  #noteSettings(node: Node): void {
+    if (isSettings(node)) {
+      const kept = this.#settings.filter((each) => !node.settingsBefore.includes(each));
+      this.#settings = kept.length === 0 ? node.settings : [...kept, node];
+    } else if (node.settings !== this.#settings && isSameLatest(node.settings, this.#settings)) {
+      // One array for all that know the same: what follows from it is found out once.
+      this.#settings = node.settings;
+    }
+  }
 }
 
 /** Of some chains of one author, the newest nodes at positions below `through`. */
@@ -187,28 +285,4 @@ const noNodes: readonly Node[] = [];
 
 function byId(a: { readonly id: EntryId }, b: { readonly id: EntryId }): number {
   return a.id < b.id ? -1 : 1;
-}
-
-/** The latest of the settings that some nodes know: an array that one of the nodes has, where that is the same. */
-export function latestSettings(followed: readonly Node[]): readonly Node[] {
-  const first = followed[0]?.settings ?? noNodes;
-  if (followed.every((node) => node.settings === first)) return first;
-  const all = [...new Set(followed.flatMap((node) => node.settings))];
-  const past = settingsPast(all.flatMap((node) => node.settingsBefore));
-  const latest = all.filter((node) => !past.has(node));
-  const isLatest = ({ settings }: Node): boolean =>
-    settings.length === latest.length && settings.every((node) => latest.includes(node));
-  return followed.find(isLatest)?.settings ?? latest;
-}
-
-/** Every entry that writes `_settings` at or before the given latest ones. Walks the settings only, never the whole graph. */
-export function settingsPast(latest: readonly Node[]): ReadonlySet<Node> {
-  const past = new Set<Node>();
-  const waiting = [...latest];
-  for (let node = waiting.pop(); node !== undefined; node = waiting.pop()) {
-    if (past.has(node)) continue;
-    past.add(node);
-    for (const before of node.settingsBefore) if (!past.has(before)) waiting.push(before);
-  }
-  return past;
 }

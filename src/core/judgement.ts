@@ -3,19 +3,19 @@
  *
  * [REPLICA-1] Whether an entry is accepted or refused, and for what, follows from the entry and its past alone; when, from
  *             this device's clock too. Nothing depends on what else is held: replicas could not agree otherwise.
- * [REPLICA-6] Each fault has its own code: another database, the height, the time, the chain, a payload, the permission.
+ * [REPLICA-6] Each fault has its own code: another database, the height, the time, the chain, a payload, the permission, what it
+ *             stands on.
  * [REPLICA-7] An entry whose time is too far ahead of the clock is held back, unless what it follows leaves it no earlier time.
  */
-import type { Authority } from "./authority.ts";
+import type { Authority } from "./authority/authority.ts";
 import { aheadMs } from "./clock.ts";
 import { type Entry, follows } from "./entry.ts";
-import { type Failure, failure, type Result, success } from "./errors.ts";
+import type { Failure, Result } from "./errors.ts";
 import type { Node } from "./graph.ts";
 import type { DatabaseId, EntryId } from "./ids.ts";
-import { clockAheadMsMax, entryItemsMax } from "./limits.ts";
-import { countItems } from "./store/item-count.ts";
-import { type DecodedPart, decodePart, kindOf } from "./store/kinds.ts";
-import { type SettingsOp, settingsStoreName } from "./store/settings.ts";
+import { clockAheadMsMax, redeemBytesMax } from "./limits.ts";
+import { type DecodedPart, decodeStores } from "./store/kinds.ts";
+import { beginsEpoch, type SettingsOp, settingsStoreName } from "./store/settings.ts";
 
 export type Verdict =
   | { readonly type: "accept"; readonly parts: readonly DecodedPart[] }
@@ -46,10 +46,15 @@ export function judge(entry: Entry, surroundings: Surroundings, nowMs: number): 
   const owner = surroundings.root()?.author;
   // Before anything is decoded: what a stranger sends must not cost more than its bytes.
   const stranger = authority.judge(entry.author, [], followed, owner);
-  if (stranger !== undefined) return refuse(stranger);
+  if (stranger !== undefined && !mayRedeem(entry)) return refuse(stranger);
   const parts = surroundings.partsOf(entry);
   if (!parts.ok) return refuse(parts.failure);
-  const denied = authority.judge(entry.author, settingsIn(parts.value), followed, owner);
+  const unfit = sealFailure(parts.value, surroundings);
+  if (unfit !== undefined) return refuse(unfit);
+  const redeeming = { time: entry.time, isAlone: entry.stores.length === 1 };
+  const ops = settingsIn(parts.value);
+  const denied =
+    authority.judge(entry.author, ops, followed, owner, redeeming) ?? authority.standing(entry.author, followed);
   if (denied !== undefined) return refuse(denied);
   const ahead = aheadMs(entry.time, nowMs);
   if (ahead > clockAheadMsMax && entry.time > 1 + latestTime(followed)) return { type: "hold", aheadMs: ahead };
@@ -57,25 +62,31 @@ export function judge(entry: Entry, surroundings: Surroundings, nowMs: number): 
 }
 
 /** Fails with what the first bad payload is refused for. */
-export function decodeParts(entry: Entry): Result<readonly DecodedPart[]> {
-  let items = 0;
-  for (const { type, payload } of entry.stores) {
-    if (kindOf(type) !== undefined) items += countItems(payload, entryItemsMax);
-    if (items > entryItemsMax) return failure("CBOR_TOO_LARGE", { got: items, max: entryItemsMax });
-  }
-  const parts: DecodedPart[] = [];
-  for (const part of entry.stores) {
-    const decoded = decodePart(part);
-    if (!decoded.ok) return decoded;
-    parts.push(decoded.value);
-  }
-  return success(parts);
+export function decodeParts({ stores }: Entry): Result<readonly DecodedPart[]> {
+  return decodeStores(stores);
 }
 
 /** What an entry does to the settings; empty when nothing. */
 export function settingsIn(parts: readonly DecodedPart[]): readonly SettingsOp[] {
   for (const part of parts) if (part.type === "settings" && part.name === settingsStoreName) return part.payload;
   return [];
+}
+
+/** [ENCRYPTION-4]: what the root says of its database binds every entry, the root too. */
+function sealFailure(parts: readonly DecodedPart[], { root, authority }: Surroundings): Failure | undefined {
+  const first = root();
+  const isEncrypted = beginsEpoch(first === undefined ? settingsIn(parts) : authority.opsOf(first.id));
+  const clear = parts.find(({ type }) => type !== "settings" && type !== "sealed");
+  if (isEncrypted) return clear && { code: "ENTRY_CLEAR", details: { store: clear.name } };
+  const sealed = parts.find(({ type }) => type === "sealed");
+  const got = "a sealed part in a database that is not encrypted";
+  return sealed && { code: "ENTRY_PAYLOAD", details: { store: sealed.name, got, expected: "content in clear" } };
+}
+
+/** Whether it may be a redemption, which is the one thing that a stranger can do. */
+function mayRedeem({ stores }: Entry): boolean {
+  const [part] = stores;
+  return stores.length === 1 && part?.name === settingsStoreName && part.payload.length <= redeemBytesMax;
 }
 
 /** Heights and times against what the entry follows. */

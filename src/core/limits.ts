@@ -3,6 +3,8 @@
 const kib = 1024;
 const mib = 1024 * kib;
 
+// --- What one entry may hold: whoever may write decides it, and everybody who reads pays for it.
+
 /** One entry, signature included. A transaction of 100,000 rows of 230 B is about 28 MB. */
 export const entryBytesMax: number = 32 * mib;
 /** A merge of more tips than this is split over several entries; honest replicas rarely see more than a handful. */
@@ -19,10 +21,6 @@ export const columnsPerRowMax = 1_000;
 export const keyBytesMax: number = 1 * kib;
 /** Rows or keys touched in one store by one transaction; the entry's own size binds first for rows of usual size. */
 export const rowsPerTransactionMax = 200_000;
-/** Names, grants and invites written by one transaction to the settings. A guess: people write one or two. */
-export const settingsOpsMax = 1_000;
-/** The name of a database, and the label of an invite. A guess: more fits on no screen. */
-export const labelBytesMax = 256;
 /** Nesting of one JSON value. */
 export const depthMax: number = 128;
 /** Values inside one JSON value: an empty object is one byte encoded and some 60 decoded, so 60 MB at worst. */
@@ -32,22 +30,55 @@ export const valueItemsMax = 1_000_000;
  * worst. 100,000 rows of ten columns are 2.3 million.
  */
 export const entryItemsMax = 4_000_000;
+
+// --- What an admin may write into the settings.
+
+/** Names, grants and invites written by one transaction to the settings. A guess: people write one or two. */
+export const settingsOpsMax = 1_000;
+/** The name of a database, and the label of an invite. A guess: more fits on no screen. */
+export const labelBytesMax = 256;
+/** What people call a key, as other members see it. A guess: it stands in a line of a list. */
+export const memberNameBytesMax = 64;
+/** The last millisecond that a JavaScript `Date` has. */
+export const inviteExpiresMsMax = 8_640_000_000_000_000;
+export const inviteUsesMax = 1_000_000;
+/** One epoch key for one member: its id (16 bytes), an ephemeral point (65), the secret (32) and a tag (16), and some to spare. */
+export const wrappedKeyBytesMax = 160;
+/** Members that one op gives the key of an epoch: at most 200 kB. 10,000 members are given theirs by ten entries, any of which can be lost and sent again. */
+export const epochKeysMax = 1_000;
+
+// --- What writers, and writers that were removed, can make us keep.
+
 /** Branches of one author's chain beyond which each further one is reported. None is refused: replicas would differ in which. */
 export const forksMax = 16;
 /** How far ahead of our clock an entry may be before it is held back. */
 export const clockAheadMsMax: number = 60_000;
-
 /** Entries waiting for parents, per database. */
 export const pendingEntriesMax = 10_000;
 export const pendingBytesMax: number = 16 * mib;
+/**
+ * Entries that are kept although they do not count, per database: they may count again, and a removed device can go on writing for ever.
+ * As much as may wait. What does not fit comes again when something stands on it.
+ */
+export const voidEntriesMax = 10_000;
+export const voidBytesMax: number = 16 * mib;
+/** Refused entries that the app is told of as problems; all are counted, and the last can be explained. A guess: nobody reads more. */
+export const refusalReportsPerSecond = 10;
+export const refusalReportsBurst = 100;
+/** Refused entries that are remembered per database, so that they can be explained: about 200 kB. */
+export const refusalsRememberedMax = 1_000;
+/** Ids in one event about permissions: what counts anew is told by its rows too. */
+export const changedEntriesMax = 1_000;
+/** The payload of a redemption: key (34), proof (66), name (66), sealing key (67) and what CBOR puts between them. */
+export const redeemBytesMax = 256;
+
+// --- What peers that share a database can make us do.
 
 /** A batch of entries on the wire: whichever is reached first; one entry larger than the bytes travels alone. */
 export const batchEntriesMax = 1_000;
 export const batchBytesMax: number = 256 * kib;
 /** Batches sent and not yet confirmed as stored. 8 x 256 KiB keeps the channel busy while the far side stores. */
 export const batchesInFlightMax = 8;
-/** A message before the handshake is done, and from a peer that shares no database with us. */
-export const strangerMessageBytesMax: number = 64 * kib;
 /** A message from a peer that may write: one entry of the largest size and its envelope. */
 export const messageBytesMax: number = entryBytesMax + 64 * kib;
 /**
@@ -56,6 +87,8 @@ export const messageBytesMax: number = entryBytesMax + 64 * kib;
  */
 export const inboundMessagesMax = 10_000;
 export const inboundBytesMax: number = 2 * messageBytesMax;
+/** Messages of all peers together that came and were not taken yet: the full window (2 MiB) of 128 peers. */
+export const inboundTotalBytesMax: number = 256 * mib;
 /** Messages for one peer that wait for its channel; with more of them nothing more is taken from it. A guess. */
 export const outboundMessagesMax = 1_000;
 export const databasesPerDigestMax = 1_000;
@@ -65,10 +98,66 @@ export const headsPerAuthorMax = 64;
 /** Of one author's chain: `forksMax` branches of a million entries each need 16 x 21. */
 export const samplesMax = 512;
 export const wantsMax = 1_000;
+/** Far above what two devices in one network reach, whose window holds 8 batches; a message without entries costs some 10 µs. */
+export const peerMessagesPerSecond = 10_000;
+export const peerMessagesBurst = 20_000;
+/** Signatures checked for one peer: a third of what WebCrypto does. A batch needs one for each of its authors; a database of 50,000 authors fits the burst. */
+export const peerChecksPerSecond = 5_000;
+export const peerChecksBurst = 50_000;
+/** Bad signatures of one session. Honest peers send none: they checked what they hold. */
+export const badSignaturesMax = 100;
+/** A peer that broke the protocol and then kept to it for so long starts anew. A guess. */
+export const breachesForgottenMs = 3_600_000;
+/** Channels to one peer: one carries the session, the others stand by. A way of its own, and one for each of a few relays. */
+export const pathsPerPeerMax = 4;
+/** A peer that says nothing for so long after it was asked whether it lives is gone. */
+export const pingTimeoutMs = 20_000;
+/** Who opened a channel greets first. When nothing has come for so long, the other side does. */
+export const greetingTimeoutMs = 5_000;
+/** A connection that ends sooner counts as a failed attempt: the next one waits. */
+export const connectionMsMin = 10_000;
+/** Peers whose failures are remembered; 100 bytes each. A guess: more than any instance dials. */
+export const failingPeersMax = 4_096;
 
+// --- What strangers can make us do and keep.
+
+/** A message before the handshake is done, and from a peer that shares no database with us. */
+export const strangerMessageBytesMax: number = 64 * kib;
+/** Until a database is shared. Whoever shows a ticket, a key and a request for each of 300 databases at once fits the burst. */
+export const strangerMessagesPerSecond = 50;
+export const strangerMessagesBurst = 1_000;
+export const strangerBytesPerSecond: number = 128 * kib;
+/** Digests of 10,000 databases and proofs for 1,000 of them are 400 KiB. */
+export const strangerBytesBurst: number = 1 * mib;
 export const handshakeTimeoutMs = 10_000;
-/** For opening the database on the disk: half a second on a slow phone, while a tab that blocks it does so for ever. */
-export const storageOpenTimeoutMs = 5_000;
+/** Handshakes of strangers under way at once: each is over in a few round trips, or takes `handshakeTimeoutMs` of somebody's silence. A guess. */
+export const handshakesMax = 64;
+/** What a stranger has before its place is given to another: several round trips on a bad line. */
+export const handshakeGraceMs = 1_000;
+/** Each costs a signature and a check, 2 ms in JavaScript: 4 % of a core. A room of 128 peers that all come back at once fits the burst. */
+export const strangerHandshakesPerSecond = 20;
+export const strangerHandshakesBurst = 200;
+/** What one side may offer in a handshake: together under 5 KiB, far below `strangerMessageBytesMax`. */
+export const handshakeVersionsMax = 16;
+export const featuresMax = 64;
+export const featureNameBytesMax = 64;
+/** Messages kept while the proof of the peer that sent them is being checked; a guess. Each is a stranger's: at most 64 KiB. */
+export const earlyMessagesMax = 32;
+/** Proofs and requests of one session, each of which costs a signature check or ten hashes: a few of each of 1,000 databases. */
+export const proofsPerSessionMax = 4_096;
+/** What somebody who asks to be let in may say: a few sentences. */
+export const requestNoteBytesMax = 512;
+/** A request as it travels: name (64), note (512), sealing key (65), power, and what CBOR puts between them. */
+export const knockBytesMax = 672;
+/** Requests that one device keeps of one database: about 100 kB. A guess: nobody looks through more. */
+export const requestsMax = 100;
+/** For how long: whoever was not answered for a month asks again. */
+export const requestAgeMsMax: number = 30 * 86_400_000;
+/** Peers that are remembered although nobody asked for it: about 1 MB with a relation each. A guess. */
+export const metPeersMax = 1_000;
+
+// --- What relays, and whoever is introduced by one, can make us do.
+
 /** From the wish for a connection to an open channel. On the open internet candidates can take several seconds to be tried. */
 export const connectTimeoutMs = 20_000;
 /**
@@ -76,7 +165,6 @@ export const connectTimeoutMs = 20_000;
  * How many peers stay connected is for the settings to say.
  */
 export const connectingMax = 32;
-
 /** A note between peers before it is sealed: a session description with its candidates is about 4 KiB. */
 export const noteBytesMax: number = 16 * kib;
 /** Generous: the seal itself needs less than 1 KiB. */
@@ -103,22 +191,36 @@ export const backOffMsMax = 64_000;
 /** Failures in a row after which a relay is not waited for any longer: 2^4 s. Nothing tells that one is back, and all sync may depend on it. */
 export const relayFailuresMax = 4;
 
-/** What one side may offer in a handshake: together under 5 KiB, far below `strangerMessageBytesMax`. */
-export const handshakeVersionsMax = 16;
-export const featuresMax = 64;
-export const featureNameBytesMax = 64;
-/** Messages kept while the proof of the peer that sent them is being checked; a guess. Each is a stranger's: at most 64 KiB. */
-export const earlyMessagesMax = 32;
+// --- What a text from anywhere can make us do: tickets and backups.
+
 /** The text of a ticket with the link around it: some ten addresses. Longer ones do not fit into a QR code anyway. */
 export const ticketTextLengthMax: number = 4 * kib;
+/** Databases that one backup leads back to. A guess; with `backupRelaysMax` relays of the longest address each they are 17 MiB. */
+export const backupDatabasesMax = 1_000;
+export const backupRelaysMax = 16;
+/** The text of a backup: the above as base64 (24 MiB), and its lines. */
+export const backupTextLengthMax: number = 24 * mib;
+/** Shorter passphrases are guessed, whatever each guess costs. */
+export const passphraseCharactersMin = 8;
+/** Beyond this it is no passphrase. A guess. */
+export const passphraseBytesMax = 1_024;
+/** What each guess at a backup's passphrase costs: 64 MiB and three passes over them, 0.4 s on a slow laptop. RFC 9106, section 4, second choice. */
+export const backupMemoryKib: number = 64 * kib;
+export const backupPasses = 3;
+/** What a backup's own figures may ask of whoever reads it, or a hostile file could hang the device: 256 MiB, 10 passes are 6 s. */
+export const backupMemoryKibMax: number = 256 * kib;
+export const backupPassesMax = 10;
+export const backupLanesMax = 4;
 
+// --- What this device, its user and its apps do.
+
+/** For opening the database on the disk: half a second on a slow phone, while a tab that blocks it does so for ever. */
+export const storageOpenTimeoutMs = 5_000;
 /** The name that the user of a device gives a peer, or a part of an app gives itself. */
 export const peerNameBytesMax = 64;
 /** An address: the longest URL that every server takes is several times that. A guess. */
 export const addressBytesMax: number = 1 * kib;
 export const addressesPerPeerMax = 16;
-/** Peers that are remembered although nobody asked for it: about 1 MB with a relation each. A guess. */
-export const metPeersMax = 1_000;
 /** Who wants something about the sync of one database, and what each of them notes beside it: 32 x 32 x 512 B are 512 KiB at worst. */
 export const preferencesUsersMax = 32;
 export const preferencesPropertiesMax = 32;
@@ -126,22 +228,11 @@ export const propertyBytesMax = 256;
 export const preferencesIntervalMsMin = 1_000;
 /** Browsers take longer times for none at all. */
 export const timerMsMax = 2_147_483_647;
-/** Peers whose failures are remembered; 100 bytes each. A guess: more than any instance dials. */
-export const failingPeersMax = 4_096;
-
-/** Channels to one peer: one carries the session, the others stand by. A way of its own, and one for each of a few relays. */
-export const pathsPerPeerMax = 4;
 /** Peers dialled at once; as many more wait for their turn. A guess. */
 export const dialsMax = 16;
-/** A peer that says nothing for so long after it was asked whether it lives is gone. */
-export const pingTimeoutMs = 20_000;
-/** Who opened a channel greets first. When nothing has come for so long, the other side does. */
-export const greetingTimeoutMs = 5_000;
-/** A connection that ends sooner counts as a failed attempt: the next one waits. */
-export const connectionMsMin = 10_000;
-/** A peer that broke the protocol and then kept to it for so long starts anew. A guess. */
-export const breachesForgottenMs = 3_600_000;
-/** Messages of all peers together that came and were not taken yet: the full window (2 MiB) of 128 peers. */
-export const inboundTotalBytesMax: number = 256 * mib;
 /** For connected peers to confirm what waits for them when the instance closes: some round trips, and no longer than a user waits for a page to go. */
 export const drainTimeoutMs = 2_000;
+/** The name of a key: as an instance's. */
+export const keyNameBytesMax = 64;
+/** Named keys of one instance. A guess: people have a few. */
+export const keysMax = 64;

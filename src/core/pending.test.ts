@@ -142,3 +142,14 @@ test("[PENDING-5] what waits vouches for its own prev, for nothing else, and not
   expect(pending.vouchesFor(root.id, entry.author)).toBe(false);
   expect(pending.dependentsOf(before.id)).toMatchObject([{ id: entry.id }]);
 });
+
+test("[PENDING-6] what is waited for by a key that may write is known, however far below", () => {
+  const entries = line(5);
+  const last = entryOn([entries[4]?.id ?? root.id], { author: keyOf(2) });
+  const pending = new Pending();
+  for (const entry of [...entries.slice(1), last]) waitFor(pending, entry);
+  const [first] = entries as [VouchedEntry];
+  expect(pending.isAwaited([first.id], (author) => author === keyOf(2))).toBe(true);
+  expect(pending.isAwaited([first.id], () => false)).toBe(false);
+  expect(pending.isAwaited([last.id], () => true)).toBe(false);
+});

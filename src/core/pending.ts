@@ -7,6 +7,7 @@
  * [PENDING-3] Authors who may not write, as far as is known here, fill at most a quarter of it.
  * [PENDING-4] An entry whose time has not come leaves when it has, earliest first.
  * [PENDING-5] What waits vouches for its own `prev`, for nothing else, and not for another author's.
+ * [PENDING-6] What something stands on that waits is known, however far below.
  *
  * Only vouched entries wait. Any key can sign, hence PENDING-3.
  */
@@ -139,6 +140,18 @@ export class Pending {
     }
     this.#dependents.delete(id);
     return ready;
+  }
+
+  /** Whether anything that waits, and whose author `mayWrite`, stands on one of some ids, however far above. */
+  isAwaited(ids: Iterable<EntryId>, mayWrite: (author: PublicKey) => boolean): boolean {
+    const seen = new Set<EntryId>(ids);
+    for (const each of seen) {
+      for (const dependent of this.dependentsOf(each)) {
+        if (mayWrite(dependent.author)) return true;
+        seen.add(dependent.id);
+      }
+    }
+    return false;
   }
 
   /** Takes out everything that waits for `id`, and what waits for that, and so on. */

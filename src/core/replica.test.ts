@@ -16,10 +16,11 @@ import {
 import { ticksPerMs } from "./clock.ts";
 import type { EntryBody, VouchedEntry } from "./entry.ts";
 import type { ErrorCode, Failure } from "./errors.ts";
-import type { EntryId } from "./ids.ts";
-import { clockAheadMsMax, forksMax, parentsMax } from "./limits.ts";
+import type { EntryId, PublicKey } from "./ids.ts";
+import { decodeParts } from "./judgement.ts";
+import { clockAheadMsMax, forksMax, parentsMax, voidBytesMax } from "./limits.ts";
 import { Replica, type ReplicaEffect } from "./replica.ts";
-import { WRITE } from "./store/power.ts";
+import { NONE, WRITE } from "./store/power.ts";
 import { decodeSettings } from "./store/settings.ts";
 
 const lateMs = startMs + 86_400_000;
@@ -333,6 +334,7 @@ describe("[REPLICA-11] a replica restored from storage", () => {
         expect([restored.replica.digest(), restored.replica.stored]).toEqual([writer.replica.digest(), entries.length]);
         const powers = (replica: Replica): readonly number[] => keys.map((key) => replica.authority.power(key));
         expect(powers(restored.replica)).toEqual(powers(writer.replica));
+        expect(restored.replica.encodeState()).toEqual(writer.replica.encodeState());
         expect(writer.fingerprint).toBe(before);
       }),
     );
@@ -363,10 +365,184 @@ describe("[REPLICA-11] a replica restored from storage", () => {
       const settings = entry.stores.some(({ name }) => name === "_settings");
       return { ...entry, size: entry.bytes.length, settings };
     });
+    expect(replica.settings.members()).toEqual([]);
     const result = replica.restore(entries, writer.replica.state, (id) => {
       const part = writer.entries.find((each) => each.id === id)?.stores[0];
       return decodeSettings("_settings", part?.payload ?? new Uint8Array());
     });
     return { replica, ok: result.ok, failure: result.ok ? undefined : result.failure };
   }
+});
+
+describe("what counts", () => {
+  const [owner, admin, other] = [keyOf(0), keyOf(1), keyOf(2)] as [PublicKey, PublicKey, PublicKey];
+
+  function accepted(written: ReturnType<Writer["write"]>): VouchedEntry {
+    if ("code" in written) throw new Error(`refused: ${written.code}`);
+    return written;
+  }
+
+  const root = sealRoot(owner, sha256, settingsParts(setPower(admin, 10), setPower(other, WRITE)));
+
+  function holding(key: PublicKey, ...entries: readonly VouchedEntry[]): Writer {
+    const writer = new Writer(key, root.id, sha256);
+    writer.receive([root, ...entries]);
+    return writer;
+  }
+
+  const late = accepted(holding(other).write(rowParts("late")));
+  const removal = accepted(holding(owner).write(settingsParts(setPower(other, NONE))));
+  const rescue = accepted(holding(owner, removal).write(settingsParts(setPower(other, WRITE))));
+
+  test("[REPLICA-12] what was shown and is void is told before all else, and what is void when it comes is never shown", () => {
+    const writer = holding(owner, late);
+    const effects = writer.receive([removal]);
+    expect(effects.map(({ type }) => type)).toEqual(["recounted", "store"]);
+    expect(effects[0]).toMatchObject({ voided: [{ id: late.id }], revived: [], because: [{ id: removal.id }] });
+    expect(
+      holding(owner, removal)
+        .receive([late])
+        .map(({ type }) => type),
+    ).toEqual(["store"]);
+    expect(
+      holding(owner)
+        .receive([late, removal])
+        .map(({ type }) => type),
+    ).toEqual(["store"]);
+  });
+
+  test("[REPLICA-12] what became void and counts again within one step is not told", () => {
+    const cut = accepted(holding(admin).write(settingsParts(setPower(other, NONE))));
+    const end = accepted(holding(owner).write(settingsParts(setPower(admin, NONE))));
+    const counts = ({ replica }: Writer): boolean => replica.graph.tips().some(({ id }) => id === late.id);
+    const [one, two] = [holding(owner, late), holding(owner, late)];
+    const told = [cut, end].flatMap((entry) => one.receive([entry]).flatMap(({ type }) => type));
+    expect(told).toEqual(["recounted", "store", "recounted", "store"]);
+    expect(two.receive([cut, end]).map(({ type }) => type)).toEqual(["store"]);
+    expect([one, two].map(counts)).toEqual([true, true]);
+  });
+
+  test("[REPLICA-12] what does not count is not shown when it is opened at last", () => {
+    const { replica } = holding(owner, removal, late);
+    expect(replica.foldOpened(new Map([[late.id, decodeParts(late)]]))).toMatchObject({ changes: [], refusals: [] });
+    expect(replica.state.table("rows")).toBeUndefined();
+  });
+
+  test("[REPLICA-12] the announcement of what changed what counts says that permissions changed, and no other does", () => {
+    const writer = holding(owner, removal, late);
+    writer.store();
+    const kept = accepted(holding(admin, late).write());
+    expect(writer.receive([kept])[0]).toMatchObject({ type: "recounted", revived: [{ id: late.id }] });
+    expect(writer.store()).toMatchObject([{ type: "announce", permissionsChanged: true }]);
+    writer.write();
+    expect(writer.store()).toMatchObject([{ type: "announce", permissionsChanged: false }]);
+  });
+
+  describe("[REPLICA-13] when there is no room for more that does not count", () => {
+    const removed = accepted(holding(owner).write(settingsParts(setPower(admin, NONE))));
+
+    function full(): Writer {
+      const filler = (bytes: number): VouchedEntry => {
+        const stores = [{ name: "t", type: "other", payload: new Uint8Array(bytes) }];
+        return seal(holding(admin).draft(stores), sha256);
+      };
+      const overhead = filler(2 ** 20).bytes.length - 2 ** 20;
+      const writer = holding(owner, removed);
+      expect(refusalsIn(writer.receive([filler(voidBytesMax - overhead)]))).toEqual([]);
+      expect([writer.replica.graph.voidCount, writer.replica.graph.voidBytes]).toEqual([1, voidBytesMax]);
+      return writer;
+    }
+
+    test("it is refused, and has no effect", () => {
+      const writer = full();
+      const cut = accepted(holding(admin).write(settingsParts(setPower(other, NONE))));
+      expect(refusalsIn(writer.receive([cut]))).toMatchObject([{ code: "ENTRY_VOID_FULL" }]);
+      expect(refusalsIn(writer.receive([late]))).toEqual([]);
+      expect(writer.replica.graph.voidCount).toBe(1);
+    });
+
+    test("what stands on it is refused too, though both were tried before", () => {
+      const device = holding(admin);
+      const [below, above] = [accepted(device.write()), accepted(device.write())];
+      const { replica } = full();
+      expect(replica.isProved([below, above], (id) => id === above.id, startMs)).toBe(true);
+      const effects = replica.step({ type: "received", entries: [below, above], nowMs: startMs });
+      expect(refusalsIn(effects)).toMatchObject([{ code: "ENTRY_VOID_FULL" }, { code: "ENTRY_VOID_FULL" }]);
+    });
+
+    test("it is taken when something waits that may stand on it, with others between them that come with it", () => {
+      const device = holding(admin);
+      const below = [1, 2, 3].map(() => accepted(device.write()));
+      const above = accepted(holding(other, ...below).write());
+      const writer = full();
+      writer.receive([above]);
+      expect(refusalsIn(writer.receive(below))).toEqual([]);
+      expect([writer.replica.graph.has(above.id), writer.replica.graph.voidCount]).toEqual([true, 1]);
+    });
+  });
+
+  test("[REPLICA-14] until all that decided what counts is durable it is not held to be settled", () => {
+    const writer = holding(owner, late);
+    writer.store();
+    expect(writer.replica.isRecountDurable).toBe(true);
+    writer.receive([removal]);
+    expect(writer.replica.isRecountDurable).toBe(false);
+    writer.store();
+    expect(writer.replica.isRecountDurable).toBe(true);
+    const before = writer.replica.digest();
+    const another = accepted(holding(other, late).write());
+    writer.receive([another]);
+    expect([writer.replica.isRecountDurable, writer.replica.digest()]).toEqual([false, before]);
+  });
+
+  test("[REPLICA-3] the digest is of what counts, also when that changes without anything becoming durable", () => {
+    const writer = holding(owner, late);
+    writer.store();
+    const before = writer.replica.digest();
+    writer.receive([removal]);
+    expect(writer.replica.digest()).not.toBe(before);
+    expect([...writer.replica.frontier().keys()]).toEqual([owner]);
+  });
+
+  test("[REPLICA-9] a draft on more tips than it can follow knows the latest settings", () => {
+    const rows = Array.from({ length: 100 }, (_, i) => seal(holding(admin).draft(rowParts("r", { i })), sha256));
+    for (let i = 0; i < 5; i++) {
+      const removed = seal(holding(owner).draft(settingsParts(setPower(other, NONE)), startMs + i), sha256);
+      const writer = holding(admin, ...rows, removed);
+      expect(writer.draft().parents).toHaveLength(parentsMax);
+      expect(writer.draft().parents).toContain(removed.id);
+    }
+  });
+
+  test("[REPLICA-8] what a batch is tried with leaves no trace", () => {
+    const writer = holding(owner);
+    expect(writer.replica.isProved([removal, rescue], () => false, startMs)).toBe(false);
+    expect(writer.replica.authority.power(other)).toBe(WRITE);
+    expect(writer.replica.settings.sets()).toHaveLength(2);
+    writer.receive([removal]);
+    expect(writer.replica.authority.power(other)).toBe(NONE);
+    writer.receive([rescue]);
+    expect(writer.replica.authority.power(other)).toBe(WRITE);
+  });
+
+  test("[REPLICA-8] what is tried on branches that are not here is judged as it is when it is taken", () => {
+    const branch = accepted(holding(other).write(rowParts("branch")));
+    const knowing = accepted(holding(owner, late, branch).write(settingsParts(setPower(other, NONE))));
+    const above = {
+      ...holding(admin, late, branch, knowing).draft(),
+      parents: [late.id, branch.id, knowing.id].sort(),
+    };
+    const entry = seal(above, sha256);
+    const writer = holding(owner, late);
+    expect(writer.replica.isProved([branch, knowing, entry], (id) => id !== entry.id, startMs)).toBe(false);
+    expect(refusalsIn(writer.receive([branch, knowing, entry]))).toEqual([]);
+  });
+
+  test("[REPLICA-8] a removal that was only tried cuts nothing", () => {
+    const writer = holding(owner);
+    expect(writer.replica.isProved([removal, rescue], () => false, startMs)).toBe(false);
+    const named = accepted(holding(owner).write(settingsParts({ type: "name", name: "x" })));
+    writer.receive([named, late]);
+    expect(writer.replica.graph.voidCount).toBe(0);
+  });
 });

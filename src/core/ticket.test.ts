@@ -14,18 +14,31 @@ const hex64 = fc.stringMatching(/^[0-9a-f]{64}$/);
 const urls = fc
   .tuple(fc.constantFrom("ws", "wss"), fc.string({ unit: "grapheme", maxLength: 30 }), fc.string({ maxLength: 20 }))
   .map(([scheme, path, query]) => `${scheme}://relay.example/${path}?x=1&y=${query}#z`.replaceAll(/\s/g, ""));
-const tickets: fc.Arbitrary<Ticket> = fc.record({
-  database: hex64.map(entryIdFromHex),
-  secret: fc.uint8Array({ minLength: 32, maxLength: 32 }),
-  relays: fc.array(urls, { maxLength: 4 }),
-  peers: fc.array(hex64.map(publicKeyFromHex), { maxLength: 4 }),
-});
+const hints = fc.record(
+  {
+    address: fc.tuple(fc.constantFrom("memory", "ws", "http-2"), urls).map(([type, rest]) => `${type}:${rest}`),
+    peer: hex64.map(publicKeyFromHex),
+  },
+  { requiredKeys: ["address"] },
+);
+const tickets: fc.Arbitrary<Ticket> = fc.record(
+  {
+    database: hex64.map(entryIdFromHex),
+    secret: fc.uint8Array({ minLength: 32, maxLength: 32 }),
+    relays: fc.array(urls, { maxLength: 4 }),
+    peers: fc.array(hex64.map(publicKeyFromHex), { maxLength: 4 }),
+    addresses: fc.array(hints, { maxLength: 4 }),
+  },
+  { requiredKeys: ["database", "relays", "peers", "addresses"] },
+);
 
+const exampleSecret = new Uint8Array(32).fill(0x5e);
 const example: Ticket = {
   database: entryIdFromHex("db".repeat(32)),
-  secret: new Uint8Array(32).fill(0x5e),
+  secret: exampleSecret,
   relays: ["wss://relay.example/path?x=1&y=2"],
   peers: [publicKeyFromHex("ee".repeat(32))],
+  addresses: [],
 };
 const text = formatTicket(example, sha256);
 
@@ -39,7 +52,7 @@ function withChecksum(parameters: readonly (readonly [string, string])[]): strin
 }
 
 const database = ["db", formatCid(example.database)] as const;
-const secret = ["in", encodeBase64Url(example.secret)] as const;
+const secret = ["in", encodeBase64Url(exampleSecret)] as const;
 
 test("[TICKET-1] what is formatted parses to the same ticket, whatever characters its addresses hold", () => {
   fc.assert(
@@ -63,6 +76,9 @@ test("[TICKET-1] what cannot be a ticket is refused with INPUT_INVALID", () => {
     { relays: ["wss://relay.example/\ud800"] },
     { relays: ["wss://"] },
     { peers: Array.from({ length: 60 }, () => publicKeyFromHex("ee".repeat(32))) },
+    { addresses: [{ address: "somewhere" }] },
+    { addresses: [{ address: "memory:a b" }] },
+    { addresses: [{ address: `${"ee".repeat(32)}@memory:x` }] },
   ];
   for (const part of unfit) {
     const format = () => formatTicket({ ...example, ...part }, sha256);
@@ -88,7 +104,9 @@ test.each([
   ["two databases", withChecksum([database, database, secret]), "db"],
   ["an id that is none", withChecksum([["db", "bafyreix"], secret]), "db"],
   ["an id of another codec", withChecksum([["db", `bafkrei${database[1].slice(7)}`], secret]), "db"],
-  ["no secret", withChecksum([database]), "in"],
+  ["two secrets", withChecksum([database, secret, secret]), "in"],
+  ["an address without a type", withChecksum([database, secret, ["pr", "dial:somewhere"]]), "pr"],
+  ["an address behind half a key", withChecksum([database, secret, ["pr", `dial:${"ee".repeat(31)}@memory:x`]]), "pr"],
   ["a short secret", withChecksum([database, ["in", secret[1].slice(0, 42)]]), "in"],
   ["a padded secret", withChecksum([database, ["in", `${secret[1]}=`]]), "in"],
   ["a relay that is no WebSocket URL", withChecksum([database, secret, ["pr", "relay:https://relay.example"]]), "pr"],
@@ -169,6 +187,24 @@ test("[TICKET-5] unknown parameters and unknown kinds of addresses are ignored",
     ok: true,
     value: { relays: ["wss://relay.example/"], peers: [] },
   });
+});
+
+test("[TICKET-6] a ticket without a secret names a database and how to reach it, and a secret taken out or put in is noticed", () => {
+  const { secret: _secret, ...open } = example;
+  const without = formatTicket(open, sha256);
+  expect(without).not.toContain("in=");
+  expect(parseTicket(without, sha256)).toEqual({ ok: true, value: open });
+  const taken = text.replace(/&in=[\w-]+/, "");
+  const put = without.replace("&pr=", `&in=${secret[1]}&pr=`);
+  for (const changed of [taken, put])
+    expect(parseTicket(changed, sha256)).toMatchObject({ ok: false, failure: { details: { field: "ck" } } });
+});
+
+test("[TICKET-7] an address that can be dialled is found with the key of whoever has to be there", () => {
+  const peer = publicKeyFromHex("ee".repeat(32));
+  const addresses = [{ address: "memory:a/b?c=d&e=f", peer }, { address: "memory:a/b?c=d&e=f" }, { address: "ws:x@y" }];
+  const ticket = { ...example, addresses };
+  expect(parseTicket(formatTicket(ticket, sha256), sha256)).toEqual({ ok: true, value: ticket });
 });
 
 test("[TICKET-3] no text makes the parser throw", () => {

@@ -1,12 +1,13 @@
 /**
- * The ticket: a text that says which database to join, how to reach somebody who has it, and that one was invited.
+ * The ticket: a text that says which database to join, how to reach somebody who has it, and perhaps that one was invited.
  *
  *   tidemark:?db=bafyrei…&in=<secret>&pr=relay:wss://relay.example/&pr=peer:<key>&ck=<checksum>
  *
  *   db  the database id as a CID, once
- *   in  the seed of the invite's key, 32 bytes as base64url, once
+ *   in  the seed of the invite's key, 32 bytes as base64url, at most once. Without it one may come in who may anyway, and ask
  *   pr  an address, any number of times: its kind, a colon, and the rest up to the end. `relay` has a WebSocket URL, `peer`
- *       a public key in hex
+ *       a public key in hex, `dial` an address of some transport, with the key of whoever has to be there and an `@` before it
+ *       when that is known
  *   ck  the first six bytes of a SHA-256 over all of the above, as base64url, once
  *
  * [TICKET-1] Formatting and parsing are inverses. Values are percent-encoded, so they may hold `&`, `=`, `?` and `#`.
@@ -18,41 +19,59 @@
  * Deliberately not here: whether the invite is still good. Only the database's settings know.
  */
 import { decodeBase64Url, encodeBase64Url } from "./base64url.ts";
+import { domainTags } from "./domain-tags.ts";
 import { attempt, type Result, show, TidemarkError } from "./errors.ts";
 import { type DatabaseId, formatCid, isHex64, type PublicKey, parseCid, publicKeyFromHex, type Sha256 } from "./ids.ts";
-import { ticketTextLengthMax } from "./limits.ts";
+import { addressBytesMax, ticketTextLengthMax } from "./limits.ts";
 import { encodeUtf8, utf8Length } from "./utf8.ts";
 
 export interface Ticket {
   readonly database: DatabaseId;
   /** The 32-byte seed of the invite's key. Whoever has it can join: it is a bearer secret. */
-  readonly secret: Uint8Array;
+  readonly secret?: Uint8Array;
   /** URLs that start with `ws://` or `wss://`, in order of preference. */
   readonly relays: readonly string[];
   /** Devices known to hold the database. */
   readonly peers: readonly PublicKey[];
+  readonly addresses: readonly AddressHint[];
+}
+
+/** Where somebody can be dialled who holds the database. */
+export interface AddressHint {
+  /** `type:rest`; the type says which transport can use it. */
+  readonly address: string;
+  /** Whoever is there has to prove this key. */
+  readonly peer?: PublicKey;
 }
 
 const prefix = "tidemark:?";
 const secretBytesLength = 32;
 const checksumBytesLength = 6;
-const checksumTag = "tidemark/ticket/1\0";
+const checksumTag = domainTags.ticket;
 const relayUrl = /^wss?:\/\/[^\s/]\S*$/;
+const dialAddress = /^[a-z][a-z0-9-]*:\S+$/;
+const pinned = /^([0-9a-f]{64})@/;
 
 type Parameter = readonly [name: string, value: string];
 /** The parameters that mean something, in the order in which they are written. */
 type Field = "db" | "in" | "pr" | "ck";
 
-/** Fails with INPUT_INVALID for a secret of another length, a relay that is no WebSocket URL, or too many addresses. */
+/** Fails with INPUT_INVALID for a secret of another length, a relay that is no WebSocket URL, an address that is none, or too many of them. */
 export function formatTicket(ticket: Ticket, sha256: Sha256): string {
-  if (ticket.secret.length !== secretBytesLength) throw invalid("secret", show(ticket.secret), "32 bytes");
-  const unfit = ticket.relays.find((url) => !isRelayUrl(url));
+  const { database, secret, relays, peers, addresses } = ticket;
+  if (secret !== undefined && secret.length !== secretBytesLength) throw invalid("secret", show(secret), "32 bytes");
+  const unfit = relays.find((url) => !isRelayUrl(url));
   if (unfit !== undefined) throw invalid("relays", show(unfit), "a URL that starts with wss:// or ws://");
+  const stray = addresses.find(({ address }) => !isDialAddress(address));
+  if (stray !== undefined) throw invalid("addresses", show(stray.address), "a type, a colon, and the rest");
   const parameters: readonly Parameter[] = [
-    ["db", formatCid(ticket.database)],
-    ["in", encodeBase64Url(ticket.secret)],
-    ...ticket.relays.map((url): Parameter => ["pr", `relay:${url}`]),
-    ...ticket.peers.map((peer): Parameter => ["pr", `peer:${peer}`]),
+    ["db", formatCid(database)],
+    ...(secret === undefined ? [] : [["in", encodeBase64Url(secret)] as const]),
+    ...relays.map((url): Parameter => ["pr", `relay:${url}`]),
+    ...peers.map((peer): Parameter => ["pr", `peer:${peer}`]),
+    ...addresses.map(
+      ({ address, peer }): Parameter => ["pr", `dial:${peer === undefined ? "" : `${peer}@`}${address}`],
+    ),
   ];
   const text = formatParameters([...parameters, ["ck", checksumOf(parameters, sha256)]]);
   if (text.length > ticketTextLengthMax) {
@@ -70,16 +89,17 @@ export function parseTicket(text: string, sha256: Sha256): Result<Ticket> {
     if (utf8Length(text) < 0) throw malformed("ticket", "a lone surrogate", "well-formed text");
     const parameters = parseParameters(findTicket(text.trim()));
     const database = parseDatabase(single(parameters, "db"));
-    const secret = parseSecret(single(parameters, "in"));
+    const secret = parameters.some(([name]) => name === "in") ? parseSecret(single(parameters, "in")) : undefined;
     const checksum = single(parameters, "ck");
     const covered = parameters.filter(([name]) => name === "db" || name === "in" || name === "pr");
     if (checksum !== checksumOf(covered, sha256)) throw malformed("ck", show(checksum), "the checksum of the rest");
     const addresses = parameters.filter(([name]) => name === "pr").map(([, value]) => value);
     return {
       database,
-      secret,
+      ...(secret === undefined ? {} : { secret }),
       relays: restsOf(addresses, "relay").map(parseRelay),
       peers: restsOf(addresses, "peer").map(parsePeer),
+      addresses: restsOf(addresses, "dial").map(parseAddress),
     };
   });
 }
@@ -150,6 +170,18 @@ function parseRelay(url: string): string {
 function parsePeer(key: string): PublicKey {
   if (!isHex64(key)) throw malformed("pr", show(key), "peer: and 64 hex digits");
   return publicKeyFromHex(key);
+}
+
+function parseAddress(text: string): AddressHint {
+  const peer = pinned.exec(text)?.[1];
+  const address = peer === undefined ? text : text.slice(peer.length + 1);
+  if (!isDialAddress(address)) throw malformed("pr", show(text), "dial: and an address");
+  return peer === undefined ? { address } : { address, peer: publicKeyFromHex(peer) };
+}
+
+function isDialAddress(address: string): boolean {
+  const length = utf8Length(address);
+  return dialAddress.test(address) && length >= 0 && length <= addressBytesMax;
 }
 
 function isRelayUrl(url: string): boolean {

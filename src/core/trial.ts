@@ -8,9 +8,9 @@
  * [REPLICA-8] An entry is accepted with its own signature checked, or together with the entry that vouches for it.
  */
 import type { VouchedEntry } from "./entry.ts";
-import { type EntryIndex, linkNode, type Node } from "./graph.ts";
 import type { EntryId } from "./ids.ts";
 import { judge, type Surroundings, settingsIn, type Verdict } from "./judgement.ts";
+import { type EntryIndex, linkNode, type Node } from "./node.ts";
 import type { Pending } from "./pending.ts";
 import type { DecodedPart } from "./store/kinds.ts";
 
@@ -54,6 +54,7 @@ function tryAll(entries: readonly VouchedEntry[], surroundings: Surroundings, pe
   const verdicts = new Map<EntryId, Verdict>();
   const find = (id: EntryId): Node | undefined => surroundings.find(id) ?? nodes.get(id);
   const root = (): Node | undefined => surroundings.root() ?? nodes.values().next().value;
+  const recorded: Node[] = [];
   const overlay: Surroundings = { ...surroundings, find, root };
   for (const first of entries) {
     const queue = [first];
@@ -63,12 +64,15 @@ function tryAll(entries: readonly VouchedEntry[], surroundings: Surroundings, pe
       verdicts.set(entry.id, verdict);
       if (verdict.type !== "accept") continue;
       const ops = settingsIn(verdict.parts);
+      const node = linkNode(indexOf(entry, verdict.parts), Number.POSITIVE_INFINITY, find);
+      nodes.set(entry.id, node);
       // What an entry says is the same whether it is accepted or not: recording it early decides nothing.
-      if (ops.length > 0) surroundings.authority.record(entry.id, ops);
-      nodes.set(entry.id, linkNode(indexOf(entry, verdict.parts), Number.POSITIVE_INFINITY, find));
+      if (ops.length > 0) surroundings.authority.record(node, ops);
+      if (ops.length > 0) recorded.push(node);
       queue.push(...pending.dependentsOf(entry.id));
     }
   }
+  for (const node of recorded.reverse()) surroundings.authority.forget(node);
   return { nodes, verdicts };
 }
 

@@ -1,28 +1,12 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { decodeHex, encodeHex } from "../core/ids.ts";
-import type { Storage } from "../ports/storage.ts";
+import { ClonedValues } from "../testing/cloned-values.ts";
 import { rfc8032Vectors } from "../testing/vectors/signatures.ts";
-import { identityFromSeed, loadIdentity, publicKeyFromSeed } from "./identity.ts";
+import { identityFromSeed, loadIdentity } from "./identity.ts";
 import { platformRandom } from "./random.ts";
+import { publicKeyFromSeed } from "./stored-key.ts";
 import { createVerifier } from "./verifier.ts";
-
-/** Values that go through a structured clone, as they do in IndexedDB; each call takes effect a turn after it is made. */
-class ClonedValues implements Pick<Storage, "getValue" | "putValueOnce"> {
-  readonly #values = new Map<string, unknown>();
-
-  async getValue(name: string): Promise<unknown> {
-    await Promise.resolve();
-    return structuredClone(this.#values.get(name));
-  }
-
-  async putValueOnce(name: string, value: unknown): Promise<unknown> {
-    const clone = structuredClone(value);
-    await Promise.resolve();
-    if (!this.#values.has(name)) this.#values.set(name, clone);
-    return structuredClone(this.#values.get(name));
-  }
-}
 
 const { subtle } = globalThis.crypto;
 const withoutEd25519 = {

@@ -10,6 +10,7 @@
  * Deliberately not here: forward secrecy within one process, padding, and any promise about delivery.
  */
 import { concatBytes } from "../core/bytes.ts";
+import { domainTags } from "../core/domain-tags.ts";
 import { TidemarkError } from "../core/errors.ts";
 import { decodeHex, encodeHex, type PublicKey, publicKeyFromBytes } from "../core/ids.ts";
 import { noteBytesMax } from "../core/limits.ts";
@@ -19,8 +20,8 @@ import { publicKeyBytesLength, signatureBytesLength } from "./acceptance.ts";
 import { ReplayWindow } from "./replay-window.ts";
 import { requireSubtle, unshared } from "./web-crypto.ts";
 
-const cardTag = encodeUtf8("tidemark/sealing/1\0");
-const keyTag = encodeUtf8("tidemark/sealing/1/key\0");
+const cardTag = encodeUtf8(domainTags.card);
+const keyTag = encodeUtf8(domainTags.noteKey);
 const sealingKeyBytesLength = 65;
 const signedBytesLength: number = publicKeyBytesLength + sealingKeyBytesLength;
 export const cardBytesLength: number = signedBytesLength + signatureBytesLength;

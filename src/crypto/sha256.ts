@@ -1,6 +1,6 @@
-import { sha256 } from "@noble/hashes/sha2.js";
 import { createSHA256, type IHasher } from "hash-wasm";
 import type { Sha256 } from "../core/ids.ts";
+import { plainSha256 } from "./plain-sha256.ts";
 
 /**
  * The fastest synchronous SHA-256 that works here: WebAssembly, or plain JavaScript where a content security policy
@@ -11,6 +11,6 @@ export async function loadSha256(createHasher: () => Promise<IHasher> = createSH
     const hasher = await createHasher();
     return (bytes) => hasher.init().update(bytes).digest("binary");
   } catch {
-    return sha256;
+    return plainSha256;
   }
 }

@@ -64,6 +64,8 @@ export interface BlockInput {
   readonly isReady: boolean;
   /** Of this device's key. */
   readonly permission: Permission;
+  /** The code of the last failure when nothing that the ticket names leads to anybody. */
+  readonly unreachable: string | undefined;
   /** Why storage takes nothing at present. */
   readonly storageError: ErrorNote | undefined;
   /** Entries held back because they are ahead of this device's clock, and by how much the farthest is. */
@@ -109,6 +111,10 @@ function peerReasons(input: BlockInput, wanted: readonly BlockPeer[]): readonly 
   if (input.ways === 0 && wanted.every(({ connection }) => connection !== "connected"))
     reasons.push({ type: "noTransport", detail: "No transport or relay is running." });
   if (wanted.length > 0) return reasons;
+  if (input.unreachable !== undefined) {
+    const detail = `Nothing that the ticket names leads to anybody: ${input.unreachable}.`;
+    return [...reasons, { type: "connectionFailed", detail }];
+  }
   if (input.peers.length === 0) return [...reasons, { type: "noPeers", detail: "No other device is known." }];
   return [...reasons, { type: "disabled", detail: "Every peer is inactive, blocked, or not to have this database." }];
 }

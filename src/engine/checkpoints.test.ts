@@ -9,6 +9,8 @@ import type { CheckpointPart } from "../ports/storage.ts";
 import { rowParts } from "../testing/writers.ts";
 import { Checkpoints, tailMax } from "./checkpoints.ts";
 
+const nothing = (): readonly number[] => [];
+
 function write(state: DatabaseState, time: number, row: number): void {
   const parts = rowParts(`r${row}`, { time }).map((part): DecodedPart => unwrap(decodePart(part)));
   state.merge(parts, { time, id: time.toString(16).padStart(64, "0") as EntryId });
@@ -21,7 +23,7 @@ class Disk {
   most = 0;
 
   take(checkpoints: Checkpoints, state: DatabaseState, through: number): void {
-    const due = checkpoints.take(state, through, false);
+    const due = checkpoints.take(state, through, false, nothing);
     if (due === undefined) return;
     this.parts = [...this.parts.filter(({ number }) => number < due.replaces), due.part];
     this.written += state.sizeSince(due.replaces - 1) - state.sizeSince(due.part.number);
@@ -39,20 +41,20 @@ test("[ENGINE-4] a part is due exactly when tailMax entries came since the last 
   const state = new DatabaseState();
   const checkpoints = new Checkpoints([], state);
   write(state, 1, 1);
-  expect(checkpoints.take(state, tailMax - 1, false)).toBeUndefined();
-  expect(checkpoints.take(state, tailMax, false)?.part.through).toBe(tailMax);
-  expect(checkpoints.take(state, 2 * tailMax - 1, false)).toBeUndefined();
-  expect(checkpoints.take(state, 2 * tailMax, false)?.part.number).toBe(2);
+  expect(checkpoints.take(state, tailMax - 1, false, nothing)).toBeUndefined();
+  expect(checkpoints.take(state, tailMax, false, nothing)?.part.through).toBe(tailMax);
+  expect(checkpoints.take(state, 2 * tailMax - 1, false, nothing)).toBeUndefined();
+  expect(checkpoints.take(state, 2 * tailMax, false, nothing)?.part.number).toBe(2);
 });
 
 test("[ENGINE-4] while more is announced a part is due after ten times as many, and at once when no more is", () => {
   const state = new DatabaseState();
   const checkpoints = new Checkpoints([], state);
   write(state, 1, 1);
-  expect(checkpoints.take(state, 10 * tailMax - 1, true)).toBeUndefined();
-  expect(checkpoints.take(state, 10 * tailMax, true)?.part.through).toBe(10 * tailMax);
-  expect(checkpoints.take(state, 12 * tailMax, true)).toBeUndefined();
-  expect(checkpoints.take(state, 12 * tailMax, false)?.part.through).toBe(12 * tailMax);
+  expect(checkpoints.take(state, 10 * tailMax - 1, true, nothing)).toBeUndefined();
+  expect(checkpoints.take(state, 10 * tailMax, true, nothing)?.part.through).toBe(10 * tailMax);
+  expect(checkpoints.take(state, 12 * tailMax, true, nothing)).toBeUndefined();
+  expect(checkpoints.take(state, 12 * tailMax, false, nothing)?.part.through).toBe(12 * tailMax);
 });
 
 test("[ENGINE-5] parts stay few, and no row is written again more than a few times, with restarts in between", () => {

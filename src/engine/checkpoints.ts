@@ -7,7 +7,7 @@
  *            written again at most log2(rows / tailMax) times, and the number of parts stays logarithmic. After the log-structured merge-tree.
  */
 import type { DatabaseState } from "../core/store/state.ts";
-import type { CheckpointPart } from "../ports/storage.ts";
+import type { CheckpointPart, SealedRange } from "../ports/storage.ts";
 
 /** Entries folded again at the next opening, at the most: 10,000 take about a tenth of a second. */
 export const tailMax = 10_000;
@@ -16,37 +16,52 @@ export const fillingTailMax: number = 10 * tailMax;
 
 interface Part {
   readonly number: number;
+  readonly through: number;
   readonly size: number;
 }
 
 export class Checkpoints {
   #parts: readonly Part[];
   #through: number;
+  #newest: number;
 
-  /** `state` has the loaded parts merged into it. */
-  constructor(loaded: readonly CheckpointPart[], state: DatabaseState) {
-    this.#parts = loaded.map(({ number }, i) => ({
+  /**
+   * `state` has the loaded parts merged into it. `newest`: the greatest number in storage, where there are more parts than these: the next
+   * one takes their place.
+   */
+  constructor(loaded: readonly CheckpointPart[], state: DatabaseState, newest: number = loaded.at(-1)?.number ?? 0) {
+    this.#parts = loaded.map(({ number, through }, i) => ({
       number,
+      through,
       size: state.sizeSince(loaded[i - 1]?.number ?? 0) - state.sizeSince(number),
     }));
     this.#through = loaded.at(-1)?.through ?? 0;
+    this.#newest = newest;
   }
 
-  /** A part when one is due: everything that changed since the newest part that is kept. */
+  /**
+   * A part when one is due: everything that changed since the newest part that is kept. `leftOut`: what is void from one position to another.
+   * `unopened`: what could not be merged for want of keys.
+   */
   take(
     state: DatabaseState,
     through: number,
     isFilling: boolean,
+    leftOut: (from: number, to: number) => readonly number[],
+    unopened: () => readonly SealedRange[] = () => [],
   ): { readonly part: CheckpointPart; readonly replaces: number } | undefined {
     if (through - this.#through < (isFilling ? fillingTailMax : tailMax)) return undefined;
     const kept = this.#keptParts(state);
-    const since = kept.at(-1)?.number ?? 0;
-    const number = (this.#parts.at(-1)?.number ?? 0) + 1;
+    const { number: since, through: from } = kept.at(-1) ?? { number: 0, through: 0 };
+    const number = this.#newest + 1;
     const size = state.sizeSince(since);
     const stores = state.checkpoint(since, number);
-    this.#parts = [...kept, { number, size }];
+    this.#parts = [...kept, { number, through, size }];
     this.#through = through;
-    return { part: { number, through, stores }, replaces: since + 1 };
+    this.#newest = number;
+    const sealed = unopened();
+    const left = { void: leftOut(from, through), ...(sealed.length > 0 && { sealed }) };
+    return { part: { number, through, ...left, stores }, replaces: since + 1 };
   }
 
   #keptParts(state: DatabaseState): readonly Part[] {

@@ -17,7 +17,7 @@ async function pair(): Promise<{
   const cluster = new Cluster(1);
   const [a, b] = [await cluster.addDevice(), await cluster.addDevice()];
   const { id } = await a.instance.createDatabase("Board");
-  await b.instance.join(await a.instance.share(id, WRITE));
+  await b.instance.join(await a.instance.share(id, { power: WRITE }));
   await cluster.settle(b.instance.ready(id));
   await cluster.converge(id, [a, b]);
   return { cluster, id, a, b };
@@ -137,7 +137,7 @@ test("[ENGINE-20] what could not be taken at first is asked for again: a vouched
     await cluster.addDevice({ skewMs: -180_000 }),
   ];
   const { id } = await a.instance.createDatabase("Board");
-  const ticket = await a.instance.share(id, WRITE);
+  const ticket = await a.instance.share(id, { power: WRITE });
   for (const device of [b, late]) {
     await device.instance.join(ticket);
     await cluster.settle(device.instance.ready(id), 600_000);

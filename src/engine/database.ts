@@ -6,21 +6,32 @@
  */
 import { vouchOwn } from "../core/chain.ts";
 import { type Entry, encodeUnsigned, type StorePart, sealEntry, type VouchedEntry } from "../core/entry.ts";
-import { TidemarkError, toError } from "../core/errors.ts";
+import { success, TidemarkError, toError } from "../core/errors.ts";
 import type { Node } from "../core/graph.ts";
-import type { DatabaseId, EntryId } from "../core/ids.ts";
+import type { DatabaseId, EntryId, PublicKey } from "../core/ids.ts";
+import { nothingOpened, type OpenedParts } from "../core/opened.ts";
 import type { Refusal, Replica, ReplicaEffect, ReplicaEvent } from "../core/replica.ts";
-import { type Permission, type Power, permissionName, WRITE } from "../core/store/power.ts";
+import { type Permission, type Power, permissionName, READ, WRITE } from "../core/store/power.ts";
+import { type SettingsOp, settingsPart } from "../core/store/settings.ts";
 import type { StoreChange } from "../core/store/state.ts";
+import type { Identity } from "../ports/keys.ts";
 import type { DatabaseRecord } from "../ports/storage.ts";
 import type { Checkpoints } from "./checkpoints.ts";
+import { Encryption } from "./encryption.ts";
+import { EpochUpkeep } from "./epoch-upkeep.ts";
+import { voidBetween } from "./folding.ts";
 import { Healing, type HealingEvent } from "./healing.ts";
+import type { WrittenEntry } from "./hook-reader.ts";
 import { Journal } from "./journal.ts";
+import { identityOf, missingKeyOf } from "./keys.ts";
+import { LateFolding } from "./late-folding.ts";
 import type { EnginePorts } from "./ports.ts";
-import { readEntries } from "./reading.ts";
+import { decodeStored, readEntries } from "./reading.ts";
 import { RecentEntries } from "./recent.ts";
+import { type Refolded, Refolding } from "./refolding.ts";
 import { Repair } from "./repair.ts";
 import { checkByChains, checkEach } from "./signatures.ts";
+import { writtenIn } from "./written.ts";
 
 export interface DatabaseListener {
   /** Visible to the app now, perhaps not durable yet. */
@@ -30,28 +41,48 @@ export interface DatabaseListener {
   refused(refusals: readonly Refusal[]): void;
   /** Still missing: to be asked for from every peer. */
   missed(ids: readonly EntryId[]): void;
+  /**
+   * Some that counted are void now, or count again: at once, before what caused it is durable. What is answered is made durable before that, so
+   * that no crash leaves one without the other.
+   */
+  recounted(recount: Recount): Promise<void> | undefined;
+  /** The state was made anew from so many entries, beside what checkpoints held: all that was read may differ. */
+  refolded(entries: number): void;
   /** What became of entries that could not be read from storage. */
   healing(event: HealingEvent): void;
+  /** Keys of an encrypted database could not be given, or what they open could not be read: it is tried again at the next occasion. */
+  notTended(error: unknown): void;
   /** Storage failed; this object does no more. */
   failed(error: unknown): void;
 }
+
+export type Recount = Extract<ReplicaEffect, { readonly type: "recounted" }>;
 
 /** What became of a peer's batch. */
 export interface Judged {
   /** Resolves when what was accepted is durable. */
   readonly durable: Promise<void>;
   readonly missing: readonly EntryId[];
+  /** Signatures that were checked, and how many of them were bad. */
+  readonly checks: number;
+  readonly badSignatures: number;
 }
 
 export class OpenDatabase {
   readonly replica: Replica;
   record: DatabaseRecord;
   readonly healing: Healing;
+  readonly encryption: Encryption;
   readonly #ports: EnginePorts;
   readonly #listener: DatabaseListener;
   readonly #journal: Journal;
   readonly #recent = new RecentEntries();
   readonly #repair: Repair;
+  readonly #refolding: Refolding;
+  readonly #lateFolding: LateFolding;
+  readonly #upkeep: EpochUpkeep;
+  /** Undefined while the state is not whole, or not that of what counts. */
+  #checkpoints: Checkpoints | undefined;
   #commits: Promise<unknown> = Promise.resolve();
   #cancelWake: () => void = () => {};
   /** A peer has announced more entries than have come. */
@@ -65,11 +96,14 @@ export class OpenDatabase {
     replica: Replica,
     checkpoints: Checkpoints | undefined,
     listener: DatabaseListener,
+    encryption: Encryption = new Encryption(ports, replica, record),
   ) {
     this.#ports = ports;
     this.record = record;
     this.replica = replica;
     this.#listener = listener;
+    this.encryption = encryption;
+    encryption.follow(() => this.record);
     this.#repair = new Repair({
       clock: ports.clock,
       missing: (from, max) => replica.pending.missing(from, max),
@@ -83,28 +117,68 @@ export class OpenDatabase {
       want: (ids) => listener.missed(ids),
       reported: (event) => listener.healing(event),
     });
+    this.#checkpoints = checkpoints;
     this.#journal = new Journal({
       database: record.id,
-      storage: ports.storage,
+      storage: encryption.guard(ports.storage),
       position: replica.stored,
       stored: (through) => this.#run({ type: "stored", through }),
-      checkpoint: (through) => checkpoints?.take(replica.state, through, this.#isFilling),
-      failed: (error) => {
-        this.#failure = { error };
-        this.#stopTimers();
-        void this.healing.stop();
-        listener.failed(error);
-      },
+      checkpoint: (through) =>
+        this.#checkpoints?.take(
+          replica.state,
+          through,
+          this.#isFilling,
+          (from, to) => voidBetween(replica.graph, from, to),
+          () => encryption.unopened.ranges(),
+        ),
+      failed: (error) => this.#fail(error),
     });
+    this.#refolding = new Refolding({
+      storage: ports.storage,
+      sha256: ports.sha256,
+      database: record.id,
+      graph: replica.graph,
+      encryption,
+      stored: () => replica.stored,
+      checkpointed: () => this.#journal.checkpointed(),
+      recall: (position) => this.#recall(position),
+      mayLack: checkpoints === undefined,
+      done: (refolded) => this.#adopt(refolded, checkpoints !== undefined),
+      failed: (error) => this.#fail(error),
+    });
+    const shared = { ports, replica, encryption, failed: (error: unknown) => listener.notTended(error) };
+    this.#lateFolding = new LateFolding({
+      ...shared,
+      read: (from, to) => this.readCounting(from, to),
+      changed: (changes) => listener.changed(changes),
+      refused: (refusals) => listener.refused(refusals),
+    });
+    this.#upkeep = new EpochUpkeep({
+      ...shared,
+      self: () => this.identity.publicKey,
+      commit: (ops) => this.commit(() => [settingsPart(ops)]),
+    });
+    this.#upkeep.wake();
   }
 
   get id(): DatabaseId {
     return this.record.id;
   }
 
-  /** Of this device's key. */
+  /** What signs for this device here, and what it may do is asked of: the key that the record names, else the device's. */
+  get identity(): Identity {
+    return identityOf(this.#ports, this.record);
+  }
+
+  /** Of the key that is used here. */
   get permission(): Permission {
-    return permissionName(this.#power);
+    return permissionName(this.power);
+  }
+
+  /** Of the key that is used here; without it, read at most. */
+  get power(): Power {
+    const power = this.replica.authority.power(this.identity.publicKey);
+    return missingKeyOf(this.#ports, this.record) === undefined ? power : Math.max(power, READ);
   }
 
   /** Whether the database has arrived: its root is here. */
@@ -116,21 +190,54 @@ export class OpenDatabase {
    * Signs and accepts one transaction. Resolves when it is durable. Rejects with DATABASE_NOT_READY, PERMISSION_DENIED,
    * ENTRY_TOO_LARGE, a code of the builder, or a STORAGE_ code; then nothing was written.
    */
-  async commit(build: () => readonly StorePart[]): Promise<void> {
-    const accepted = this.#commits.then(() => this.#commitNext(build));
+  commit(build: () => readonly StorePart[]): Promise<void> {
+    return this.#queueCommit(build, () => this.#assertMayWrite());
+  }
+
+  /**
+   * The same for a change of settings, together with what it asks of the epochs of an encrypted database. `build` may be called twice.
+   * `seeds`: the secrets of the invites that it makes.
+   */
+  async commitSettings(
+    build: () => readonly SettingsOp[],
+    seeds: ReadonlyMap<PublicKey, Uint8Array> = new Map(),
+  ): Promise<void> {
+    if (!this.encryption.isOn) return this.commit(() => [settingsPart(build())]);
+    const [first = [], ...others] = await this.#upkeep.plan({ ops: build(), seeds });
+    await this.commit(() => [settingsPart([...build(), ...first])]);
+    for (const more of others) await this.commit(() => [settingsPart(more)]);
+  }
+
+  /** Resolves when everything is folded that the keys at hand open. */
+  async opened(): Promise<void> {
+    await this.#lateFolding.wake();
+  }
+
+  /** The same for the redemption of an invite, which its own rule entitles to: rejects with ENTRY_INVITE. */
+  redeem(part: StorePart): Promise<void> {
+    return this.#queueCommit(
+      () => [part],
+      () => this.#assertMaySign(),
+    );
+  }
+
+  async #queueCommit(build: () => readonly StorePart[], assertMay: () => void): Promise<void> {
+    const accepted = this.#commits.then(() => this.#commitNext(build, assertMay));
     this.#commits = accepted.catch(() => {});
     await this.#journal.durable(await accepted);
   }
 
-  async #commitNext(build: () => readonly StorePart[]): Promise<number> {
-    const { identity, clock, sha256 } = this.#ports;
+  async #commitNext(build: () => readonly StorePart[], assertMay: () => void): Promise<number> {
+    const { clock, sha256 } = this.#ports;
+    const { identity } = this;
     this.#assertWorks();
-    this.#assertMayWrite();
+    assertMay();
     this.#isFilling = false;
-    const body = this.replica.draft(identity.publicKey, build(), clock.now());
+    const draft = this.replica.draft(identity.publicKey, build(), clock.now());
+    const { body, content } = await this.encryption.seal(draft);
     const message = encodeUnsigned(body);
     const entry = sealEntry(body, message, await identity.sign(message), sha256);
-    this.#accept(vouchOwn(entry));
+    this.#accept(vouchOwn(entry), content === undefined ? nothingOpened : new Map([[entry.id, success(content)]]));
     return this.replica.graph.size;
   }
 
@@ -138,19 +245,21 @@ export class OpenDatabase {
     if (this.#failure !== undefined) throw this.#failure.error;
   }
 
-  #assertMayWrite(): void {
+  #assertMaySign(): void {
     if (!this.hasRoot) throw new TidemarkError("DATABASE_NOT_READY", { database: this.id });
-    if (this.#power > WRITE) throw new TidemarkError("PERMISSION_DENIED", { need: "write", got: this.permission });
+    const name = missingKeyOf(this.#ports, this.record);
+    if (name !== undefined) throw new TidemarkError("KEY_UNKNOWN", { name });
   }
 
-  get #power(): Power {
-    return this.replica.authority.power(this.#ports.identity.publicKey);
+  #assertMayWrite(): void {
+    this.#assertMaySign();
+    if (this.power > WRITE) throw new TidemarkError("PERMISSION_DENIED", { need: "write", got: this.permission });
   }
 
   /** Accepts an entry of this device; throws what it is refused for. */
-  #accept(entry: VouchedEntry): void {
+  #accept(entry: VouchedEntry, opened: OpenedParts): void {
     this.#assertWorks();
-    const effects = this.#run({ type: "received", entries: [entry], nowMs: this.#ports.clock.now() });
+    const effects = this.#run({ type: "received", entries: [entry], nowMs: this.#ports.clock.now(), opened });
     const refusals = effects.flatMap((effect) => (effect.type === "refuse" ? effect.refusals : []));
     const refusal = refusals.find(({ id }) => id === entry.id);
     if (refusal !== undefined) throw toError(refusal.failure);
@@ -166,6 +275,7 @@ export class OpenDatabase {
     const unknown = entries.filter((entry) => !this.replica.graph.has(entry.id));
     const { pending } = this.replica;
     const checked = await checkByChains(this.#ports.verifier, unknown, (id, author) => pending.vouchesFor(id, author));
+    const opened = await this.encryption.open(checked.vouched);
     this.#assertWorks();
     const nowMs = this.#ports.clock.now();
     // If it is proved, nothing is awaited before `#run`: it has to be so still when it is used.
@@ -175,9 +285,10 @@ export class OpenDatabase {
     if (refused.length > 0) {
       this.#listener.refused(refused.map(({ entry, failure }) => ({ id: entry.id, author: entry.author, failure })));
     }
-    const effects = this.#run({ type: "received", entries: vouched, nowMs });
+    const effects = this.#run({ type: "received", entries: vouched, nowMs, opened });
     const missing = effects.flatMap((effect) => (effect.type === "fetch" ? effect.ids : []));
-    return { durable: this.#journal.durable(this.replica.graph.size), missing };
+    const checks = checked.ids.size + (isProved ? 0 : checked.vouched.filter(({ id }) => !checked.ids.has(id)).length);
+    return { durable: this.#journal.durable(this.replica.graph.size), missing, checks, badSignatures: refused.length };
   }
 
   /** The entries at these nodes, in their order, from memory or storage. */
@@ -186,10 +297,19 @@ export class OpenDatabase {
     return read().catch((error: unknown) => this.healing.check(nodes, error).then(read));
   }
 
-  /** The entries at positions `from` ≤ position < `to`. */
-  readRange(from: number, to: number): Promise<readonly Entry[]> {
-    const nodes = Array.from({ length: to - from }, (_, i) => this.replica.graph.at(from + i));
-    return this.read(nodes);
+  /** For each of the positions `from` ≤ position < `to` its entry, or undefined where it is void. */
+  async readCounting(from: number, to: number): Promise<readonly (Entry | undefined)[]> {
+    const { graph } = this.replica;
+    const nodes = Array.from({ length: to - from }, (_, i) => graph.at(from + i));
+    const entries = new Map<Node, Entry>();
+    const counting = nodes.filter((node) => graph.counts(node));
+    for (const [i, entry] of (await this.read(counting)).entries()) entries.set(counting[i] as Node, entry);
+    return nodes.map((node) => (graph.counts(node) ? entries.get(node) : undefined));
+  }
+
+  /** For each of these positions what its entry wrote to, or undefined where it is void. */
+  async readWritten(from: number, to: number): Promise<readonly (WrittenEntry | undefined)[]> {
+    return writtenIn(await this.readCounting(from, to), this.encryption);
   }
 
   /** Resolves when every commit so far and everything accepted so far is durable; rejects with a STORAGE_ code. */
@@ -202,6 +322,8 @@ export class OpenDatabase {
   async settled(): Promise<void> {
     this.#stopTimers();
     await this.healing.stop();
+    await this.#refolding.stop();
+    await this.#lateFolding.stop();
     await this.#commits;
     await this.#journal.settled();
   }
@@ -209,6 +331,7 @@ export class OpenDatabase {
   #stopTimers(): void {
     this.#cancelWake();
     this.#repair.stop();
+    this.#upkeep.stop();
   }
 
   #run(event: ReplicaEvent): readonly ReplicaEffect[] {
@@ -219,14 +342,58 @@ export class OpenDatabase {
     return effects;
   }
 
+  #fail(error: unknown): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = { error };
+    this.#stopTimers();
+    void this.healing.stop();
+    void this.#refolding.stop();
+    void this.#lateFolding.stop();
+    this.#listener.failed(error);
+  }
+
+  #recount(recount: Recount): void {
+    const before = this.#listener.recounted(recount);
+    if (before !== undefined) this.#journal.storeAfter(before);
+    // What the state lacks or has too much must not become part of a checkpoint.
+    this.#checkpoints = undefined;
+    this.#refolding.begin();
+  }
+
+  /** The state that was made anew takes the place of the old one. */
+  #adopt({ state, unopened, checkpoints, entries }: Refolded, isWhole: boolean): void {
+    this.replica.adoptState(state);
+    this.encryption.unopened = unopened;
+    if (isWhole) this.#checkpoints = checkpoints;
+    this.#journal.writeCheckpoint();
+    this.#listener.refolded(entries);
+    // A key may have come while entries were read that want it.
+    void this.#lateFolding.wake();
+  }
+
+  /** An entry that is in memory: every one that is not durable is. */
+  #recall(position: number): Entry | undefined {
+    const recent = this.#recent.get(position);
+    if (recent !== undefined) return recent;
+    const pending = this.#journal.pending(position);
+    return pending && decodeStored(this.#ports, pending.bytes, pending);
+  }
+
   #perform(effect: ReplicaEffect): void {
     switch (effect.type) {
+      case "recounted":
+        return this.#recount(effect);
       case "store":
         for (const [i, node] of effect.nodes.entries()) this.#recent.add(node.position, effect.entries[i] as Entry);
         return this.#journal.append(effect.entries, effect.nodes);
       case "show":
         return this.#listener.changed(effect.changes);
+      case "sealed":
+        for (const { node, keyId } of effect.nodes) this.encryption.unopened.note(keyId, node.position);
+        return;
       case "announce":
+        if (effect.permissionsChanged) this.#upkeep.wake();
+        void this.#lateFolding.wake();
         return this.#listener.announced(effect.nodes, effect.permissionsChanged);
       case "refuse":
         return this.#listener.refused(effect.refusals);

@@ -15,6 +15,7 @@ import { currentError } from "./peer-book.ts";
 import type { PeerRecord, RelationRecord } from "./records.ts";
 import { isShared } from "./status-input.ts";
 import type { Sync } from "./sync.ts";
+import { isSynced } from "./sync-switch.ts";
 
 /** Of one peer, or of all. */
 export function diagnoseSync(
@@ -59,12 +60,20 @@ function diagnosedDatabase(
     name: record.name,
     isReady: record.ticket === undefined,
     permission,
-    isEnabled: sync.preferences.combined(id).enabled,
+    refused: record.refused,
+    unreachable: sync.hints.unreachable(id),
+    isEnabled: sync.preferences.combined(id).enabled && isSynced(record),
     heldBack: { entries: earlyCount, aheadMs: latest === undefined ? 0 : aheadMs(latest, clock.now()) },
+    sealed: { entries: database.encryption.unopened.count, isKeyKnown: isSealingKeyKnown(database) },
     pending: sync.holdings.pending(id),
     jobs: [...sync.jobs.live(id), ...cancelled],
     relations: relations.map((relation) => diagnosedRelation(database, relation, sync, clock)),
   };
+}
+
+function isSealingKeyKnown({ replica, identity }: OpenDatabase): boolean {
+  const member = replica.settings.members().find(({ key }) => key === identity.publicKey);
+  return member?.sealKey !== undefined;
 }
 
 function diagnosedRelation(
@@ -78,7 +87,7 @@ function diagnosedRelation(
   return {
     peer,
     isOff: state === "off",
-    permission: permissionName(replica.authority.power(peer)),
+    permission: permissionName(replica.authority.power(path?.session?.keyOf(id) ?? peer)),
     isShared: path === undefined ? undefined : isShared(path, id, clock),
     queue: { entries: lane?.unconfirmed ?? 0, bytes: lane?.unconfirmedBytes ?? 0 },
     stalledMs: sync.silentMs(peer),

@@ -44,6 +44,9 @@ function database(given: Partial<DiagnosedDatabase> = {}): DiagnosedDatabase {
     id,
     name: "Board",
     ...well,
+    refused: undefined,
+    unreachable: undefined,
+    sealed: { entries: 0, isKeyKnown: false },
     pending: { entries: 0, bytes: 0 },
     jobs: [job],
     relations: [relation()],
@@ -67,7 +70,7 @@ test("[DIAGNOSIS-3] where nothing is wrong it says so, and every check says what
   const { findings, summary } = diagnose(input());
   expect(summary).toBe("All is well: 1 of 1 peers connected, 1 databases.");
   expect(new Set(findings.map(({ state }) => state))).toEqual(new Set(["ok"]));
-  expect(new Set(findings.map(({ check }) => check)).size).toBe(17);
+  expect(new Set(findings.map(({ check }) => check)).size).toBe(18);
   expect(findings.every(({ found, advice }) => found.endsWith(".") && advice === undefined)).toBe(true);
 });
 
@@ -153,8 +156,32 @@ const faults: readonly [string, Partial<DiagnosisInput>, string, string][] = [
     "database.arrival",
     "Open the app",
   ],
+  [
+    "a ticket that is worth nothing",
+    { databases: [database({ isReady: false, permission: "none", refused: "expired" })] },
+    "database.arrival",
+    "Ask for a new ticket",
+  ],
+  [
+    "a ticket that leads to nobody",
+    { databases: [database({ isReady: false, permission: "none", unreachable: "CONNECT_FAILED" })] },
+    "database.arrival",
+    "Check the network",
+  ],
   ["a paused job", { databases: [database({ jobs: [{ ...job, state: "paused" }] })] }, "job", "Resume the backfill"],
   ["a cancelled job", { databases: [database({ jobs: [{ ...job, state: "cancelled" }] })] }, "job", "Start a job"],
+  [
+    "keys that have not come",
+    { databases: [database({ permission: "read", sealed: { entries: 2, isKeyKnown: true } })] },
+    "entries.sealed",
+    "Wait until a device of an admin",
+  ],
+  [
+    "keys that nobody can give",
+    { databases: [database({ permission: "read", sealed: { entries: 2, isKeyKnown: false } })] },
+    "entries.sealed",
+    "the sealing key of this device",
+  ],
   [
     "entries held back",
     { databases: [database({ heldBack: { entries: 2, aheadMs: 90_000 }, pending: { entries: 1, bytes: 9 } })] },
@@ -190,8 +217,14 @@ test("[DIAGNOSIS-1] the checks come in the order in which one fault hides the ne
   const ofThisDevice = ["storage", "network", "transport", "relay"];
   const ofPeers = ["peers", "peer.state", "peer.connection"];
   const ofDatabases = ["database.preferences", "database.permission", "relation", "peer.permission", "peer.shares"];
-  const ofEntries = ["database.arrival", "job", "entries.clock", "queue", "copies"];
+  const ofEntries = ["database.arrival", "job", "entries.sealed", "entries.clock", "queue", "copies"];
   expect(order).toEqual([...ofThisDevice, ...ofPeers, ...ofDatabases, ...ofEntries]);
+});
+
+test("[DIAGNOSIS-1] who only relays is not told that it cannot open what it relays", () => {
+  const relayed = database({ permission: "relay", sealed: { entries: 2, isKeyKnown: false } });
+  const { findings } = diagnose(input({ databases: [relayed] }));
+  expect(findings.find(({ check }) => check === "entries.sealed")?.state).toBe("ok");
 });
 
 test("[DIAGNOSIS-2] what cannot be judged is skipped: relays and connections offline", () => {

@@ -57,11 +57,17 @@ export interface DiagnosedDatabase {
   readonly name: string;
   /** It, and what its ticket promised, has arrived. */
   readonly isReady: boolean;
+  /** Why nobody lets this device in; undefined: nobody said so. */
+  readonly refused: string | undefined;
+  /** The code of the last failure when nothing that its ticket names leads to anybody. */
+  readonly unreachable: string | undefined;
   /** What this device's key may do with it. */
   readonly permission: Permission;
   readonly isEnabled: boolean;
   /** Entries held back for being ahead of this device's clock, and by how much the farthest is. */
   readonly heldBack: { readonly entries: number; readonly aheadMs: number };
+  /** Entries that cannot be opened here, and whether admins know the sealing key for which to wrap what opens them. */
+  readonly sealed: { readonly entries: number; readonly isKeyKnown: boolean };
   readonly pending: PendingAmount;
   /** Live ones, and those whose being cancelled makes a peer hold back. */
   readonly jobs: readonly JobRecord[];
@@ -200,12 +206,20 @@ const checkShared: Check = (input) => {
   });
 };
 
-const checkArrival: Check = ({ databases }) =>
-  orOk("database.arrival", "All databases have arrived.", databases.filter(isNot("isReady")), ({ name, id }) => {
+const checkArrival: Check = ({ databases }) => {
+  const faults = databases.filter(({ isReady, refused }) => !isReady || refused !== undefined);
+  return orOk("database.arrival", "All databases have arrived.", faults, ({ name, id, refused, unreachable }) => {
     const what = name === "" ? id.slice(0, 8) : quote(name);
+    if (refused !== undefined)
+      return failed("database.arrival", `Nobody lets this device in to ${what}: ${refused}.`, "Ask for a new ticket.");
+    if (unreachable !== undefined) {
+      const words = `Nothing that the ticket of ${what} names leads to anybody: ${unreachable}.`;
+      return failed("database.arrival", words, "Check the network, or ask for a new ticket.");
+    }
     const advice = "Open the app on the device that made the ticket, and leave it open until the database has arrived.";
     return warning("database.arrival", `${what} has not arrived yet.`, advice);
   });
+};
 
 const checkJobs: Check = ({ databases }) => {
   const held = databases.flatMap(({ name, jobs }) => jobs.map((job) => ({ name, job })));
@@ -215,6 +229,20 @@ const checkJobs: Check = ({ databases }) => {
     if (job.state === "paused") return warning("job", `The ${what} is paused.`, `Resume the ${what}.`);
     const words = `The ${what} was cancelled: ${job.peer.slice(0, 8)} holds back until a job is started.`;
     return warning("job", words, `Start a job for ${quote(name)} again.`);
+  });
+};
+
+/** Whoever only relays is not to open anything. */
+const checkSealed: Check = ({ databases }) => {
+  const faults = databases.filter(({ permission, sealed }) => {
+    return sealed.entries > 0 && permission !== "relay" && permission !== "none";
+  });
+  return orOk("entries.sealed", "What is sealed can be opened.", faults, ({ name, sealed }) => {
+    const words = `${sealed.entries} entries of ${quote(name)} cannot be opened: this device was not given their keys.`;
+    const advice = sealed.isKeyKnown
+      ? `Wait until a device of an admin of ${quote(name)} has been online.`
+      : `Give an admin of ${quote(name)} the sealing key of this device, to set with its permission.`;
+    return warning("entries.sealed", words, advice);
   });
 };
 
@@ -262,6 +290,7 @@ const checks: readonly Check[] = [
   checkShared,
   checkArrival,
   checkJobs,
+  checkSealed,
   checkHeldBack,
   checkQueues,
   checkCopies,

@@ -17,7 +17,7 @@ interface Secret {
 
 function ticketOf(id: Uint8Array, secret: Uint8Array): string {
   const [relays, peers] = [["wss://relay.example/"], [publicKeyFromBytes(id)]];
-  return formatTicket({ database: entryIdFromDigest(id), secret, relays, peers }, () => secret);
+  return formatTicket({ database: entryIdFromDigest(id), secret, relays, peers, addresses: [] }, () => secret);
 }
 
 const secretOrId: fc.Arbitrary<Secret> = fc.tuple(bytes32, bytes32, fc.nat(9)).map(([id, secret, form]): Secret => {

@@ -238,7 +238,7 @@ async function pair(): Promise<{
   const cluster = new Cluster(1);
   const [a, b] = [await cluster.addDevice(), await cluster.addDevice()];
   const { id } = await a.instance.createDatabase("Board");
-  const ticket = await a.instance.share(id, WRITE);
+  const ticket = await a.instance.share(id, { power: WRITE });
   await b.instance.join(ticket);
   await cluster.settle(b.instance.ready(id));
   for (let i = 0; i < 30; i++) await a.write(id, `row ${i}`, { i });

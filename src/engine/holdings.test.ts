@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { TidemarkError } from "../core/errors.ts";
 import { Graph } from "../core/graph.ts";
 import type { DatabaseId, PublicKey } from "../core/ids.ts";
@@ -158,7 +158,7 @@ test("[HOLDINGS-3] asking again and again walks over at most 1,024 entries each 
     return { size: 2 } as never;
   };
   const { holdings, id } = await setup();
-  holdings.opened(id, { size, at }, size);
+  holdings.opened(id, { size, at, counts: () => true }, size);
   holdings.pending(id);
   expect(reads).toBe(size);
   holdings.connected(b, epochOf(1));
@@ -318,4 +318,48 @@ test("[HOLDINGS-1] [HOLDINGS-2] [HOLDINGS-3] [HOLDINGS-4] whatever happens, it s
     }),
     { numRuns: 300 },
   );
+});
+
+describe("[HOLDINGS-6] entries that are void", () => {
+  test("are not counted, be they pending, held or saved", async () => {
+    const { holdings, graph, id, grow } = await setup(3_000);
+    expect(holdings.pending(id).entries).toBe(3_000);
+    const voids = new Set([5, 6, 1_023, 1_024, 2_999]);
+    graph.counts = ({ position }) => !voids.has(position);
+    holdings.recounted(id, undefined);
+    const counted = (from: number): number =>
+      Array.from({ length: graph.size - from }, (_, i) => from + i).filter((position) => !voids.has(position)).length;
+    const bytes = (from: number): number =>
+      [...voids].reduce((sum, at) => (at < from ? sum : sum - graph.at(at).size), sizes(graph, from));
+    expect(holdings.pending(id)).toEqual({ entries: 2_995, bytes: bytes(0) });
+    holdings.connected(b, epochOf(1));
+    holdings.held(b, id, 1_024);
+    expect(holdings.pending(id)).toEqual({ entries: counted(1_024), bytes: bytes(1_024) });
+    expect(holdings.heldBy(id).map(({ entries }) => entries)).toEqual([1_021]);
+    voids.add(3_000);
+    grow(2);
+    expect(holdings.pending(id)).toEqual({ entries: counted(1_024), bytes: bytes(1_024) });
+    holdings.held(b, id, 3_000);
+    expect([holdings.heldBy(id)[0]?.entries, holdings.heldBy(id)[0]?.isComplete]).toEqual([2_995, true]);
+  });
+
+  test("and count again are held by nobody until that is confirmed anew, also after a restart", async () => {
+    const { holdings, id, changed, restart } = await setup(10);
+    holdings.connected(b, epochOf(1));
+    holdings.connected(c, epochOf(2));
+    holdings.held(b, id, 10);
+    holdings.held(c, id, 3);
+    const before = changed.length;
+    expect([holdings.recounted(id, undefined), holdings.heldBy(id)[0]?.entries]).toEqual([false, 10]);
+    expect([holdings.recounted(id, 4), changed.length]).toEqual([true, before + 2]);
+    expect(holdings.heldBy(id).map(({ entries }) => entries)).toEqual([4, 3]);
+    expect(await outcome(holdings.whenSafe(id, 5, 2, never()))).toBe("waiting");
+    expect(await outcome(holdings.whenSafe(id, 4, 2, never()))).toBe("resolved");
+    expect(holdings.recounted(id, 4)).toBe(false);
+    const later = await restart();
+    expect(later.heldBy(id).map(({ entries }) => entries)).toEqual([4, 3]);
+    later.connected(b, epochOf(1));
+    later.held(b, id, 10);
+    expect(later.heldBy(id).map(({ entries }) => entries)).toEqual([10, 3]);
+  });
 });

@@ -6,14 +6,15 @@
  * [HOLDINGS-3] Pending is what no other device confirmed, durable here or not, in exact entries and bytes; it costs no walk over the log.
  * [HOLDINGS-4] `whenSafe` resolves when this device and enough others hold everything up to a position, and never before.
  * [HOLDINGS-5] Whoever waits for that is let go by its signal, by the end of the database or the instance, and at most `waitersMax` wait.
+ * [HOLDINGS-6] When entries count again that were void, a peer is taken to hold what lies below the first of them, until it confirms anew; void
+ *              entries are not counted.
  *
  * Deliberately not here: how a peer confirms (core/protocol), and what is remembered of it (registry.ts).
  */
 import { show, TidemarkError } from "../core/errors.ts";
-import type { Graph } from "../core/graph.ts";
 import type { DatabaseId, PublicKey } from "../core/ids.ts";
 import type { Clock } from "../ports/clock.ts";
-import { LogBytes } from "./log-bytes.ts";
+import { type LogAmount, LogAmounts, type MeasuredGraph } from "./log-amounts.ts";
 import type { RelationRecord } from "./records.ts";
 import type { Registry } from "./registry.ts";
 import { SafetyWaiters } from "./safety-waiters.ts";
@@ -33,10 +34,7 @@ export interface HeldBy {
   readonly epoch: string;
 }
 
-export interface PendingAmount {
-  readonly entries: number;
-  readonly bytes: number;
-}
+export type PendingAmount = LogAmount;
 
 export interface HoldingsOptions {
   readonly registry: Registry;
@@ -53,8 +51,8 @@ export const copiesMax = 32;
 export const waitersMax = 10_000;
 
 interface Log {
-  readonly graph: Pick<Graph, "size" | "at">;
-  readonly bytes: LogBytes;
+  readonly graph: MeasuredGraph;
+  amounts: LogAmounts;
   stored: number;
   readonly waiters: SafetyWaiters;
 }
@@ -74,12 +72,12 @@ export class Holdings {
   }
 
   /** `stored`: entries at positions below are durable here. */
-  opened(database: DatabaseId, graph: Pick<Graph, "size" | "at">, stored: number): void {
+  opened(database: DatabaseId, graph: MeasuredGraph, stored: number): void {
     this.closed(database);
     const waiters = new SafetyWaiters(() => {
       this.#waiting -= 1;
     });
-    this.#logs.set(database, { graph, bytes: new LogBytes(graph), stored, waiters });
+    this.#logs.set(database, { graph, amounts: new LogAmounts(graph), stored, waiters });
   }
 
   /** The database is loaded anew, or gone. Who waits is rejected with `error`: positions that were not durable may never be. */
@@ -95,6 +93,17 @@ export class Holdings {
     if (log === undefined || through <= log.stored) return;
     log.stored = through;
     this.#settle(database, log);
+  }
+
+  /**
+   * Something is void now, or counts again from position `from` on: nobody had to hold that. True when a peer is taken to hold less than before.
+   */
+  recounted(database: DatabaseId, from: number | undefined): boolean {
+    const log = this.#logs.get(database);
+    if (log !== undefined) log.amounts = new LogAmounts(log.graph);
+    const isLess = from !== undefined && this.#options.registry.fellBack(database, from);
+    this.#options.changed(database);
+    return isLess;
   }
 
   /** A session with the peer begins. Epochs are compared here: [HOLDINGS-2]. */
@@ -132,8 +141,7 @@ export class Holdings {
     const log = this.#logs.get(database);
     if (log === undefined) return { entries: 0, bytes: 0 };
     const through = this.#heldThroughs(database)[0] ?? 0;
-    const from = Math.min(through, log.graph.size);
-    return { entries: log.graph.size - from, bytes: log.bytes.from(from) };
+    return log.amounts.from(Math.min(through, log.graph.size));
   }
 
   /** Peers that confirmed anything, in the order of their keys. */
@@ -144,7 +152,7 @@ export class Holdings {
     return this.#confirmed(database).map(({ peer, epoch, heldThrough, lastOkMs }) => ({
       peer,
       name: registry.peer(peer)?.name ?? "",
-      entries: Math.min(heldThrough, log.stored),
+      entries: log.amounts.below(Math.min(heldThrough, log.stored)).entries,
       isComplete: heldThrough >= log.stored,
       atMs: this.#confirmedMs.get(peer)?.get(database) ?? lastOkMs,
       epoch,

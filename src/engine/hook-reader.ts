@@ -3,7 +3,6 @@
  *
  * It never runs inside whoever wakes it, so what the hook does, writing included, cannot hold up a commit.
  */
-import type { Entry } from "../core/entry.ts";
 import { TidemarkError } from "../core/errors.ts";
 import type { DatabaseId, EntryId, PublicKey } from "../core/ids.ts";
 import { backOffMsMax } from "../core/limits.ts";
@@ -37,7 +36,8 @@ export interface HookReaderOptions {
   readonly position: number;
   readonly self: PublicKey;
   readonly clock: Clock;
-  readonly read: (from: number, to: number) => Promise<readonly Entry[]>;
+  /** One for each position; undefined for a void one. */
+  readonly read: (from: number, to: number) => Promise<readonly (WrittenEntry | undefined)[]>;
   /** Entries at positions below are durable. */
   readonly stored: () => number;
   readonly cursorAt: (position: number) => string;
@@ -45,6 +45,11 @@ export interface HookReaderOptions {
   /** Entries at positions below are done with. */
   readonly remember: (position: number) => void;
   readonly failed: (error: TidemarkError) => void;
+}
+
+/** With the position after it. */
+interface AheadEntry extends WrittenEntry {
+  readonly next: number;
 }
 
 /** Entries read at a time, and in one event. */
@@ -55,10 +60,11 @@ const reasonLengthMax = 200;
 export class HookReader {
   readonly #options: HookReaderOptions;
   /** What was read and not handed over: without payloads, so that a hook that hangs holds little. */
-  #ahead: readonly WrittenEntry[] = [];
-  /** Of the first of `#ahead`. */
+  #ahead: readonly AheadEntry[] = [];
+  /** Everything below is done with. */
   #position: number;
   #failures = 0;
+  #recounts = 0;
   #isRunning = false;
   #isStopped = false;
   #endPause: () => void = () => {};
@@ -71,6 +77,12 @@ export class HookReader {
   /** More may be durable. */
   wake(): void {
     if (!this.#isRunning) void this.#run();
+  }
+
+  /** What was read and not handed over may not count any more, or count again: it is read anew. */
+  recounted(): void {
+    this.#recounts += 1;
+    this.#ahead = [];
   }
 
   /** Nothing is handed over any more, and what is being handled counts as not done. */
@@ -92,10 +104,16 @@ export class HookReader {
   async #readOn(): Promise<void> {
     const { read, stored } = this.#options;
     const to = Math.min(this.#position + entriesPerEventMax, stored());
+    const recounts = this.#recounts;
     try {
-      this.#ahead = (await read(this.#position, to)).map(written);
-      if (this.#ahead.length === 0) throw new Error(`no entries from ${this.#position} to ${to}`);
+      const entries = await read(this.#position, to);
+      if (recounts !== this.#recounts) return;
+      if (entries.length === 0) throw new Error(`no entries from ${this.#position} to ${to}`);
+      this.#ahead = entries.flatMap((entry, i) =>
+        entry === undefined ? [] : [written(entry, this.#position + i + 1)],
+      );
       this.#failures = 0;
+      if (this.#ahead.length === 0) this.#position = to;
     } catch (error) {
       await this.#fail(error instanceof TidemarkError ? error : this.#error(error));
     }
@@ -103,7 +121,7 @@ export class HookReader {
 
   async #hand(): Promise<void> {
     const { name, write, remember } = this.#options;
-    const event = this.#nextEvent();
+    const { event, next } = this.#nextEvent();
     let error: TidemarkError | undefined;
     try {
       await write(event);
@@ -115,16 +133,18 @@ export class HookReader {
     if (error !== undefined) this.#options.failed(error);
     this.#failures = 0;
     this.#ahead = this.#ahead.slice(event.entries.length);
-    this.#position += event.entries.length;
+    this.#position = next;
     remember(this.#position);
   }
 
-  #nextEvent(): WriteEvent {
+  #nextEvent(): { readonly event: WriteEvent; readonly next: number } {
     const { database, self, cursorAt } = this.#options;
     const own = this.#ahead.findIndex(({ author }) => author === self);
     const count = own === 0 ? 1 : own < 0 ? this.#ahead.length : own;
-    const entries = this.#ahead.slice(0, count);
-    return { database, origin: own === 0 ? "local" : "remote", entries, cursor: cursorAt(this.#position + count) };
+    const ahead = this.#ahead.slice(0, count);
+    const next = ahead.at(-1)?.next ?? this.#position;
+    const entries = ahead.map(({ next: _next, ...entry }) => entry);
+    return { event: { database, origin: own === 0 ? "local" : "remote", entries, cursor: cursorAt(next) }, next };
   }
 
   /** Reports, and lets time pass before the next attempt: a second, then two, four, up to 64. */
@@ -149,6 +169,6 @@ export class HookReader {
   }
 }
 
-function written({ id, author, seq, time, stores }: Entry): WrittenEntry {
-  return { id, author, seq, time, stores: stores.map(({ name, type }) => ({ name, type })) };
+function written({ id, author, seq, time, stores }: WrittenEntry, next: number): AheadEntry {
+  return { id, author, seq, time, stores: stores.map(({ name, type }) => ({ name, type })), next };
 }

@@ -1,10 +1,10 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { vouchOwn } from "../core/chain.ts";
 import type { VouchedEntry } from "../core/entry.ts";
 import { TidemarkError } from "../core/errors.ts";
-import { type DatabaseId, entryIdFromDigest } from "../core/ids.ts";
+import { type DatabaseId, type EntryId, entryIdFromDigest } from "../core/ids.ts";
 import { WRITE } from "../core/store/power.ts";
 import type { Storage } from "../ports/storage.ts";
 import { createMemoryStorage, MemoryDisk } from "../storage/memory.ts";
@@ -15,7 +15,7 @@ import { turn } from "../testing/turn.ts";
 import { keyOf, rowParts, sealRoot, setPower, settingsParts, Writer } from "../testing/writers.ts";
 import { OpenDatabase } from "./database.ts";
 import { formatCursor } from "./hook-cursor.ts";
-import type { WriteEvent } from "./hook-reader.ts";
+import { HookReader, type WriteEvent } from "./hook-reader.ts";
 import { Hooks } from "./hooks.ts";
 import { storedEntry } from "./journal.ts";
 import { loadReplica } from "./loading.ts";
@@ -66,7 +66,10 @@ async function start(disk = new MemoryDisk(), storage: Storage = createMemorySto
     announced: () => hooks.stored(root.id),
     refused: (refusals) => expect.fail(JSON.stringify(refusals)),
     missed: () => {},
+    recounted: () => undefined,
+    refolded: () => {},
     healing: () => {},
+    notTended: () => {},
     failed: () => {},
   });
   const hooks = new Hooks({
@@ -78,7 +81,7 @@ async function start(disk = new MemoryDisk(), storage: Storage = createMemorySto
     failed: (error) => void problems.push(error),
     read: (_id, from, to) => {
       reads.push(to - from);
-      return database.read(Array.from({ length: to - from }, (_, i) => database.replica.graph.at(from + i)));
+      return database.readCounting(from, to);
     },
   });
   const theirs = new Writer(other, root.id, sha256);
@@ -441,4 +444,111 @@ test.each([
   expect(codeOf(() => hooks.add({ database: id, after: formatCursor(epoch, id, 1), write: () => {} }))).toBe(
     "returned",
   );
+});
+
+describe("[HOOK-7] what is void when its turn comes", () => {
+  /** As if these positions had been cut. */
+  function cut({ database }: Device, voids: ReadonlySet<number>): void {
+    database.replica.graph.counts = ({ position }) => !voids.has(position);
+  }
+
+  test("is left out, and every cursor stays good", async () => {
+    const device = await start();
+    const { hooks, id, write, receive, database } = device;
+    await write("a");
+    await receive(450);
+    await write("b");
+    // A run that spans more than one read, and single ones at its ends.
+    const voids = new Set([1, 3, ...Array.from({ length: 250 }, (_, i) => 60 + i)]);
+    cut(device, voids);
+    const all: WriteEvent[] = [];
+    hooks.add({ database: id, after: formatCursor(epoch, id, 0), write: (event) => void all.push(event) });
+    await settle();
+    const idsOf = (events: readonly WriteEvent[]): readonly EntryId[] =>
+      events.flatMap(({ entries }) => entries.map((entry) => entry.id));
+    const { graph } = database.replica;
+    const counting = Array.from({ length: graph.size }, (_, i) => graph.at(i)).filter((node) => graph.counts(node));
+    expect(idsOf(all)).toEqual(counting.map((node) => node.id));
+    expect(Object.keys(all[0]?.entries[0] ?? {})).toEqual(["id", "author", "seq", "time", "stores"]);
+    for (const [i, { cursor }] of all.entries()) {
+      const rest: WriteEvent[] = [];
+      const stop = hooks.add({ database: id, after: cursor, write: (event) => void rest.push(event) });
+      await settle();
+      stop();
+      expect(idsOf(rest)).toEqual(idsOf(all.slice(i + 1)));
+    }
+  });
+
+  test("at the end of the log holds up nothing that comes later, also after a restart, and does not come when it counts again", async () => {
+    const disk = new MemoryDisk();
+    const first = await start(disk);
+    const seen: string[] = [];
+    const note = ({ entries }: WriteEvent): void => void seen.push(...entries.map((entry) => entry.id));
+    first.hooks.add({ database: first.id, name: "index", write: note });
+    cut(first, new Set([1, 2, 3]));
+    await first.receive(3);
+    await settle();
+    expect(seen).toEqual([]);
+    cut(first, new Set());
+    await first.write("a");
+    await settle();
+    const { graph } = first.database.replica;
+    expect(seen).toEqual([graph.at(4).id]);
+    await first.store.close();
+    await first.database.settled();
+    const second = await start(disk);
+    second.hooks.add({ database: second.id, name: "index", write: note });
+    await second.write("b");
+    await settle();
+    expect(seen).toEqual([graph.at(4).id, second.database.replica.graph.at(5).id]);
+  });
+
+  test("though it was read before, while the hook was busy, is left out", async () => {
+    const device = await start();
+    const { hooks, id, write, receive } = device;
+    await write("a");
+    await write("b");
+    await receive(2);
+    await write("c");
+    const busy = gate();
+    const later: number[] = [];
+    const noteLater = async ({ entries }: WriteEvent): Promise<void> => {
+      later.push(...entries.map(({ seq }) => seq));
+      if (later.length === 1) await busy.opened;
+    };
+    hooks.add({ database: id, after: formatCursor(epoch, id, 1), write: noteLater });
+    await settle();
+    // All of it has been read by now.
+    cut(device, new Set([3, 4]));
+    hooks.recounted(id);
+    busy.open();
+    await settle();
+    expect(later).toEqual([1, 2, 3]);
+  });
+
+  test("when what counts changes while it is read, is read again", async () => {
+    const reading = gate();
+    const [reads, handed]: [number[], number[]] = [[], []];
+    const entry = { id: root.id, author: other, seq: 0, time: 1, stores: [] };
+    const reader = new HookReader({
+      ...{ database: root.id, name: undefined, position: 0, self: identity.publicKey, clock: new SimulatedClock() },
+      stored: () => 1,
+      cursorAt: String,
+      remember: () => {},
+      failed: ({ code }) => expect.fail(code),
+      write: ({ entries }) => void handed.push(entries.length),
+      read: async (from) => {
+        reads.push(from);
+        if (reads.length > 1) return [undefined];
+        await reading.opened;
+        return [entry];
+      },
+    });
+    reader.wake();
+    await settle();
+    reader.recounted();
+    reading.open();
+    await settle();
+    expect([reads, handed]).toEqual([[0, 0], []]);
+  });
 });

@@ -8,16 +8,16 @@
  * [HOOK-4] A hook with a name goes on where it was after a crash or restart: it gets every event at least once.
  * [HOOK-5] A stopped hook gets nothing more, even while it is handling an event.
  * [HOOK-6] Given the cursor of an event, a hook gets exactly what comes after that event.
+ * [HOOK-7] What is void when its turn comes is left out, and is not handed over later, should it count again.
  *
  * Nothing is queued: the log itself is the outbox, and a hook is a position in it (decisions/0011).
  */
-import type { Entry } from "../core/entry.ts";
 import { TidemarkError } from "../core/errors.ts";
 import type { DatabaseId, PublicKey } from "../core/ids.ts";
 import { labelBytesMax } from "../core/limits.ts";
 import type { Clock } from "../ports/clock.ts";
 import { formatCursor, parseCursor } from "./hook-cursor.ts";
-import { HookReader, type WriteEvent } from "./hook-reader.ts";
+import { HookReader, type WriteEvent, type WrittenEntry } from "./hook-reader.ts";
 import { checkLabel } from "./label.ts";
 import type { LocalStore } from "./local-store.ts";
 
@@ -33,8 +33,8 @@ export interface Hook {
 
 export interface HooksOptions {
   readonly store: LocalStore;
-  /** Durable entries at positions `from` ≤ position < `to`. */
-  readonly read: (database: DatabaseId, from: number, to: number) => Promise<readonly Entry[]>;
+  /** The durable entries at positions `from` ≤ position < `to`, undefined for those that are void. */
+  readonly read: (database: DatabaseId, from: number, to: number) => Promise<readonly (WrittenEntry | undefined)[]>;
   /** Entries at positions below are durable; 0 for a database that is not open. */
   readonly stored: (database: DatabaseId) => number;
   readonly self: PublicKey;
@@ -91,6 +91,11 @@ export class Hooks {
   /** More entries of the database are durable, or it was opened. */
   stored(database: DatabaseId): void {
     for (const reader of this.#readers.get(database) ?? []) reader.wake();
+  }
+
+  /** Entries of the database became void or count again. */
+  recounted(database: DatabaseId): void {
+    for (const reader of this.#readers.get(database) ?? []) reader.recounted();
   }
 
   /** Stops all. */

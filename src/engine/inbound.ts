@@ -7,6 +7,7 @@
  * [PATH-3] What comes is taken no faster than the caps allow.
  */
 import { inboundBytesMax, inboundMessagesMax, outboundMessagesMax } from "../core/limits.ts";
+import type { Allowance } from "./allowance.ts";
 import type { PeerBandwidth } from "./bandwidth.ts";
 import type { InboundBudget, InboundHolder } from "./inbound-budget.ts";
 import type { Outbound } from "./outbound.ts";
@@ -14,6 +15,7 @@ import type { Outbound } from "./outbound.ts";
 export interface InboundOptions {
   readonly budget: InboundBudget;
   readonly bandwidth: Pick<PeerBandwidth, "receiving">;
+  readonly allowance: Pick<Allowance, "taking" | "trust" | "close">;
   readonly outbound: Pick<Outbound, "waiting" | "settled">;
   /** The next message is not taken before it is done. */
   readonly take: (bytes: Uint8Array) => void | Promise<void>;
@@ -43,6 +45,7 @@ export class Inbound implements InboundHolder {
   /** The peer is a stranger no more. */
   trust(): void {
     this.#waitingBytesMax = inboundBytesMax;
+    this.#options.allowance.trust();
   }
 
   add(bytes: Uint8Array): void {
@@ -69,11 +72,13 @@ export class Inbound implements InboundHolder {
   close(): void {
     this.#isClosed = true;
     this.#options.budget.release(this);
+    this.#options.allowance.close();
   }
 
   async #take(bytes: Uint8Array): Promise<void> {
-    const { bandwidth, budget, outbound, take } = this.#options;
+    const { allowance, bandwidth, budget, outbound, take } = this.#options;
     // It waits while it waits for the caps: whoever sends faster than it may runs into the limits above.
+    await allowance.taking(bytes.length);
     await bandwidth.receiving(bytes.length);
     this.#waiting -= 1;
     this.#waitingBytes -= bytes.length;

@@ -12,7 +12,7 @@ test("[ENGINE-1] a row written on one device is read on another that joined with
   const [ann, ben] = [await cluster.addDevice(), await cluster.addDevice()];
   const { id } = await ann.instance.createDatabase("Board");
   await ann.write(id, "r1", { title: "Hello" });
-  const ticket = await ann.instance.share(id, WRITE);
+  const ticket = await ann.instance.share(id, { power: WRITE });
   await ben.instance.join(ticket);
   await Promise.all([ben.instance.ready(id), cluster.until(() => ben.rows(id).size === 1)]);
   expect(ben.rows(id)).toEqual(new Map([["r1", { title: "Hello" }]]));
@@ -27,7 +27,7 @@ test("[SESSION-9] a joiner that may only read is served, and its own writes are 
   const cluster = new Cluster(2);
   const [ann, ben] = [await cluster.addDevice(), await cluster.addDevice()];
   const { id } = await ann.instance.createDatabase("Board");
-  await ben.instance.join(await ann.instance.share(id, READ));
+  await ben.instance.join(await ann.instance.share(id, { power: READ }));
   await Promise.all([ben.instance.ready(id), cluster.pass(2_000)]);
   await expect(ben.write(id, "r1", {})).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
 });
@@ -43,7 +43,7 @@ describe("[ENGINE-11] a database that was opened once", () => {
     };
     const device = await cluster.addDevice({ openNetwork });
     expect(networks).toEqual([]);
-    const { id } = await device.instance.createDatabase("Board");
+    const { id } = await device.instance.createDatabase("Board", { sync: true });
     const rooms = (): readonly (readonly Uint8Array[])[] => networks.map((network) => network.rooms);
     const room = roomOf(id, device);
     expect(rooms()).toEqual([[room]]);
@@ -61,7 +61,7 @@ describe("[ENGINE-11] a database that was opened once", () => {
     const cluster = new Cluster(4);
     const network = new StubNetwork();
     const device = await cluster.addDevice({ openNetwork: () => network });
-    await device.instance.createDatabase("Board");
+    await device.instance.createDatabase("Board", { sync: true });
     device.instance.retry();
     expect(network.retries).toBe(1);
   });
@@ -72,7 +72,7 @@ describe("[ENGINE-12] when a commit to storage fails", () => {
     const cluster = new Cluster(5);
     const [ann, ben] = [await cluster.addDevice(), await cluster.addDevice()];
     const { id } = await ann.instance.createDatabase("Board");
-    await ben.instance.join(await ann.instance.share(id, WRITE));
+    await ben.instance.join(await ann.instance.share(id, { power: WRITE }));
     await cluster.settle(ben.instance.ready(id));
     await ann.write(id, "before", {});
     await cluster.converge(id, [ann, ben]);
@@ -90,7 +90,7 @@ describe("[ENGINE-12] when a commit to storage fails", () => {
     const cluster = new Cluster(6);
     const [ann, ben] = [await cluster.addDevice(), await cluster.addDevice()];
     const { id } = await ann.instance.createDatabase("Board");
-    await ben.instance.join(await ann.instance.share(id, WRITE));
+    await ben.instance.join(await ann.instance.share(id, { power: WRITE }));
     await cluster.settle(ben.instance.ready(id));
     ben.storage.failNext(quota);
     await ann.write(id, "r", {});

@@ -90,7 +90,7 @@ test("[ENGINE-2] what is accepted while a commit is under way goes out together 
 
 test("[ENGINE-3] a checkpoint that cannot be written ends the journal, after the commit that is under way", async () => {
   const { clock, storage, journal, log } = await setUp((through) => ({
-    part: { number: through, through, stores: [] },
+    part: { number: through, through, void: [], stores: [] },
     replaces: 1,
   }));
   const { all, nodes } = entries(3);
@@ -110,7 +110,7 @@ test("[ENGINE-3] a checkpoint that cannot be written ends the journal, after the
 });
 
 test("[ENGINE-3] a checkpoint is taken with everything accepted, and written after it is durable", async () => {
-  const part: CheckpointPart = { number: 1, through: 3, stores: [] };
+  const part: CheckpointPart = { number: 1, through: 3, void: [], stores: [] };
   const asked: number[] = [];
   const { clock, journal, log } = await setUp((through) => {
     asked.push(through);
@@ -145,4 +145,87 @@ describe("[ENGINE-21] when storage fails", () => {
     await expect(journal.durable(1)).resolves.toBeUndefined();
     await journal.settled();
   });
+});
+
+describe("[ENGINE-26] what has to be durable before", () => {
+  test("is waited for by everything that is appended afterwards", async () => {
+    const { clock, journal, log, commits } = await setUp();
+    const { all, nodes } = entries(3);
+    let ready: (() => void)[] = [];
+    const promised = (): Promise<void> => new Promise((resolve) => ready.push(resolve));
+    journal.append(all.slice(0, 1), nodes.slice(0, 1));
+    await pass(clock, 1);
+    for (let i = 0; i < 2; i++) journal.storeAfter(promised());
+    journal.append(all.slice(1, 2), nodes.slice(1, 2));
+    await pass(clock, 20);
+    expect([log, commits.length]).toEqual([["stored 1"], 1]);
+    journal.append(all.slice(2), nodes.slice(2));
+    ready[1]?.();
+    await pass(clock, 20);
+    expect(commits.length).toBe(1);
+    // Another one comes just when the first are done.
+    ready[0]?.();
+    ready = [];
+    journal.storeAfter(promised());
+    await pass(clock, 20);
+    expect(commits.length).toBe(1);
+    ready[0]?.();
+    await pass(clock, 0);
+    await pass(clock, 20);
+    expect([log, commits.map(({ entries: each }) => each.length)]).toEqual([
+      ["stored 1", "stored 3"],
+      [1, 2],
+    ]);
+  });
+
+  test("and is not, ends the journal with why", async () => {
+    const { clock, journal, log, commits } = await setUp();
+    const { all, nodes } = entries(1);
+    journal.storeAfter(Promise.reject(new TidemarkError("STORAGE_QUOTA", { reason: "full" })));
+    journal.append(all, nodes);
+    await pass(clock, 20);
+    expect([log, commits.length]).toEqual([["failed STORAGE_QUOTA"], 0]);
+    await expect(journal.durable(1)).rejects.toMatchObject({ code: "STORAGE_QUOTA" });
+  });
+});
+
+test("[ENGINE-24] what is not durable can be asked for, before and while it is stored", async () => {
+  const { clock, journal } = await setUp();
+  const { all, nodes } = entries(3);
+  const pending = (): readonly unknown[] => [0, 1, 2, 3].map((position) => journal.pending(position)?.id);
+  journal.append(all.slice(0, 2), nodes.slice(0, 2));
+  expect(pending()).toEqual([all[0]?.id, all[1]?.id, undefined, undefined]);
+  await pass(clock, 5);
+  journal.append(all.slice(2), nodes.slice(2));
+  expect(pending()).toEqual([...all.map(({ id }) => id), undefined]);
+  await pass(clock, 5);
+  expect(pending()).toEqual([undefined, undefined, all[2]?.id, undefined]);
+  await pass(clock, 20);
+  expect(pending()).toEqual([undefined, undefined, undefined, undefined]);
+});
+
+test("[ENGINE-24] a part that is on its way is waited for from the moment at which it was taken, and one that is due is written at once", async () => {
+  let isDue = true;
+  const { clock, journal, log } = await setUp((through) => {
+    const due = { part: { number: through, through, void: [], stores: [] }, replaces: 1 };
+    const given = isDue ? due : undefined;
+    isDue = false;
+    return given;
+  });
+  const { all, nodes } = entries(2);
+  journal.append(all.slice(0, 1), nodes.slice(0, 1));
+  await pass(clock, 5);
+  void journal.checkpointed().then(() => log.push("no part is on its way"));
+  await pass(clock, 5);
+  await pass(clock, 10);
+  expect(log).toEqual(["stored 1", "checkpoint 1", "no part is on its way"]);
+  journal.append(all.slice(1), nodes.slice(1));
+  await pass(clock, 5);
+  isDue = true;
+  journal.writeCheckpoint();
+  await pass(clock, 5);
+  expect([isDue, log.length]).toEqual([true, 4]);
+  journal.writeCheckpoint();
+  await pass(clock, 10);
+  expect([isDue, log.slice(3)]).toEqual([false, ["stored 2", "checkpoint 2"]]);
 });

@@ -4,6 +4,7 @@
  * [ENGINE-1] A commit's promise resolves only after its entry is durable, and nothing is announced before.
  * [ENGINE-2] While one commit to storage is under way, what is accepted meanwhile gathers and goes out together.
  * [ENGINE-3] A checkpoint holds only the effects of entries that are durable before it is.
+ * [ENGINE-26] What peers need not hold any more is durable before the entries that are the reason.
  */
 import type { Entry } from "../core/entry.ts";
 import type { Node } from "../core/graph.ts";
@@ -12,15 +13,21 @@ import type { CheckpointPart, Storage, StoredEntry } from "../ports/storage.ts";
 
 export interface JournalOptions {
   readonly database: DatabaseId;
-  readonly storage: Storage;
+  readonly storage: Pick<Storage, "commit" | "putCheckpoint">;
   /** The number of entries that are durable already. */
   readonly position: number;
   /** Everything below `through` is durable. */
   readonly stored: (through: number) => void;
   /** Called when all that is accepted is in the commit at hand: a part that is due, and the part numbers it replaces. */
-  readonly checkpoint: (through: number) => { readonly part: CheckpointPart; readonly replaces: number } | undefined;
+  readonly checkpoint: (through: number) => Due | undefined;
   /** Storage failed: nothing of what waited is durable, and this journal does no more. */
   readonly failed: (error: unknown) => void;
+}
+
+/** A part that is due, and the number of the first one that it takes the place of. */
+interface Due {
+  readonly part: CheckpointPart;
+  readonly replaces: number;
 }
 
 interface Waiter {
@@ -33,6 +40,10 @@ export class Journal {
   readonly #options: JournalOptions;
   #position: number;
   #waiting: StoredEntry[] = [];
+  /** In the commit at hand: from `#position` on. */
+  #storing: readonly StoredEntry[] = [];
+  /** What has to be durable before anything more is stored. */
+  #before: Promise<void> | undefined;
   #waiters: Waiter[] = [];
   #running: Promise<void> | undefined;
   #checkpointed: Promise<void> = Promise.resolve();
@@ -58,10 +69,35 @@ export class Journal {
     return new Promise((resolve, reject) => this.#waiters.push({ through, resolve, reject }));
   }
 
+  /** What is appended from now on is stored after `durable` has resolved; storage has failed when it rejects. */
+  storeAfter(durable: Promise<void>): void {
+    const before = this.#before;
+    this.#before = before === undefined ? durable : before.then(() => durable);
+    this.#before.catch(() => {}); // Told to the owner when it is its turn.
+  }
+
+  /** An entry that is not durable yet; undefined for any other. */
+  pending(position: number): StoredEntry | undefined {
+    const at = position - this.#position;
+    return this.#storing[at] ?? this.#waiting[at - this.#storing.length];
+  }
+
+  /** Writes a part that is due at once, unless something waits: then it goes with that. */
+  writeCheckpoint(): void {
+    if (this.#running !== undefined || this.#failure !== undefined) return;
+    const due = this.#options.checkpoint(this.#position);
+    if (due !== undefined) this.#put(due, this.#checkpointed);
+  }
+
+  /** Resolves when no part is on its way to storage, whether it was written or not. */
+  async checkpointed(): Promise<void> {
+    await this.#checkpointed.catch(() => {}); // Told to the owner where it failed.
+  }
+
   /** Resolves when nothing waits any more, whether it was stored or failed. */
   async settled(): Promise<void> {
     await this.#running;
-    await this.#checkpointed.catch(() => {}); // Told to the owner where it failed.
+    await this.checkpointed();
   }
 
   async #run(): Promise<void> {
@@ -78,18 +114,33 @@ export class Journal {
 
   async #storeAll(): Promise<void> {
     const { database, storage } = this.#options;
+    await this.#prepare();
     const entries = this.#waiting;
     this.#waiting = [];
+    this.#storing = entries;
     const through = this.#position + entries.length;
     const due = this.#options.checkpoint(through);
-    await storage.commit({ database, position: this.#position, entries });
-    this.#position = through;
-    this.#options.stored(through);
-    this.#resolveWaiters();
-    if (due === undefined) return;
+    const committed = storage.commit({ database, position: this.#position, entries });
     // The next commit need not wait for it: losing a part costs folding, nothing else. Parts themselves go one after the other.
     const previous = this.#checkpointed;
-    this.#checkpointed = previous.then(() => storage.putCheckpoint(database, due.part, due.replaces));
+    if (due !== undefined) this.#put(due, Promise.all([previous, committed]));
+    await committed;
+    this.#position = through;
+    this.#storing = [];
+    this.#options.stored(through);
+    this.#resolveWaiters();
+  }
+
+  async #prepare(): Promise<void> {
+    for (let before = this.#before; before !== undefined; before = this.#before) {
+      this.#before = undefined;
+      await before;
+    }
+  }
+
+  #put({ part, replaces }: Due, after: Promise<unknown>): void {
+    const { database, storage } = this.#options;
+    this.#checkpointed = after.then(() => storage.putCheckpoint(database, part, replaces));
     this.#checkpointed.catch((error: unknown) => this.#loseCheckpoint(error));
   }
 
@@ -110,6 +161,7 @@ export class Journal {
     if (this.#failure !== undefined) return;
     this.#failure = { error };
     this.#waiting = [];
+    this.#storing = [];
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const { reject } of waiters) reject(error);

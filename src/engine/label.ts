@@ -10,6 +10,11 @@ export function isTextOf(text: unknown, bytesMax: number): text is string {
   return length >= 0 && length <= bytesMax;
 }
 
+/** Not empty, and without characters that could hide the rest of it. */
+export function isLabel(text: string, bytesMax: number): boolean {
+  return text !== "" && isTextOf(text, bytesMax) && !control.test(text);
+}
+
 /** Fails with INPUT_INVALID when the text is longer, is not well-formed, or has a control character, which could hide the rest of it. */
 export function checkLabel(field: string, text: string, bytesMax: number): void {
   if (isTextOf(text, bytesMax) && !control.test(text)) return;

@@ -56,7 +56,7 @@ async function reopened(isDamaged: boolean): Promise<{
   const cluster = new Cluster(1);
   const [ann, ben] = [await cluster.addDevice(), await cluster.addDevice()];
   const { id } = await ann.instance.createDatabase("Board");
-  const ticket = await ann.instance.share(id, WRITE);
+  const ticket = await ann.instance.share(id, { power: WRITE });
   await ben.instance.join(ticket);
   await cluster.settle(ben.instance.ready(id));
   await ben.write(id, "r", {});
@@ -66,7 +66,7 @@ async function reopened(isDamaged: boolean): Promise<{
   await cluster.settle(ann.instance.close());
   // A part that cannot be used is deleted, once it is known not to be needed.
   const stored = ben.disk.databases.get(id);
-  if (stored !== undefined) stored.checkpoints = [{ number: 0, through: 1_000, stores: [] }];
+  if (stored !== undefined) stored.checkpoints = [{ number: 0, through: 1_000, void: [], stores: [] }];
   const before = structuredClone(stored);
   let storage: SpoiltStorage | undefined;
   const device = await cluster.restart(ben, {

@@ -1,22 +1,21 @@
 /** Opening a database from storage: the graph from its index, the state from checkpoints and the few entries after them. */
-import { type Result, success, TidemarkError, toError } from "../core/errors.ts";
+import { success, TidemarkError } from "../core/errors.ts";
 import type { DatabaseId, EntryId } from "../core/ids.ts";
 import { Replica } from "../core/replica.ts";
-import { type DecodedPart, decodePart } from "../core/store/kinds.ts";
 import type { SettingsOp } from "../core/store/settings.ts";
 import { DatabaseState } from "../core/store/state.ts";
-import type { CheckpointPart, EntryIndex, LoadedDatabase } from "../ports/storage.ts";
+import type { EntryIndex, LoadedDatabase } from "../ports/storage.ts";
 import { Checkpoints } from "./checkpoints.ts";
+import { Encryption } from "./encryption.ts";
+import { agreeingParts, decodeParts, foldRange, restoreParts, unwrapStored } from "./folding.ts";
 import { isCorrupt, scanLog } from "./log-scan.ts";
 import type { EnginePorts } from "./ports.ts";
 import { decodeStored } from "./reading.ts";
 
-/** Entries read at a time: a history without checkpoints must not be in memory as a whole. */
-const foldedAtOnce = 1_000;
-
 export interface Loaded {
   readonly replica: Replica;
   readonly checkpoints: Checkpoints;
+  readonly encryption: Encryption;
   /** Positions of entries whose bytes are gone and whose effects the state lacks; no checkpoint may be taken of it. */
   readonly unread: readonly number[];
 }
@@ -54,58 +53,24 @@ export async function loadReplica(
   mayLack = false,
 ): Promise<Loaded> {
   const replica = new Replica(record.id, ports.sha256);
-  const restored = restoreState(checkpoints, index.length);
-  // The entries are the truth and parts only save time: when they cannot be used all is folded anew.
-  const parts = restored === undefined ? [] : checkpoints;
-  const state = restored ?? new DatabaseState();
-  const tail: Tail = { database: record.id, index, from: parts.at(-1)?.through ?? 0 };
-  const unread = await foldTail(ports, tail, state, mayLack);
   const settings = await readSettings(ports, record.id, index);
   unwrapStored(
-    replica.restore(index, state, (id) => success(settings.get(id) ?? [])),
+    replica.restore(index, new DatabaseState(), (id) => success(settings.get(id) ?? [])),
     "settings",
   );
-  if (restored === undefined && unread.length === 0) await ports.storage.deleteCheckpoints(record.id);
-  return { replica, checkpoints: new Checkpoints(parts, state), unread };
-}
-
-/** Undefined when a part is damaged, or was written by a version that knew fewer kinds of store: it spoils the rest. */
-function restoreState(parts: readonly CheckpointPart[], entries: number): DatabaseState | undefined {
-  const state = new DatabaseState();
-  const isWhole = (parts.at(-1)?.through ?? 0) <= entries && parts.every((part) => state.restore(part).ok);
-  return isWhole ? state : undefined;
-}
-
-interface Tail {
-  readonly database: DatabaseId;
-  readonly index: readonly EntryIndex[];
-  /** Position of the first entry that no checkpoint holds. */
-  readonly from: number;
-}
-
-/** Answers the positions that could not be folded, if it may lack any. */
-async function foldTail(
-  ports: EnginePorts,
-  { database, index, from }: Tail,
-  state: DatabaseState,
-  mayLack: boolean,
-): Promise<readonly number[]> {
-  const unread: number[] = [];
-  // One by one where some may be gone: merging in any order gives the same.
-  const step = mayLack ? 1 : foldedAtOnce;
-  for (let next = from; next < index.length; next += step) {
-    try {
-      const bytes = await ports.storage.read(database, next, Math.min(next + step, index.length));
-      for (const [i, each] of bytes.entries()) {
-        const { id, time } = index[next + i] as EntryIndex;
-        state.merge(partsOf(ports, each, id), { time, id });
-      }
-    } catch (error) {
-      if (!mayLack || !isCorrupt(error)) throw error;
-      unread.push(next);
-    }
-  }
-  return unread;
+  const { graph } = replica;
+  const encryption = new Encryption(ports, replica, record);
+  const log = { storage: ports.storage, sha256: ports.sha256, database: record.id, graph, encryption };
+  const possible = (checkpoints.at(-1)?.through ?? 0) <= index.length ? checkpoints : [];
+  const readable = await encryption.openParts(possible);
+  const agreeing = agreeingParts(readable, graph);
+  const { parts, ...target } = restoreParts(agreeing);
+  const { unread } = await foldRange(log, target, parts.at(-1)?.through ?? 0, index.length, mayLack);
+  replica.adoptState(target.state);
+  encryption.unopened = target.unopened;
+  const isSpoilt = readable.length < checkpoints.length || parts.length < agreeing.length;
+  if (isSpoilt && unread.length === 0) await ports.storage.deleteCheckpoints(record.id);
+  return { replica, checkpoints: new Checkpoints(parts, target.state, checkpoints.at(-1)?.number), encryption, unread };
 }
 
 async function readSettings(
@@ -118,21 +83,8 @@ async function readSettings(
     if (!entry.settings) continue;
     const [bytes] = await ports.storage.read(database, position, position + 1);
     if (bytes === undefined) throw new TidemarkError("STORAGE_CORRUPT", { where: `no entry ${entry.id}` });
-    for (const part of partsOf(ports, bytes, entry.id))
+    for (const part of decodeParts(decodeStored(ports, bytes, entry).stores, entry.id))
       if (part.type === "settings") settings.set(entry.id, part.payload);
   }
   return settings;
-}
-
-function partsOf(ports: EnginePorts, bytes: Uint8Array, id: EntryId): readonly DecodedPart[] {
-  return decodeStored(ports, bytes, { id }).stores.map((part) => unwrapStored(decodePart(part), `entry ${id}`));
-}
-
-function unwrapStored<T>(result: Result<T>, where: string): T {
-  if (result.ok) return result.value;
-  throw new TidemarkError(
-    "STORAGE_CORRUPT",
-    { where: `${where}: ${result.failure.code}` },
-    { cause: toError(result.failure) },
-  );
 }

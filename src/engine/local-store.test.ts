@@ -36,6 +36,19 @@ const relation: RelationRecord = {
 
 const samples: RecordByKind = {
   relation,
+  request: {
+    database,
+    key: peer,
+    name: "Ann",
+    note: "It is me.",
+    power: 100,
+    sealKey: undefined,
+    askedMs: 5,
+    held: 999,
+    state: "rejected",
+    decidedBy: peer,
+    decidedMs: 6,
+  },
   peer: {
     key: peer,
     isRegistered: true,

@@ -1,11 +1,11 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { outboundMessagesMax } from "../core/limits.ts";
 import type { Channel } from "../ports/transport.ts";
 import { SimulatedClock } from "../testing/clock.ts";
 import { turn } from "../testing/turn.ts";
 import { Bandwidth } from "./bandwidth.ts";
-import { Outbound } from "./outbound.ts";
+import { type EntriesToSend, Outbound } from "./outbound.ts";
 import { defaultSettings, type SyncSettings } from "./settings.ts";
 
 /** One end of a channel with a short buffer that the test empties; being sent something while it is congested is a mistake. */
@@ -76,6 +76,7 @@ class Bench {
   readonly errors: unknown[] = [];
   readonly outbound: Outbound;
   sentBytes = 0;
+  withheld = 0;
 
   constructor(settings: Partial<SyncSettings> = {}) {
     this.outbound = new Outbound({
@@ -91,7 +92,11 @@ class Bench {
   }
 
   entries(number: number, length = 3): void {
-    this.outbound.entries(() => Promise.resolve(messageOf("entries", number, length)));
+    this.load(() => Promise.resolve(messageOf("entries", number, length)));
+  }
+
+  load(load: EntriesToSend["load"], mayGo = (): boolean => true): void {
+    this.outbound.entries({ load, mayGo, withheld: () => (this.withheld += 1) });
   }
 
   drain(): void {
@@ -125,7 +130,7 @@ test("[OUTBOUND-1] [OUTBOUND-2] whatever comes when, each class keeps its order,
         else if (one.do === "entries") {
           const reading = createReading();
           open.push({ reading, bytes: one.isThere ? messageOf("entries", entries++, 300) : undefined });
-          bench.outbound.entries(reading.load);
+          bench.load(reading.load);
         } else if (one.do === "finish") {
           const [first] = open.splice(one.which % Math.max(1, open.length), 1);
           first?.reading.finish(first.bytes);
@@ -217,7 +222,7 @@ test("[OUTBOUND-2] a channel that is congested when the cap allows a message get
 test("[OUTBOUND-3] control does not wait for entries that are being read, and entries wait for those before them", async () => {
   const bench = new Bench();
   const slow = createReading();
-  bench.outbound.entries(slow.load);
+  bench.load(slow.load);
   bench.entries(1);
   await turn();
   for (let n = 0; n < 40; n++) bench.control(n);
@@ -230,8 +235,8 @@ test("[OUTBOUND-3] control does not wait for entries that are being read, and en
 test("[OUTBOUND-4] entries that cannot be read fail it once, and nothing is handed over any more", async () => {
   const bench = new Bench();
   const readings = [createReading(), createReading()];
-  for (const { load } of readings) bench.outbound.entries(load);
-  bench.outbound.entries(() => {
+  for (const { load } of readings) bench.load(load);
+  bench.load(() => {
     throw new Error("at once");
   });
   for (const { fail } of readings) fail(new Error("later"));
@@ -283,7 +288,7 @@ test("[OUTBOUND-5] closing drops what waits, also what waits for the cap, and wh
   bench.entries(0, 512);
   bench.entries(1, 512);
   await turn();
-  bench.outbound.entries(reading.load);
+  bench.load(reading.load);
   bench.control(0);
   expect(bench.outbound.waiting).toBe(3);
   bench.outbound.close();
@@ -295,4 +300,43 @@ test("[OUTBOUND-5] closing drops what waits, also what waits for the cap, and wh
   expect(bench.channel.sent).toHaveLength(1);
   expect(bench.outbound.waiting).toBe(0);
   expect(bench.errors).toEqual([]);
+});
+
+describe("[OUTBOUND-6] entries that may not be sent any more", () => {
+  test.each([
+    ["while they are read", 0],
+    ["while they wait for the channel", 1],
+    ["while they wait for the cap", 2],
+  ])("%s are dropped with all that waits, and that is told once", async (_when, which) => {
+    const bench = new Bench(which === 2 ? { sendBytesPerSecond: 1_024 } : {});
+    let mayGo = true;
+    const readings = [createReading(), createReading(), createReading()];
+    for (const { load } of readings) bench.load(load, () => mayGo);
+    readings[0]?.finish(messageOf("entries", 0, 1_000));
+    await turn();
+    expect(bench.channel.sent).toHaveLength(1);
+    if (which === 1) bench.channel.buffered = bench.channel.room;
+    if (which > 0) readings[1]?.finish(messageOf("entries", 1, 1_000));
+    await turn();
+    mayGo = false;
+    for (const { finish } of readings.slice(1)) finish(messageOf("entries", 1, 1_000));
+    await turn();
+    bench.drain();
+    bench.clock.advance(10_000);
+    await turn();
+    bench.control(0);
+    expect([bench.channel.sent.length, bench.withheld, bench.outbound.waiting, bench.errors]).toEqual([1, 1, 0, []]);
+  });
+
+  test("are sent when they may again at their turn", async () => {
+    const bench = new Bench();
+    let mayGo = false;
+    const reading = createReading();
+    bench.load(reading.load, () => mayGo);
+    await turn();
+    mayGo = true;
+    reading.finish(messageOf("entries", 0));
+    await turn();
+    expect([bench.channel.sent.length, bench.withheld]).toEqual([1, 0]);
+  });
 });

@@ -6,6 +6,7 @@
  * [OUTBOUND-3] Control never waits for entries that are still being read.
  * [OUTBOUND-4] Entries that cannot be read, or a channel that throws, fail it once, and nothing is handed over any more.
  * [OUTBOUND-5] Closing drops what waits.
+ * [OUTBOUND-6] Entries that may not be sent any more when it is their turn are dropped with all that waits, and that is told once.
  *
  * Deliberately without a limit of its own: whoever takes messages from the peer waits for `settled`, and the window bounds the entries.
  */
@@ -25,8 +26,18 @@ export interface OutboundOptions {
 /** Control messages in a row while entries wait that were read. */
 const controlInRowMax = 15;
 
-/** A message of entries: `bytes` are undefined until they are read, and stay so when there is nothing to send after all. */
-interface Entries {
+/** A message of entries, and what becomes of it. */
+export interface EntriesToSend {
+  /** Called at once; undefined: there is nothing to send after all. */
+  readonly load: () => Promise<Uint8Array | undefined>;
+  /** Whether they may be sent at this moment. */
+  readonly mayGo: () => boolean;
+  /** They might not when it was their turn. Everything is over by then. */
+  readonly withheld: () => void;
+}
+
+/** `bytes` are undefined until they are read, and stay so when there is nothing to send after all. */
+interface Entries extends EntriesToSend {
   readonly order: number;
   isRead: boolean;
   bytes: Uint8Array | undefined;
@@ -40,6 +51,8 @@ interface Control {
 /** A message that was chosen: it goes next, whatever comes. */
 interface Chosen {
   readonly bytes: Uint8Array;
+  /** Undefined for control. */
+  readonly entries: EntriesToSend | undefined;
   isAllowed: boolean;
 }
 
@@ -65,12 +78,11 @@ export class Outbound {
     this.#handOver();
   }
 
-  /** `load` is called at once; undefined: there is nothing to send after all. */
-  entries(load: () => Promise<Uint8Array | undefined>): void {
+  entries(toSend: EntriesToSend): void {
     if (this.#isClosed) return;
-    const entries: Entries = { order: this.#queued++, isRead: false, bytes: undefined };
+    const entries: Entries = { ...toSend, order: this.#queued++, isRead: false, bytes: undefined };
     this.#entries.push(entries);
-    this.#read(entries, load).catch((error: unknown) => this.#fail(error));
+    this.#read(entries).catch((error: unknown) => this.#fail(error));
   }
 
   /** The channel takes more again. */
@@ -98,8 +110,8 @@ export class Outbound {
     this.#settle();
   }
 
-  async #read(entries: Entries, load: () => Promise<Uint8Array | undefined>): Promise<void> {
-    entries.bytes = await load();
+  async #read(entries: Entries): Promise<void> {
+    entries.bytes = await entries.load();
     entries.isRead = true;
     this.#handOver();
   }
@@ -124,8 +136,13 @@ export class Outbound {
     if (this.#isClosed || channel.congested) return false;
     this.#chosen ??= this.#choose();
     if (this.#chosen?.isAllowed !== true) return false;
-    const { bytes } = this.#chosen;
+    const { bytes, entries } = this.#chosen;
     this.#chosen = undefined;
+    if (entries?.mayGo() === false) {
+      this.close();
+      entries.withheld();
+      return false;
+    }
     channel.send(bytes);
     sent(bytes.length);
     return true;
@@ -138,12 +155,11 @@ export class Outbound {
     const control = this.#isTurnOfEntries(first) ? undefined : this.#control.shift();
     if (control !== undefined) {
       this.#controlInRow = ready === undefined ? 0 : this.#controlInRow + 1;
-      return this.#ask(control.bytes);
+      return this.#ask(control.bytes, undefined);
     }
     if (ready === undefined) return undefined;
     this.#controlInRow = 0;
-    this.#entries.shift();
-    return this.#ask(ready);
+    return this.#ask(ready, this.#entries.shift());
   }
 
   /** Never before control that was queued earlier: what that says may be about these entries. */
@@ -156,9 +172,9 @@ export class Outbound {
     while (this.#entries[0]?.isRead === true && this.#entries[0].bytes === undefined) this.#entries.shift();
   }
 
-  #ask(bytes: Uint8Array): Chosen {
+  #ask(bytes: Uint8Array, entries: EntriesToSend | undefined): Chosen {
     const allowed = this.#options.bandwidth.sending(bytes.length);
-    const chosen: Chosen = { bytes, isAllowed: allowed === undefined };
+    const chosen: Chosen = { bytes, entries, isAllowed: allowed === undefined };
     allowed
       ?.then(() => {
         chosen.isAllowed = true;

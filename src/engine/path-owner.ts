@@ -2,9 +2,9 @@
 import type { TidemarkError } from "../core/errors.ts";
 import type { DatabaseId, PublicKey } from "../core/ids.ts";
 import type { Cursor } from "../core/protocol/cursor.ts";
+import type { Knock } from "../core/protocol/knock.ts";
 import type { SessionEffect } from "../core/protocol/session.ts";
 import type { Replica } from "../core/replica.ts";
-import type { Power } from "../core/store/power.ts";
 import type { Channel } from "../ports/transport.ts";
 import type { PeerBandwidth } from "./bandwidth.ts";
 import type { OpenDatabase } from "./database.ts";
@@ -17,6 +17,8 @@ import type { SyncSettings } from "./settings.ts";
 /** What came of a database since the comparison, and how much it is in all. */
 export type ReceiveProgress = Omit<Extract<SessionEffect, { readonly type: "progress" }>, "type" | "database">;
 
+export type JoinAnswer = "refusedJoin" | "heardKnock" | "rejectedKnock";
+
 /** What a session asks, and what becomes of it. Every call is about the peer at the other end of the path. */
 export interface PathOwner {
   readonly replicas: ReadonlyMap<DatabaseId, Replica>;
@@ -26,8 +28,10 @@ export interface PathOwner {
   cursor(peer: PublicKey, database: DatabaseId): Cursor | undefined;
   /** Whether new entries are pushed by themselves. */
   onCommit(database: DatabaseId): boolean;
-  granted(database: DatabaseId, key: PublicKey, power: Power): Promise<void>;
-  joinRefused(path: Path, database: DatabaseId): void;
+  /** What became of our own wish to be let in. */
+  answered(path: Path, database: DatabaseId, answer: JoinAnswer): void;
+  /** The peer asks to be let in. */
+  knocked(path: Path, database: DatabaseId, knock: Knock): void;
   /** A batch goes to the peer: so many entries in a message of so many bytes. */
   served(path: Path, database: DatabaseId, entries: number, bytes: number): void;
   /** A batch came. */

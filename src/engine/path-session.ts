@@ -6,12 +6,14 @@
  * [PATH-3] What the peer asks for caps what is sent.
  */
 import type { Entry } from "../core/entry.ts";
-import { toError, unreachable } from "../core/errors.ts";
+import { TidemarkError, toError, unreachable } from "../core/errors.ts";
+import type { Node } from "../core/graph.ts";
 import type { DatabaseId } from "../core/ids.ts";
-import { messageBytesMax } from "../core/limits.ts";
+import { badSignaturesMax, messageBytesMax } from "../core/limits.ts";
 import { encodeBatch } from "../core/protocol/batch.ts";
 import { encodeMessage } from "../core/protocol/message.ts";
 import { Session, type SessionEffect, type SessionEvent } from "../core/protocol/session.ts";
+import type { Allowance } from "./allowance.ts";
 import { batchBytesOf, windowBytesOf } from "./bandwidth.ts";
 import type { Inbound } from "./inbound.ts";
 import type { Outbound } from "./outbound.ts";
@@ -25,6 +27,7 @@ export interface PathSessionOptions extends PathOptions {
   readonly path: Path;
   readonly completed: Completed;
   readonly queue: Inbound;
+  readonly allowance: Pick<Allowance, "checked">;
   readonly outbound: Outbound;
   /** Sends past all that waits. */
   readonly sendNow: (bytes: Uint8Array) => void;
@@ -90,6 +93,7 @@ export class PathSession {
       settings: () => ({ ...settings(), batchBytes: batchBytesOf(settings(), this.#askedFor) }),
       windowBytes: () => windowBytesOf(settings(), this.#askedFor),
       isIntact: (database, { id }) => owner.database(database)?.healing.isDamaged(id) !== true,
+      nowMs: () => ports.clock.now(),
       onCommit: (database) => owner.onCommit(database),
     });
   }
@@ -100,15 +104,24 @@ export class PathSession {
       case "send":
         return this.#options.outbound.control(effect.bytes);
       case "serve":
-        return this.#options.outbound.entries(() => this.#encodeEntries(effect));
+        return this.#options.outbound.entries({
+          load: () => this.#encodeEntries(effect),
+          mayGo: () => this.session.mayServe(effect.database),
+          // It is let go without a word, as if that had been known when the batch was begun.
+          withheld: () => this.#path.close(),
+        });
       case "check":
         return this.#options.queue.run(() => this.#check(effect));
       case "checkJoin":
         return this.#checkJoin(effect);
-      case "grant":
-        return this.#options.queue.run(() => owner.granted(effect.database, effect.key, effect.power));
+      case "checkKey":
+        return this.#checkKey(effect);
+      case "knocked":
+        return this.#options.queue.run(() => owner.knocked(this.#path, effect.database, effect.knock));
       case "refusedJoin":
-        return owner.joinRefused(this.#path, effect.database);
+      case "heardKnock":
+      case "rejectedKnock":
+        return owner.answered(this.#path, effect.database, effect.type);
       case "progress":
         return owner.progressed(this.#path, effect.database, effect);
       case "caughtUp":
@@ -145,7 +158,8 @@ export class PathSession {
     const { owner } = this.#options;
     const open = owner.database(database);
     if (open === undefined) return;
-    const { durable, missing } = await open.receive(entries, left);
+    const { durable, missing, checks, badSignatures } = await open.receive(entries, left);
+    this.#noteChecks(checks, badSignatures);
     durable.catch(() => {}); // The owner hears of a failing storage from the database itself.
     this.#confirmations = this.#confirmations
       .then(() => durable)
@@ -158,19 +172,39 @@ export class PathSession {
       .catch((error: unknown) => this.#options.failed(error));
   }
 
+  #noteChecks(count: number, bad: number): void {
+    if (this.#options.allowance.checked(count, bad)) return;
+    const details = { got: `more than ${badSignaturesMax} bad signatures`, expected: "what its sender has checked" };
+    this.#options.failed(new TidemarkError("MESSAGE_UNEXPECTED", details));
+  }
+
   async #encodeEntries({ nodes, ...said }: EffectOf<"serve">): Promise<Uint8Array | undefined> {
     const { owner } = this.#options;
     const open = owner.database(said.database);
     if (open === undefined) return undefined;
-    const bytes = encodeMessage({ ...said, type: "entries", batch: encodeBatch(await open.read(nodes)) });
-    if (this.#path.isOpen) owner.served(this.#path, said.database, nodes.length, bytes.length);
+    const { graph } = open.replica;
+    const counted = nodes.map((node) => graph.counts(node));
+    const read = await open.read(nodes);
+    // What has become void meanwhile is left out: the peer need not hold it. What was void before was asked for by name.
+    const entries = read.filter((_entry, i) => !counted[i] || graph.counts(nodes[i] as Node));
+    const bytes = encodeMessage({ ...said, type: "entries", batch: encodeBatch(entries) });
+    if (this.#path.isOpen) owner.served(this.#path, said.database, entries.length, bytes.length);
     return bytes;
   }
 
-  #checkJoin({ database, invite, message, signature }: EffectOf<"checkJoin">): void {
+  #checkJoin({ commitment, invite, message, signature }: EffectOf<"checkJoin">): void {
     this.#options.queue.run(async () => {
       const valid = await this.#options.ports.verifier.verify(invite, message, signature);
-      this.#path.step({ type: "joinChecked", database, invite, valid });
+      this.#noteChecks(1, valid ? 0 : 1);
+      this.#path.step({ type: "joinChecked", commitment, invite, valid });
+    });
+  }
+
+  #checkKey({ commitment, key, message, signature }: EffectOf<"checkKey">): void {
+    this.#options.queue.run(async () => {
+      const valid = await this.#options.ports.verifier.verify(key, message, signature);
+      this.#noteChecks(1, valid ? 0 : 1);
+      this.#path.step({ type: "keyChecked", commitment, key, valid });
     });
   }
 

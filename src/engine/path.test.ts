@@ -25,7 +25,7 @@ async function room(options: DeviceOptions = {}): Promise<Room> {
   const cluster = new Cluster(1);
   const network = new StubNetwork();
   const device = await cluster.addDevice({ ...options, openNetwork: () => network });
-  const { id } = await cluster.settle(device.instance.createDatabase("Board"));
+  const { id } = await cluster.settle(device.instance.createDatabase("Board", { sync: true }));
   return { cluster, device, id, network };
 }
 
@@ -110,11 +110,11 @@ describe("[ENGINE-8] a peer's batches", () => {
 test("[ENGINE-9] what is sent keeps its order, and while the channel is full no more is read than the window holds", async () => {
   const cluster = new Cluster(3);
   let device = await cluster.addDevice();
-  const { id } = await device.instance.createDatabase("Board");
+  const { id } = await device.instance.createDatabase("Board", { sync: true });
   const text = "x".repeat(100_000);
   await Promise.all(Array.from({ length: 60 }, (_, i) => device.write(id, `r${i}`, { text, i })));
   const other = await cluster.addDevice();
-  await other.instance.join(await device.instance.share(id, WRITE));
+  await other.instance.join(await device.instance.share(id, { power: WRITE }));
   // Restarted, so that nothing is in memory.
   device = await cluster.restart(device);
   await cluster.until(() => other.instance.database(id).replica.graph.size > 0);

@@ -15,6 +15,7 @@ import { greetingTimeoutMs, pingTimeoutMs } from "../core/limits.ts";
 import { encodeMessage } from "../core/protocol/message.ts";
 import type { Session, SessionEvent } from "../core/protocol/session.ts";
 import type { Channel } from "../ports/transport.ts";
+import { Allowance } from "./allowance.ts";
 import { Inbound } from "./inbound.ts";
 import { Outbound } from "./outbound.ts";
 import { type Completed, PathHandshake } from "./path-handshake.ts";
@@ -32,6 +33,7 @@ export class Path {
   readonly #inbound: Inbound;
   readonly #outbound: Outbound;
   readonly #pulse: Pulse;
+  readonly #allowance: Allowance;
   #session: PathSession | undefined;
   #completed: Completed | undefined;
   #cancelGreeting: () => void = () => {};
@@ -48,11 +50,13 @@ export class Path {
     this.address = options.address;
     this.sinceMs = ports.clock.now();
     this.#pulse = this.#createPulse();
+    this.#allowance = new Allowance(ports.clock);
     const failed = (error: unknown): void => this.#failWith(error);
     this.#outbound = new Outbound({ channel, bandwidth, sent: (bytes) => this.#pulse.sent(bytes), failed });
     this.#inbound = new Inbound({
       budget: options.inbound,
       bandwidth,
+      allowance: this.#allowance,
       outbound: this.#outbound,
       take: (bytes) => this.#take(bytes),
       overrun: (got, max) => this.#fail({ code: "MESSAGE_TOO_LARGE", details: { got, max } }),
@@ -237,6 +241,7 @@ export class Path {
       path: this,
       completed,
       queue: this.#inbound,
+      allowance: this.#allowance,
       outbound: this.#outbound,
       sendNow: (bytes) => this.#sendNow(bytes),
       ponged: (id) => this.#pulse.ponged(id),

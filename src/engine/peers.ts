@@ -9,11 +9,12 @@
  */
 import { TidemarkError } from "../core/errors.ts";
 import type { DatabaseId, PublicKey } from "../core/ids.ts";
-import { inboundTotalBytesMax, pathsPerPeerMax } from "../core/limits.ts";
+import { inboundTotalBytesMax } from "../core/limits.ts";
 import type { SessionEvent } from "../core/protocol/session.ts";
 import type { Channel } from "../ports/transport.ts";
 import { breaksProtocol } from "./attempts.ts";
 import { Dialler } from "./dialler.ts";
+import { Handshakes } from "./handshakes.ts";
 import { InboundBudget } from "./inbound-budget.ts";
 import { Meetings } from "./meetings.ts";
 import { Path } from "./path.ts";
@@ -28,7 +29,7 @@ export class Peers {
   readonly #options: PeersOptions;
   readonly #inbound = new InboundBudget(inboundTotalBytesMax);
   readonly #dialler: Dialler;
-  readonly #handshaking = new Set<Path>();
+  readonly #handshakes: Handshakes;
   readonly #byKey = new Map<PublicKey, PeerPaths>();
   readonly #meetings: Meetings;
   readonly #timers: PeerTimers;
@@ -40,6 +41,7 @@ export class Peers {
     const { ports, registry, transports, settings, owner } = options;
     const { clock, random } = ports;
     this.#meetings = new Meetings(clock);
+    this.#handshakes = new Handshakes(clock, (key) => registry.peer(key) !== undefined);
     this.#breaches = new Breaches(clock, random);
     this.#timers = new PeerTimers({
       clock,
@@ -123,11 +125,11 @@ export class Peers {
    * an address is waited for. Rejects with PEER_UNKNOWN, PEER_BLOCKED, PEER_INACTIVE, ABORTED, or why the last address failed.
    */
   async connect(
-    target: { readonly peer: PublicKey } | { readonly address: string },
+    target: { readonly peer: PublicKey } | { readonly address: string; readonly expected?: PublicKey },
     signal: AbortSignal,
   ): Promise<PublicKey> {
     if (!this.#online) throw new TidemarkError("CONNECT_FAILED", { address: addressOf(target), reason: "offline" });
-    if ("address" in target) return await this.#dialler.dialAddress(target.address, undefined, signal);
+    if ("address" in target) return await this.#dialler.dialAddress(target.address, target.expected, signal);
     const { peer } = target;
     assertActive(this.#options.registry, peer);
     if (this.#byKey.has(peer)) return peer;
@@ -179,7 +181,7 @@ export class Peers {
 
   /** Ends every path; peers come back in their own time. */
   dropAll(): void {
-    for (const path of this.#handshaking) path.close();
+    this.#handshakes.closeAll();
     for (const peer of this.#byKey.values()) peer.close();
   }
 
@@ -221,7 +223,7 @@ export class Peers {
 
   #take(channel: Channel, expected: PublicKey | undefined, address: string | undefined): Path | undefined {
     const refusal = expected === undefined ? undefined : refusalOf(this.#options.registry, expected);
-    if (!this.#online || refusal !== undefined || !this.#hasRoom(expected)) {
+    if (!this.#online || refusal !== undefined || !this.#hasRoom(expected, address)) {
       channel.close(refusal);
       return undefined;
     }
@@ -243,27 +245,25 @@ export class Peers {
       expected,
       address,
     });
-    this.#handshaking.add(path);
+    this.#handshakes.add(path);
     path.start();
     return path;
   }
 
   /** Whoever knows a database's id may connect; a peer that shares nothing with us makes room for another. */
-  #hasRoom(expected: PublicKey | undefined): boolean {
-    const known = expected === undefined ? undefined : this.#byKey.get(expected);
-    const begun = [...this.#handshaking].filter((path) => expected !== undefined && path.expected === expected).length;
-    if (begun >= pathsPerPeerMax) return false;
+  #hasRoom(expected: PublicKey | undefined, address: string | undefined): boolean {
+    if (!this.#handshakes.admits(expected, address)) return false;
     // It may have been opened anew: then the paths that there are lead nowhere.
-    if (known !== undefined) return true;
-    if (this.#byKey.size + this.#handshaking.size < this.#options.settings().peersMax) return true;
+    if (expected !== undefined && this.#byKey.has(expected)) return true;
+    if (this.#byKey.size + this.#handshakes.size < this.#options.settings().peersMax) return true;
     const stranger = [...this.#byKey.values()].find(({ carrier }) => carrier?.session?.isShared === false);
     stranger?.close();
-    return stranger !== undefined;
+    return stranger !== undefined || this.#handshakes.makeRoom();
   }
 
   #admit(path: Path): void {
     const { key } = path;
-    this.#handshaking.delete(path);
+    this.#handshakes.delete(path);
     if (key === undefined) return;
     const refusal = refusalOf(this.#options.registry, key);
     if (refusal !== undefined) return path.close(refusal);
@@ -291,7 +291,7 @@ export class Peers {
   #forget(path: Path, error: TidemarkError | undefined): void {
     const { key } = path;
     const { owner } = this.#options;
-    this.#handshaking.delete(path);
+    this.#handshakes.delete(path);
     const peer = key === undefined ? undefined : this.#byKey.get(key);
     if (key === undefined) this.#noteFailure(path, error);
     if (key === undefined || peer?.remove(path) !== true) return owner.ended(path, error);

@@ -1,7 +1,8 @@
 /** What the engine runs on: everything it does not decide itself. */
 import type { Sha256 } from "../core/ids.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { Identity, Verifier } from "../ports/keys.ts";
+import type { Identity, KeyRing, Verifier } from "../ports/keys.ts";
+import type { SealingKeys } from "../ports/payload-keys.ts";
 import type { Random } from "../ports/random.ts";
 import type { Storage } from "../ports/storage.ts";
 import type { Network, TransportBuilder } from "../ports/transport.ts";
@@ -13,7 +14,11 @@ export interface EnginePorts {
   readonly storage: Storage;
   /** This device's key. */
   readonly identity: Identity;
+  /** That key, and the named ones beside it. */
+  readonly keys: KeyRing;
   readonly verifier: Verifier;
+  /** What content is sealed and opened with. Undefined where there is no WebCrypto: encrypted databases stay closed there. */
+  readonly sealing?: SealingKeys | undefined;
   readonly sha256: Sha256;
   readonly clock: Clock;
   readonly random: Random;

@@ -1,5 +1,6 @@
 /** What a local record of each kind has to look like: what is loaded from the disk, and what the app hands in, may be anything. */
 import { isHex64 } from "../core/ids.ts";
+import { isPower } from "../core/store/power.ts";
 import type {
   AddressRecord,
   Cursor,
@@ -11,6 +12,7 @@ import type {
   PreferencesRecord,
   RecordByKind,
   RelationRecord,
+  RequestRecord,
   TransportRecord,
 } from "./records.ts";
 
@@ -159,6 +161,19 @@ const checks: { readonly [Kind in keyof RecordByKind]: Check } = {
     bytesSent: isCount,
     bytesReceived: isCount,
     error: optional(isText),
+  }),
+  request: shaped<RequestRecord>({
+    database: isId,
+    key: isId,
+    name: isText,
+    note: isText,
+    power: isPower,
+    sealKey: optional((value) => value instanceof Uint8Array),
+    askedMs: isMs,
+    held: isPower,
+    state: oneOf("pending", "approved", "rejected"),
+    decidedBy: optional(isId),
+    decidedMs: optional(isMs),
   }),
 };
 

@@ -1,6 +1,7 @@
 /** What the engine remembers on this device and never replicates: one shape per kind of record. About 1 kB per relation. */
 import type { DatabaseId, PublicKey } from "../core/ids.ts";
 import type { Cursor } from "../core/protocol/cursor.ts";
+import type { Power } from "../core/store/power.ts";
 
 export type { Cursor };
 
@@ -132,6 +133,26 @@ export interface HistoryRecord {
   readonly error: string | undefined;
 }
 
+/** Somebody who asks to be let in to a database. */
+export interface RequestRecord {
+  readonly database: DatabaseId;
+  readonly key: PublicKey;
+  /** What they call themselves; empty: nothing. */
+  readonly name: string;
+  readonly note: string;
+  /** What they ask for. */
+  readonly power: Power;
+  readonly sealKey: Uint8Array | undefined;
+  readonly askedMs: number;
+  /** What the key could do before. */
+  readonly held: Power;
+  readonly state: RequestState;
+  readonly decidedBy: PublicKey | undefined;
+  readonly decidedMs: number | undefined;
+}
+
+export type RequestState = "pending" | "approved" | "rejected";
+
 export interface RecordByKind {
   readonly peer: PeerRecord;
   readonly relation: RelationRecord;
@@ -140,4 +161,5 @@ export interface RecordByKind {
   readonly job: JobRecord;
   readonly hook: HookRecord;
   readonly history: HistoryRecord;
+  readonly request: RequestRecord;
 }

@@ -139,6 +139,13 @@ export class Registry {
     if (this.#relations.held(peer, database, epoch, through)) this.#changed();
   }
 
+  /** Of nobody it is known any more that it holds what lies from a position on. True when it was of somebody. */
+  fellBack(database: DatabaseId, through: number): boolean {
+    const isLess = this.#relations.fellBack(database, through);
+    if (isLess) this.#changed();
+    return isLess;
+  }
+
   /** Both hold what the cursor says. Nothing happens without a relation that is on. */
   agreed(peer: PublicKey, database: DatabaseId, cursor: Cursor): void {
     if (this.#relations.agreed(peer, database, cursor)) this.#changed();

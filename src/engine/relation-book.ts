@@ -2,7 +2,8 @@
  * What is remembered about "this database syncs with this peer".
  *
  * [RELATION-2] A relation that the user took away stays away until the user brings it back.
- * [RELATION-3] What a peer confirmed never becomes less while its storage is the same, and is forgotten when it is another.
+ * [RELATION-3] What a peer confirmed never becomes less while its storage is the same and the same entries count, and is forgotten when it is
+ *              another.
  */
 import type { DatabaseId, PublicKey } from "../core/ids.ts";
 import type { LocalStore } from "./local-store.ts";
@@ -68,6 +69,13 @@ export class RelationBook {
     if (before === record && through <= record.heldThrough) return false;
     this.#put({ ...before, heldThrough: through });
     return true;
+  }
+
+  /** True when that was less for somebody. */
+  fellBack(database: DatabaseId, through: number): boolean {
+    const records = this.list({ database }).filter(({ heldThrough }) => heldThrough > through);
+    for (const record of records) this.#put({ ...record, heldThrough: through });
+    return records.length > 0;
   }
 
   /** True when that was news. */

@@ -1,5 +1,6 @@
 /** Where peers of a database are met: a room of it at each of its relays. */
 import { concatBytes } from "../core/bytes.ts";
+import { domainTags } from "../core/domain-tags.ts";
 import { type DatabaseId, decodeHex, type Sha256 } from "../core/ids.ts";
 import { encodeUtf8 } from "../core/utf8.ts";
 import type { DatabaseRecord } from "../ports/storage.ts";
@@ -17,8 +18,8 @@ export interface RoomsOptions {
 
 export class Rooms {
   readonly #options: RoomsOptions;
-  /** Relays by database. */
-  readonly #sought = new Map<DatabaseId, Set<string>>();
+  /** By database, then by relay, how to leave the room. */
+  readonly #sought = new Map<DatabaseId, Map<string, () => void>>();
 
   constructor(options: RoomsOptions) {
     this.#options = options;
@@ -31,22 +32,27 @@ export class Rooms {
 
   /** Looks for peers of a database from now on, whenever the instance is online; called again when it has more relays. */
   seek(record: DatabaseRecord): void {
-    const sought = this.#sought.get(record.id) ?? new Set<string>();
+    const sought = this.#sought.get(record.id) ?? new Map<string, () => void>();
     this.#sought.set(record.id, sought);
     const room = roomOf(record.id, this.#options);
     for (const url of this.relaysOf(record)) {
       if (sought.has(url)) continue;
       try {
-        this.#options.transports.seek(relayAddress(url), room);
-        sought.add(url);
+        sought.set(url, this.#options.transports.seek(relayAddress(url), room));
       } catch (error) {
         this.#options.failed(error, record.id);
       }
     }
   }
+
+  /** Until it is sought again. */
+  leave(database: DatabaseId): void {
+    for (const leave of this.#sought.get(database)?.values() ?? []) leave();
+    this.#sought.delete(database);
+  }
 }
 
 /** Tells a relay nothing, because a database id cannot be guessed. */
 export function roomOf(database: DatabaseId, { sha256 }: { readonly sha256: Sha256 }): Uint8Array {
-  return sha256(concatBytes(encodeUtf8("tidemark/room/1\0"), decodeHex(database)));
+  return sha256(concatBytes(encodeUtf8(domainTags.room), decodeHex(database)));
 }

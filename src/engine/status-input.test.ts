@@ -137,7 +137,7 @@ describe("[STATUS-5] storage", () => {
         },
       });
     }
-    ({ id } = await cluster.settle(ann.instance.createDatabase("Board")));
+    ({ id } = await cluster.settle(ann.instance.createDatabase("Board", { sync: true })));
     await ann.write(id, "r", {});
     isSpoilt = true;
     await damage(ann, 1, false);
@@ -186,7 +186,7 @@ describe("[SYNC-13] who holds what", () => {
     await ann.write(id, "r", {});
     await run(ann, "flush", {});
     expect(holders(ann)).toEqual([ben.key, cid.key].sort());
-    const ticket = await cluster.settle(ann.instance.share(id, WRITE));
+    const ticket = await cluster.settle(ann.instance.share(id, { power: WRITE }));
     await run(ann, "flush", {});
     cluster.cut(ann.key, cid.key);
     await cluster.settle(ben.instance.close());
@@ -233,7 +233,7 @@ describe("[SYNC-14] preferences", () => {
     await prefer(ben, { enabled: false });
     await ann.write(id, "r", {});
     await cluster.pass(60_000);
-    expect([ben.rows(id).size, blocks(ben), blocks(ann)]).toEqual([0, ["disabled"], ["refused"]]);
+    expect([ben.rows(id).size, blocks(ben), blocks(ann)]).toEqual([0, ["disabled"], ["noPeers"]]);
     await prefer(ben, { user: "other", enabled: true });
     await cluster.converge(id, [ann, ben], 1_000);
     expect([blocks(ben), blocks(ann)]).toEqual([[], []]);
@@ -307,9 +307,9 @@ describe("[SYNC-15] what is in the way", () => {
 
   test("without anybody, and of one that has not arrived", async () => {
     const ann = await cluster.addDevice();
-    ({ id } = await cluster.settle(ann.instance.createDatabase("Alone")));
+    ({ id } = await cluster.settle(ann.instance.createDatabase("Alone", { sync: true })));
     expect(blocks(ann)).toEqual(["noPeers"]);
-    const ticket = await cluster.settle(ann.instance.share(id, WRITE));
+    const ticket = await cluster.settle(ann.instance.share(id, { power: WRITE }));
     ann.instance.setOnline(false);
     const ben = await cluster.addDevice();
     await ben.instance.join(ticket);

@@ -1,20 +1,25 @@
 /** Collects what the status of a database is made from. */
 import { aheadMs } from "../core/clock.ts";
 import type { DatabaseId } from "../core/ids.ts";
+import type { Replica } from "../core/replica.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { BlockInput, BlockPeer } from "./blocked-by.ts";
+import { type BlockInput, type BlockPeer, blockedBy } from "./blocked-by.ts";
 import type { OpenDatabase } from "./database.ts";
 import type { Path } from "./path.ts";
 import { currentError } from "./peer-book.ts";
+import type { Access } from "./permissions-info.ts";
 import { type DatabaseStatus, databaseStatus, type PeerLane } from "./status.ts";
 import type { Sync } from "./sync.ts";
+import { isSynced } from "./sync-switch.ts";
 
-export function statusOf(database: OpenDatabase, sync: Sync, clock: Clock): DatabaseStatus {
+export function statusOf(database: OpenDatabase, access: Access, sync: Sync, clock: Clock): DatabaseStatus {
   const { id, record, replica } = database;
   return databaseStatus({
     name: record.name,
-    entries: replica.graph.size,
-    saved: replica.stored,
+    access,
+    ...countsOf(replica),
+    encrypted: database.encryption.isOn,
+    sealedEntries: database.encryption.unopened.count,
     pending: sync.holdings.pending(id),
     heldBy: sync.holdings.heldBy(id),
     jobs: sync.jobs.live(id).map((job) => sync.jobInfo(job)),
@@ -24,6 +29,19 @@ export function statusOf(database: OpenDatabase, sync: Sync, clock: Clock): Data
     lanes: lanesOf(id, sync),
     block: blockInput(database, sync, clock),
   });
+}
+
+/** Whoever is there of those that have the database keeps it from this device: its key may have been taken out meanwhile. */
+export function isRefused(database: OpenDatabase, sync: Sync, clock: Clock): boolean {
+  return blockedBy(blockInput(database, sync, clock)).some(({ type }) => type === "refused");
+}
+
+/** Void entries are kept, and are nothing to the app. */
+function countsOf({ graph, stored }: Replica): { readonly entries: number; readonly saved: number } {
+  const entries = graph.size - graph.voidCount;
+  let unsaved = 0;
+  for (let position = stored; position < graph.size; position++) if (graph.counts(graph.at(position))) unsaved += 1;
+  return { entries, saved: entries - unsaved };
 }
 
 function lanesOf(database: DatabaseId, { peers }: Sync): readonly PeerLane[] {
@@ -40,9 +58,10 @@ function blockInput(database: OpenDatabase, sync: Sync, clock: Clock): BlockInpu
   return {
     isOnline: sync.peers.online,
     ways: running.length + sync.rooms.relaysOf(record).length,
-    isEnabled: sync.preferences.combined(id).enabled,
+    isEnabled: sync.preferences.combined(id).enabled && isSynced(record),
     isReady: record.ticket === undefined,
     permission: database.permission,
+    unreachable: sync.hints.unreachable(id),
     storageError: sync.storageError(id),
     heldBack: { entries: earlyCount, aheadMs: latest === undefined ? 0 : aheadMs(latest, clock.now()) },
     peers: blockPeers(id, sync, clock),

@@ -20,8 +20,19 @@ function peer(given: Partial<BlockPeer> = {}): BlockPeer {
 
 function block(given: Partial<BlockInput> = {}): BlockInput {
   const well = { isOnline: true, ways: 1, isEnabled: true, isReady: true, permission: "write" } as const;
-  return { ...well, storageError: undefined, heldBack: { entries: 0, aheadMs: 0 }, peers: [peer()], ...given };
+  const faults = { unreachable: undefined, storageError: undefined, heldBack: { entries: 0, aheadMs: 0 } };
+  return { ...well, ...faults, peers: [peer()], ...given };
 }
+
+test("[TICKET-10] nobody is known, and nothing that the ticket names leads to anybody", () => {
+  const alone = { isReady: false, permission: "none", peers: [] } as const;
+  expect(types(alone)).toEqual(["noPeers", "notReady"]);
+  expect(blockedBy(block({ ...alone, unreachable: "CONNECT_REFUSED" }))).toMatchObject([
+    { type: "connectionFailed", detail: expect.stringContaining("CONNECT_REFUSED") },
+    { type: "notReady" },
+  ]);
+  expect(types({ ...alone, unreachable: "CONNECT_REFUSED", peers: [peer()] })).toEqual(["notReady"]);
+});
 
 function types(given: Partial<BlockInput>): readonly string[] {
   return blockedBy(block(given)).map(({ type }) => type);
@@ -34,9 +45,10 @@ function lane(given: Partial<PeerLane> = {}): PeerLane {
 }
 
 function status(given: Partial<StatusInput> = {}): StatusInput {
-  const amounts = { entries: 9, saved: 8, pending: { entries: 3, bytes: 70 } };
+  const amounts = { entries: 9, saved: 8, encrypted: false, sealedEntries: 0, pending: { entries: 3, bytes: 70 } };
   const lists = { heldBy: [], jobs: [], relays: [], lanes: [lane()], relations: [] };
-  return { name: "Board", ...amounts, ...lists, agreedMs: undefined, block: block(), ...given };
+  const access = { state: "member", permission: "write" } as const;
+  return { name: "Board", access, ...amounts, ...lists, agreedMs: undefined, block: block(), ...given };
 }
 
 test("[STATUS-1] saved, pending and held are three different things, and each is told as it is", () => {

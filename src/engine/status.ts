@@ -10,6 +10,7 @@ import type { Permission } from "../core/store/power.ts";
 import type { RelayStatus } from "../ports/transport.ts";
 import { type BlockInput, type BlockReason, blockedBy } from "./blocked-by.ts";
 import type { HeldBy, PendingAmount } from "./holdings.ts";
+import type { Access } from "./permissions-info.ts";
 import type { RelationRecord } from "./records.ts";
 import type { JobInfo } from "./sync-info.ts";
 
@@ -28,10 +29,16 @@ export interface DatabaseStatus {
   readonly ready: boolean;
   /** What this device's key may do; none while the database has not arrived. */
   readonly permission: Permission;
+  /** How this device stands to the database: whether it has it, waits for it, or was turned down. */
+  readonly access: Access;
   /** Entries that are part of the database here. */
   readonly entries: number;
   /** Of these, how many are durable on this device. */
   readonly saved: number;
+  /** What is written is sealed for those who may read. */
+  readonly encrypted: boolean;
+  /** Entries that cannot be read here, because their keys have not come. */
+  readonly sealedEntries: number;
   /** What no other device has confirmed as durable, be it saved here or not yet. */
   readonly pending: PendingAmount;
   /** Who confirmed how much as durable, also in earlier sessions, in the order of their keys. */
@@ -59,7 +66,17 @@ export interface PeerLane {
   readonly unconfirmedBytes: number;
 }
 
-type Copied = "name" | "entries" | "saved" | "pending" | "heldBy" | "jobs" | "relays";
+type Copied =
+  | "name"
+  | "access"
+  | "entries"
+  | "saved"
+  | "encrypted"
+  | "sealedEntries"
+  | "pending"
+  | "heldBy"
+  | "jobs"
+  | "relays";
 
 export interface StatusInput extends Pick<DatabaseStatus, Copied> {
   /** Also tells whether it is ready, what this key may do, and whether this device is online. */
@@ -73,12 +90,13 @@ export interface StatusInput extends Pick<DatabaseStatus, Copied> {
 }
 
 export function databaseStatus(input: StatusInput): DatabaseStatus {
-  const { name, entries, saved, pending, heldBy, jobs, relays, block, lanes } = input;
+  const { name, access, entries, saved, encrypted, sealedEntries, pending, heldBy, jobs, relays } = input;
+  const { block, lanes } = input;
   const syncedMs = [input.agreedMs, ...input.relations.map(({ lastOkMs }) => lastOkMs)].filter(
     (ms) => ms !== undefined,
   );
   return {
-    ...{ name, entries, saved, pending, heldBy, jobs, relays },
+    ...{ name, access, entries, saved, encrypted, sealedEntries, pending, heldBy, jobs, relays },
     ready: block.isReady,
     permission: block.permission,
     online: block.isOnline,

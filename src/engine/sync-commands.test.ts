@@ -86,7 +86,7 @@ describe("[SYNC-8] commands about peers", () => {
       connection: "connected",
       queuedEntries: 0,
       queuedBytes: 0,
-      version: 1,
+      version: 2,
     });
     expect(shown?.paths).toMatchObject([{ path: "memory", carries: true }]);
     expect(shown?.roundTripMs).toBeGreaterThan(0);

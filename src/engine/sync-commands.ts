@@ -2,7 +2,6 @@
 import { TidemarkError } from "../core/errors.ts";
 import type { Node } from "../core/graph.ts";
 import type { DatabaseId, EntryId, PublicKey } from "../core/ids.ts";
-import type { Replica } from "../core/replica.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { CommandHandlers, SyncCommands } from "./commands.ts";
 import type { OpenDatabase } from "./database.ts";
@@ -205,9 +204,7 @@ interface Comparison {
 /** One wait for each database that is compared with the peer. */
 function compare(sync: Sync, owner: SyncOwner, path: Path, comparison: Comparison): readonly Promise<void>[] {
   const { database } = comparison;
-  const shared = [...owner.databases()].filter(
-    ({ id, replica }) => (database ?? id) === id && mayShare(sync, path, replica, id),
-  );
+  const shared = [...owner.databases()].filter(({ id }) => (database ?? id) === id && mayShare(path, id));
   if (comparison.isOne && database !== undefined && shared.length === 0)
     throw new TidemarkError("DATABASE_UNKNOWN", { database });
   const agreed = shared.map((open) => agreement(sync, path, open, comparison));
@@ -216,15 +213,8 @@ function compare(sync: Sync, owner: SyncOwner, path: Path, comparison: Compariso
 }
 
 /** Whether it is spoken of, or could be as soon as the peer has said that it has it. */
-function mayShare(
-  { registry, preferences }: Sync,
-  { key, session }: Path,
-  { authority }: Replica,
-  id: DatabaseId,
-): boolean {
-  if (key === undefined) return false;
-  if (session?.lane(id) !== undefined) return true;
-  return authority.mayRead(key) && !registry.isOff(key, id) && preferences.combined(id).enabled;
+function mayShare({ session }: Path, id: DatabaseId): boolean {
+  return session !== undefined && (session.lane(id) !== undefined || session.isReadable(id));
 }
 
 /** Until both hold what is durable here now. A peer that says nothing of the database in good time does not have it. */

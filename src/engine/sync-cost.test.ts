@@ -28,7 +28,7 @@ async function crowd(count: number): Promise<Crowd> {
   const powers = settingsParts(...identities.map(({ publicKey }) => setPower(publicKey, WRITE)));
   await cluster.settle(ann.instance.commit(id, () => powers));
   const digest = shortDigest(ann.instance.database(id).replica.digest());
-  const raws = identities.map((identity) => {
+  const connect = (identity: SimulatedIdentity): RawChannel => {
     const line = { clock: cluster.clock, latencyMs: () => 1, sent: () => {}, ended: () => {} };
     const { left, right } = createChannelPair(line, cluster.random.bytes(32));
     // What transports do: a room with so many in it would cost more than what is measured.
@@ -38,8 +38,13 @@ async function crowd(count: number): Promise<Crowd> {
       if (message.type === "entries") raw.send({ ...message, type: "stored", complete: true, digest: message.digest });
     };
     return raw;
-  });
-  await cluster.until(() => raws.every((raw) => raw.isReady));
+  };
+  const raws: RawChannel[] = [];
+  // Strangers come in one after the other: more than `handshakesMax` at once are turned away.
+  for (const identity of identities) {
+    raws.push(connect(identity));
+    await cluster.until(() => raws.at(-1)?.isReady === true);
+  }
   for (const raw of raws) raw.send({ type: "digest", continues: false, digests: [{ prefix: prefixOf(id), digest }] });
   await cluster.until(() => ann.instance.status(id).heldBy.length === count);
   return { cluster, ann, id };

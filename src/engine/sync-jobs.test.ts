@@ -27,7 +27,7 @@ beforeEach(async () => {
   ann = await cluster.addDevice(options);
   ({ id } = await cluster.settle(ann.instance.createDatabase("Large")));
   await cluster.settle(Promise.all(Array.from({ length: entries }, (_, i) => ann.write(id, `r${i}`, { i }))));
-  const ticket = await cluster.settle(ann.instance.share(id, WRITE));
+  const ticket = await cluster.settle(ann.instance.share(id, { power: WRITE }));
   ben = await cluster.addDevice(options);
   await cluster.settle(ben.instance.join(ticket));
 });

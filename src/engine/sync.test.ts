@@ -130,7 +130,7 @@ describe("[SYNC-11] a relation that is taken away", () => {
   test("keeps what comes from passing, over a restart; other databases go on, and added again it brings everything", async () => {
     const [ann, ben] = await pair();
     const { id: second } = await cluster.settle(ann.instance.createDatabase("Second"));
-    await ben.instance.join(await cluster.settle(ann.instance.share(second, WRITE)));
+    await ben.instance.join(await cluster.settle(ann.instance.share(second, { power: WRITE })));
     await cluster.settle(ben.instance.ready(second));
     await run(ann, "removeRelation", { database: id, peer: ben.key });
     await ann.write(id, "from ann", {});
@@ -229,6 +229,9 @@ describe("[SYNC-1] comparing on demand", () => {
       await run(device, "syncWithPeer", { peer: other.key, database: id });
       expect(device.rows(id).size).toBe(other.rows(id).size);
     }
+    // They meet all the same.
+    const meeting = await cluster.settle(ann.instance.createDatabase("Meeting", { sync: true }));
+    await cluster.settle(ben.instance.join(await ann.instance.ticket(meeting.id)));
     await run(ben, "setPreferences", { ...anybody, database: id, enabled: false });
     await cluster.pass(10_000);
     await run(ann, "syncWithPeer", {});
@@ -387,6 +390,7 @@ test("[SYNC-3] before the instance is online for the first time nothing runs, an
   await instance.sync.execute("updatePeer", { peer: ben.key, state: "blocked" }, never);
   await instance.sync.execute("setPreferences", { ...anybody, database: id, enabled: false }, never);
   await instance.sync.execute("wake", {}, never);
+  await cluster.settle(instance.createDatabase("Meeting", { sync: true }));
   await cluster.pass(600_000);
   expect([networks.length, instance.status(id).blockedBy.map(({ type }) => type)]).toEqual([
     0,
@@ -402,6 +406,8 @@ class Deaf implements InstanceListener {
   changed(): void {}
   statusChanged(): void {}
   progressed(): void {}
+  permissionsChanged(): void {}
+  requestsChanged(): void {}
   relayChanged(): void {}
   reported(): void {}
   reloaded(): void {}

@@ -11,14 +11,15 @@ import type { Node } from "../core/graph.ts";
 import { type DatabaseId, encodeHex, type PublicKey } from "../core/ids.ts";
 import { drainTimeoutMs } from "../core/limits.ts";
 import type { Cursor } from "../core/protocol/cursor.ts";
+import type { Knock } from "../core/protocol/knock.ts";
 import type { SessionEvent } from "../core/protocol/session.ts";
 import type { Replica } from "../core/replica.ts";
-import type { Power } from "../core/store/power.ts";
+import type { DatabaseRecord } from "../ports/storage.ts";
 import type { RelayStatus } from "../ports/transport.ts";
 import { Agreements } from "./agreements.ts";
 import { Bandwidth } from "./bandwidth.ts";
 import type { CommandName, SyncCommands, SyncResults } from "./commands.ts";
-import type { OpenDatabase } from "./database.ts";
+import type { OpenDatabase, Recount } from "./database.ts";
 import { loadEpoch } from "./epoch.ts";
 import { EventLog } from "./event-log.ts";
 import { Exchanges } from "./exchanges.ts";
@@ -29,7 +30,7 @@ import { Jobs } from "./jobs.ts";
 import { LocalStore } from "./local-store.ts";
 import { Metrics } from "./metrics.ts";
 import type { Path } from "./path.ts";
-import type { ReceiveProgress } from "./path-owner.ts";
+import type { JoinAnswer, ReceiveProgress } from "./path-owner.ts";
 import { Peers } from "./peers.ts";
 import type { EnginePorts } from "./ports.ts";
 import { Preferences } from "./preferences.ts";
@@ -42,6 +43,8 @@ import { isSettled, Settling, unsettledLanes } from "./settling.ts";
 import { commandHandlers } from "./sync-commands.ts";
 import type { Backlog, SyncControl, SyncListener, WriteHook } from "./sync-control.ts";
 import type { JobInfo } from "./sync-info.ts";
+import { isSynced } from "./sync-switch.ts";
+import { TicketHints } from "./ticket-hints.ts";
 import { Transports } from "./transports.ts";
 import { Watchdog } from "./watchdog.ts";
 
@@ -50,8 +53,12 @@ export interface SyncOwner extends SyncListener {
   readonly replicas: ReadonlyMap<DatabaseId, Replica>;
   database(id: DatabaseId): OpenDatabase | undefined;
   databases(): Iterable<OpenDatabase>;
-  granted(database: DatabaseId, key: PublicKey, power: Power): Promise<void>;
-  joinRefused(path: Path, database: DatabaseId): void;
+  /** What became of our own wish to be let in. */
+  answered(path: Path, database: DatabaseId, answer: JoinAnswer): void;
+  /** A peer asks to be let in. */
+  knocked(path: Path, database: DatabaseId, knock: Knock): void;
+  /** With whom the database is synced may be different now. */
+  sharingChanged(database: DatabaseId): void;
   /** A session with a peer begins. */
   met(path: Path): void;
   /** Everything that a peer had is durable here. */
@@ -73,6 +80,7 @@ export class Sync implements SyncControl {
   readonly preferences: Preferences;
   readonly transports: Transports;
   readonly rooms: Rooms;
+  readonly hints: TicketHints;
   readonly peers: Peers;
   readonly holdings: Holdings;
   readonly jobs: Jobs;
@@ -114,6 +122,7 @@ export class Sync implements SyncControl {
       sha256: ports.sha256,
       failed: (error, database) => this.report(error, database),
     });
+    this.hints = this.#createHints();
     this.holdings = new Holdings({
       registry: this.registry,
       clock,
@@ -135,7 +144,7 @@ export class Sync implements SyncControl {
       epoch,
       self: ports.identity.publicKey,
       stored: (database) => owner.database(database)?.replica.stored ?? 0,
-      read: async (database, from, to) => (await owner.database(database)?.readRange(from, to)) ?? [],
+      read: async (database, from, to) => (await owner.database(database)?.readWritten(from, to)) ?? [],
       failed: (error, database) => this.report(error, database),
     });
     this.#watchdog = new Watchdog({
@@ -215,6 +224,8 @@ export class Sync implements SyncControl {
     if (this.#closed) return;
     if (online) this.transports.setOnline(true);
     this.peers.setOnline(online);
+    if (online) this.#reachAll();
+    else this.hints.stopAll();
     if (!online) this.transports.setOnline(false);
     this.log.log("info", online ? "instance.wentOnline" : "instance.wentOffline", undefined, {});
   }
@@ -222,6 +233,12 @@ export class Sync implements SyncControl {
   /** The device woke, the network came back, the page is seen again: everything that waits is tried now. */
   wake(): void {
     this.peers.wake();
+    this.#reachAll();
+  }
+
+  /** What databases that have not come are to be reached by. */
+  #reachAll(): void {
+    for (const { id } of this.#owner.databases()) this.hints.reach(id);
   }
 
   // --- What happens to databases here
@@ -230,7 +247,7 @@ export class Sync implements SyncControl {
     const { id, replica, record } = database;
     this.holdings.opened(id, replica.graph, replica.stored);
     this.peers.compareEvery(id, this.preferences.combined(id).intervalMs);
-    this.rooms.seek(record);
+    this.#seek(record);
     this.peers.stepAll({ type: "offered", database: id });
     this.#hooks.stored(id);
   }
@@ -249,12 +266,40 @@ export class Sync implements SyncControl {
     this.#hooks.stored(id);
   }
 
+  /** Entries became void or count again. What is answered makes durable that peers need not hold the latter. */
+  recounted(database: DatabaseId, { revived }: Recount): Promise<void> | undefined {
+    const first = revived.reduce((least, { position }) => Math.min(least, position), Number.POSITIVE_INFINITY);
+    const from = Number.isFinite(first) ? first : undefined;
+    const isLess = this.holdings.recounted(database, from);
+    this.#hooks.recounted(database);
+    this.step({ type: "recounted", database, from });
+    return isLess ? this.store.flush() : undefined;
+  }
+
   step(event: SessionEvent): void {
     this.peers.stepAll(event);
   }
 
-  /** A relation, a preference or the state of a peer changed: sessions say what they may say now. */
+  /** Whether the database is synced with this peer at all. */
+  shares(peer: PublicKey, database: DatabaseId): boolean {
+    return !this.registry.isOff(peer, database) && this.#isOn(database, this.#owner.database(database)?.record);
+  }
+
+  #isOn(database: DatabaseId, record: DatabaseRecord | undefined): boolean {
+    return this.preferences.combined(database).enabled && isSynced(record);
+  }
+
+  /** Where it is looked for, those who know its id see who has it. */
+  #seek(record: DatabaseRecord): void {
+    if (this.#isOn(record.id, record)) this.rooms.seek(record);
+    else this.rooms.leave(record.id);
+  }
+
+  /** The switch, a relation or a preference changed: sessions say what they may say now. */
   sharingChanged(database: DatabaseId): void {
+    const record = this.#owner.database(database)?.record;
+    if (record !== undefined) this.#seek(record);
+    this.#owner.sharingChanged(database);
     const { intervalMs, onCommit } = this.preferences.combined(database);
     this.peers.compareEvery(database, intervalMs);
     this.step({ type: "offered", database });
@@ -315,6 +360,7 @@ export class Sync implements SyncControl {
     this.agreements.close(error);
     this.settling.close(error);
     this.holdings.close(error);
+    this.hints.stopAll();
     this.peers.close();
     await this.transports.close();
     await this.store.close().catch((reason: unknown) => this.report(reason, undefined));
@@ -335,6 +381,23 @@ export class Sync implements SyncControl {
   }
 
   // --- Transports and peers
+
+  #createHints(): TicketHints {
+    const { clock, random, sha256 } = this.#ports;
+    return new TicketHints({
+      ...{ clock, random, sha256 },
+      isOnline: () => this.peers.online,
+      record: (database) => {
+        const record = this.#owner.database(database)?.record;
+        return this.#isOn(database, record) ? record : undefined;
+      },
+      dial: ({ address, peer }, signal) =>
+        this.peers.connect({ address, ...(peer === undefined ? {} : { expected: peer }) }, signal),
+      isConnected: (peer) => this.peers.carrier(peer) !== undefined,
+      relays: () => this.transports.relays(),
+      changed: (database) => this.#owner.statusChanged(database),
+    });
+  }
 
   #createTransports(): Transports {
     const { openNetwork, transports = [] } = this.#ports;
@@ -366,11 +429,11 @@ export class Sync implements SyncControl {
       owner: {
         replicas: this.#owner.replicas,
         database: (id) => this.#owner.database(id),
-        shares: (peer, database) => !registry.isOff(peer, database) && this.preferences.combined(database).enabled,
+        shares: (peer, database) => this.shares(peer, database),
         cursor: (peer, database) => registry.relation(peer, database)?.cursor,
         onCommit: (database) => this.preferences.combined(database).onCommit,
-        granted: (database, key, power) => this.#owner.granted(database, key, power),
-        joinRefused: (path, database) => this.#owner.joinRefused(path, database),
+        answered: (path, database, answer) => this.#owner.answered(path, database, answer),
+        knocked: (path, database, knock) => this.#owner.knocked(path, database, knock),
         carried: (path, isFirst) => this.#carried(path, isFirst),
         served: (path, database, entries, bytes) => this.#served(path, database, entries, bytes),
         received: (path, database, entries, bytes) => this.#received(path, database, entries, bytes),
@@ -411,7 +474,7 @@ export class Sync implements SyncControl {
     this.metrics.count("entries.sent", entries);
     this.metrics.count("bytes.sent", bytes);
     this.#withKey(path, (key) => {
-      this.registry.shared(key, database);
+      this.#relate(path, database);
       this.#exchanges.sent(key, database, entries, bytes);
     });
   }
@@ -433,11 +496,13 @@ export class Sync implements SyncControl {
 
   /** Whoever sends what it may read shares the database, long before both hold the same. */
   #batchStored(path: Path, database: DatabaseId): void {
-    const mayRead = (key: PublicKey): boolean => this.#owner.replicas.get(database)?.authority.mayRead(key) === true;
-    this.#withKey(path, (key) => {
-      if (mayRead(key)) this.registry.shared(key, database);
-      this.jobs.durable(key, database);
-    });
+    this.#relate(path, database);
+    this.#withKey(path, (key) => this.jobs.durable(key, database));
+  }
+
+  /** There is a relation with whoever may read by a permission of its own, and not with a guest that may never be admitted. */
+  #relate(path: Path, database: DatabaseId): void {
+    if (path.key !== undefined && path.session?.isEntitled(database) === true) this.registry.shared(path.key, database);
   }
 
   #caughtUp(path: Path, database: DatabaseId): void {
@@ -448,14 +513,14 @@ export class Sync implements SyncControl {
   #held(path: Path, database: DatabaseId, through: number): void {
     this.#withKey(path, (key) => {
       this.#watchdog.progress(key);
-      this.registry.shared(key, database);
+      this.#relate(path, database);
       this.holdings.held(key, database, through);
     });
   }
 
   #agreed(path: Path, database: DatabaseId, cursor: Cursor): void {
     this.#withKey(path, (key) => {
-      this.registry.shared(key, database);
+      this.#relate(path, database);
       this.registry.agreed(key, database, cursor);
       const tookMs = this.#exchanges.agreed(key, database);
       if (tookMs !== undefined) this.metrics.took("exchange", tookMs);

@@ -14,7 +14,8 @@
  * Deliberately not here: whether entries are true. What is stored was checked before; what is loaded is checked again where it is used.
  */
 import type { EntryIndex } from "../core/graph.ts";
-import type { DatabaseId, EntryId } from "../core/ids.ts";
+import type { DatabaseId, EntryId, PublicKey } from "../core/ids.ts";
+import type { EpochKeyId } from "../core/store/sealed.ts";
 
 /** What is remembered about a database beside its entries. Plain data that survives a structured clone. */
 export interface DatabaseRecord {
@@ -24,7 +25,41 @@ export interface DatabaseRecord {
   readonly ticket?: string;
   /** Relays that its ticket named, beside the instance's own. */
   readonly relays: readonly string[];
+  /** The name of the key that this device uses here; absent: the device's own. */
+  readonly key?: string;
+  /** False: not synced with anybody, and not looked for. Absent: it is. */
+  readonly sync?: boolean;
+  /** False: requests to be let in are not kept here. Absent: they are. */
+  readonly requests?: boolean;
+  /** The ticket by which this key came in: who does not know of that yet is shown it. */
+  readonly redeemed?: string;
+  /** What is said to whoever lets this device in. */
+  readonly asks?: AskRecord;
+  /** Why nobody lets this device in, as was heard last. */
+  readonly refused?: JoinRefusal;
+  /** What opens the epochs that the invites of its tickets were given, the latest first. */
+  readonly inviteKeys?: readonly InviteKey[];
 }
+
+/** From an invite's secret: it opens what was wrapped for the invite, and admits nobody. */
+export interface InviteKey {
+  readonly invite: PublicKey;
+  readonly opens: Uint8Array;
+}
+
+export interface AskRecord {
+  /** Empty: nothing. */
+  readonly name: string;
+  readonly note: string;
+  /** What is asked for, 0 to 998; 999: nothing in particular. */
+  readonly power: number;
+}
+
+/**
+ * Of the invite: expired, usedUp, withdrawn. Of this key: removed. Of the request: rejected. void: what let this key in does not count.
+ * unavailable: a peer that should know the database says nothing of it.
+ */
+export type JoinRefusal = "expired" | "usedUp" | "withdrawn" | "removed" | "rejected" | "void" | "unavailable";
 
 export type { EntryIndex };
 
@@ -41,7 +76,19 @@ export interface CheckpointPart {
   readonly number: number;
   /** Entries at positions below this are folded into this part or an earlier one. */
   readonly through: number;
+  /** Of those from the part before it on, the positions that were left out because they were void, ascending. */
+  readonly void: readonly number[];
+  /** Of an encrypted database: which entries below `through` could not be opened, and are in no part. */
+  readonly sealed?: readonly SealedRange[];
   readonly stores: readonly { readonly name: string; readonly type: string; readonly bytes: Uint8Array }[];
+}
+
+/** Entries that want one key: at positions `from` ≤ position < `to`, not all of which are among them. */
+export interface SealedRange {
+  readonly key: EpochKeyId;
+  readonly from: number;
+  readonly to: number;
+  readonly count: number;
 }
 
 export interface Commit {
@@ -62,7 +109,7 @@ export interface LoadedDatabase {
 }
 
 /** What a small record is about. */
-export type RecordKind = "peer" | "relation" | "preferences" | "transport" | "job" | "hook" | "history";
+export type RecordKind = "peer" | "relation" | "preferences" | "transport" | "job" | "hook" | "history" | "request";
 
 /** A small record that never leaves this device. */
 export interface LocalRecord {
@@ -90,6 +137,8 @@ export interface Storage {
   read(database: DatabaseId, from: number, to: number): Promise<readonly Uint8Array[]>;
   /** The bytes of one entry by id, or undefined. */
   readById(database: DatabaseId, id: EntryId): Promise<Uint8Array | undefined>;
+  /** The parts of a database in the order of their numbers; none for one without a record. Fails with STORAGE_CORRUPT. */
+  checkpoints(database: DatabaseId): Promise<readonly CheckpointPart[]>;
   /**
    * Atomically writes a part and removes those numbered `replaces` and above (below `part.number`). A crash of the whole machine
    * may take back the last such calls, never the entries they came after. Rejects with DATABASE_UNKNOWN.
@@ -120,6 +169,10 @@ export interface Storage {
   getValue(name: string): Promise<unknown>;
   /** Stores a value only if the name is free and returns what is stored afterwards: two openers agree on one. */
   putValueOnce(name: string, value: unknown): Promise<unknown>;
+  /** All values whose names start like this, in the order of their names. */
+  values(prefix: string): Promise<readonly (readonly [name: string, value: unknown])[]>;
+  /** Removes a value, durably. Absent: no error. */
+  deleteValue(name: string): Promise<void>;
   /** Idempotent; resolves when what was begun is finished. Calls after it reject with STORAGE_CLOSED. */
   close(): Promise<void>;
 }

@@ -1,10 +1,13 @@
-/** Who may open a socket: right path, allowed origin, and room for one more, in total and from that address. */
+/** Who may open a socket: right path, allowed origin, and room for one more, in total and from that address, not too fast. */
 import type { IncomingMessage } from "node:http";
+import { TokenBucket } from "../core/token-bucket.ts";
+import type { Clock } from "../ports/clock.ts";
 import { addressGroup } from "./address.ts";
 import type { RelayLimits } from "./limits.ts";
 import type { UpgradeRefusal } from "./metrics.ts";
 
 export interface AdmissionRules {
+  readonly clock: Clock;
   readonly limits: RelayLimits;
   /** Undefined allows every origin. A request without an origin does not come from a web page and is allowed too. */
   readonly allowedOrigins: readonly string[] | undefined;
@@ -20,9 +23,14 @@ export const refusalStatus: Readonly<Record<UpgradeRefusal, string>> = {
   stopping: "503 Service Unavailable",
 };
 
+/** Addresses whose rate is remembered, 200 bytes each. Of more the one seen longest ago is forgotten: it begins anew. */
+const ratesMax = 16_384;
+
 export class Admission {
   readonly #rules: AdmissionRules;
   readonly #socketsByAddress = new Map<string, number>();
+  /** By address, the one seen last at the end. */
+  readonly #rates = new Map<string, TokenBucket>();
   #sockets = 0;
 
   constructor(rules: AdmissionRules) {
@@ -42,10 +50,22 @@ export class Admission {
     if (this.#sockets >= limits.socketsMax) return "sockets";
     const address = this.#addressOf(request);
     const fromThere = this.#socketsByAddress.get(address) ?? 0;
-    if (fromThere >= limits.socketsPerAddressMax) return "address";
+    if (fromThere >= limits.socketsPerAddressMax || !this.#isSlow(address)) return "address";
     this.#sockets++;
     this.#socketsByAddress.set(address, fromThere + 1);
     return () => this.#release(address);
+  }
+
+  /** Takes one socket from the rate of the address. */
+  #isSlow(address: string): boolean {
+    const { clock, limits } = this.#rules;
+    const { socketsPerAddressPerSecond: perSecond, socketsPerAddressBurst: burst } = limits;
+    const rate = this.#rates.get(address) ?? new TokenBucket(perSecond, burst, clock.now());
+    this.#rates.delete(address);
+    this.#rates.set(address, rate);
+    const [oldest] = this.#rates.keys();
+    if (this.#rates.size > ratesMax && oldest !== undefined) this.#rates.delete(oldest);
+    return rate.take(1, clock.now());
   }
 
   #release(address: string): void {

@@ -197,6 +197,19 @@ test("[RELAY-12] with `addressHeader` the address that the proxy wrote last coun
   expect(relay.stats.refusals).toEqual({ address: 1 });
 });
 
+test("[HOSTILE-13] an address that opens sockets again and again is made to wait, and others are not", async () => {
+  const limits = { socketsPerAddressPerSecond: 2, socketsPerAddressBurst: 5 };
+  const { relay, clock } = await start({ addressHeader: "X-Forwarded-For", limits });
+  const opens = (address: string) => opensWith(relay, { "x-forwarded-for": address });
+  const tries: boolean[] = [];
+  for (let i = 0; i < 8; i++) tries.push(await opens("192.0.2.1"));
+  expect(tries).toEqual([true, true, true, true, true, false, false, false]);
+  expect(await opens("192.0.2.2")).toBe(true);
+  clock.advance(1_000);
+  expect([await opens("192.0.2.1"), await opens("192.0.2.1"), await opens("192.0.2.1")]).toEqual([true, true, false]);
+  expect(relay.stats.refusals).toEqual({ address: 4 });
+});
+
 test("[RELAY-12] with `allowedOrigins` other web pages cannot connect, and clients without an origin can", async () => {
   const { relay } = await start({ allowedOrigins: ["https://app.example"] });
   expect(await opensWith(relay, { origin: "https://app.example" })).toBe(true);

@@ -14,6 +14,9 @@ export interface RelayLimits {
   readonly socketsMax: number;
   /** Sockets at once from one IPv4 address or one IPv6 /64. Offices share one address, so not too few. */
   readonly socketsPerAddressMax: number;
+  /** New sockets per second and address, and how many at once: each costs a signature check. Twice all that may be open, for a restart. */
+  readonly socketsPerAddressPerSecond: number;
+  readonly socketsPerAddressBurst: number;
   readonly roomsMax: number;
   readonly roomsPerSocketMax: number;
   readonly membersPerRoomMax: number;
@@ -38,6 +41,8 @@ export interface RelayLimits {
 export const defaultRelayLimits: RelayLimits = {
   socketsMax: 4_000,
   socketsPerAddressMax: 256,
+  socketsPerAddressPerSecond: 16,
+  socketsPerAddressBurst: 512,
   roomsMax: 100_000,
   roomsPerSocketMax: 256,
   membersPerRoomMax: 32,

@@ -103,7 +103,7 @@ class RelayServer implements Relay {
     this.#verifier = verifier;
     this.#log = options.log ?? (() => {});
     const { allowedOrigins, addressHeader } = options;
-    this.#admission = new Admission({ limits: this.#limits, allowedOrigins, addressHeader });
+    this.#admission = new Admission({ clock: this.#clock, limits: this.#limits, allowedOrigins, addressHeader });
     this.#rooms = new Rooms(this.#limits);
     this.#http = this.#createHttp();
     this.#webSockets = new WebSocketServer({

@@ -169,6 +169,13 @@ class IdbStorage implements Storage {
     return bytes;
   }
 
+  async checkpoints(database: DatabaseId): Promise<readonly CheckpointPart[]> {
+    const parts = await this.#connection.transact(["checkpoints"], "readonly", ({ store }) =>
+      store.getAll(allOf(database)),
+    );
+    return parts.map(toCheckpointPart);
+  }
+
   async putCheckpoint(database: DatabaseId, part: CheckpointPart, replaces: number): Promise<void> {
     // Relaxed, here and for local records: a crash of the whole machine may take back the newest of them, and the ones before are as good.
     await this.#connection.transact(
@@ -215,6 +222,18 @@ class IdbStorage implements Storage {
       if ((await store.getKey(name)) === undefined) await store.put(value, name);
       return await store.get(name);
     });
+  }
+
+  async values(prefix: string): Promise<readonly (readonly [name: string, value: unknown])[]> {
+    const [names, values] = await this.#connection.transact(["values"], "readonly", ({ store }) =>
+      Promise.all([store.getAllKeys(), store.getAll()]),
+    );
+    // There are few, and no range of texts ends exactly where a prefix does.
+    return names.map((name, i) => [name, values[i]] as const).filter(([name]) => name.startsWith(prefix));
+  }
+
+  async deleteValue(name: string): Promise<void> {
+    await this.#connection.transact(["values"], "readwrite", ({ store }) => store.delete(name));
   }
 
   async close(): Promise<void> {

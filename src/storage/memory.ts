@@ -102,6 +102,10 @@ class MemoryStorage implements Storage {
     return found?.bytes[found.positions.get(id) ?? -1]?.slice();
   }
 
+  async checkpoints(database: DatabaseId): Promise<readonly CheckpointPart[]> {
+    return structuredClone(this.#open().databases.get(database)?.checkpoints ?? []);
+  }
+
   async putCheckpoint(database: DatabaseId, part: CheckpointPart, replaces: number): Promise<void> {
     const target = this.#find(database);
     const kept = target.checkpoints.filter(
@@ -138,6 +142,15 @@ class MemoryStorage implements Storage {
     const { values } = this.#open();
     if (!values.has(name)) values.set(name, structuredClone(value));
     return structuredClone(values.get(name));
+  }
+
+  async values(prefix: string): Promise<readonly (readonly [name: string, value: unknown])[]> {
+    const found = [...this.#open().values].filter(([name]) => name.startsWith(prefix));
+    return structuredClone(found.sort(([a], [b]) => (a < b ? -1 : 1)));
+  }
+
+  async deleteValue(name: string): Promise<void> {
+    this.#open().values.delete(name);
   }
 
   async close(): Promise<void> {

@@ -81,12 +81,18 @@ export function toDatabaseRecord(value: unknown): DatabaseRecord {
   return value as DatabaseRecord;
 }
 
+/** Parts that were written before entries could be void name none. */
 export function toCheckpointPart(value: unknown): CheckpointPart {
-  const { number, through, stores } = fields(value);
-  if (!isCount(number) || !isCount(through) || !Array.isArray(stores) || !stores.every(isStorePart)) {
-    throw corrupt("a checkpoint");
-  }
-  return value as CheckpointPart;
+  const { number, through, stores, void: left = [] } = fields(value);
+  const isPart =
+    isCount(number) &&
+    isCount(through) &&
+    Array.isArray(stores) &&
+    stores.every(isStorePart) &&
+    Array.isArray(left) &&
+    left.every(isCount);
+  if (!isPart) throw corrupt("a checkpoint");
+  return { ...(value as CheckpointPart), void: left };
 }
 
 function isStorePart(value: unknown): boolean {

@@ -72,7 +72,12 @@ export function arbitraryMessage(subjects: Partial<Subjects> = {}): fc.Arbitrary
       invite: key,
       signature: fc.uint8Array({ minLength: 64, maxLength: 64 }),
     }),
-    fc.record({ type: type("unavailable"), commitment }),
+    fc.record({ type: type("prove"), commitment, key, signature: fc.uint8Array({ minLength: 64, maxLength: 64 }) }),
+    fc.record({ type: type("knock"), commitment, hidden: fc.uint8Array({ maxLength: 80 }) }),
+    fc.record({
+      type: fc.constantFrom("unavailable" as const, "heard" as const, "rejected" as const),
+      commitment,
+    }),
     fc.record({ type: type("same"), number, bits: fc.array(fc.boolean(), { maxLength: 12 }) }),
     fc.record({ type: type("flow"), database, paused: fc.boolean() }),
     fc.record({ type: fc.constantFrom("ping" as const, "pong" as const), id: number }),

@@ -1,17 +1,25 @@
 /** A simulation that notices nothing proves nothing. */
 import { expect, test } from "vitest";
 import { type BrokenRule, brokenRules } from "./broken-rules.ts";
-import { type SimulationResult, simulate } from "./simulation.ts";
+import { type SimulationOptions, type SimulationResult, simulate } from "./simulation.ts";
 
 const seedsMax = 200;
 
-async function liveBroken(seed: number, { ports, patch }: BrokenRule): Promise<SimulationResult> {
+async function liveBroken(seed: number, { about, ports, patch }: BrokenRule): Promise<SimulationResult> {
   const restore = patch?.() ?? (() => {});
   try {
-    return await simulate({ seed, ...(ports === undefined ? {} : { ports }) });
+    return await simulate({
+      seed,
+      ...lifeOf({ ...(about === undefined ? {} : { about }) }),
+      ...(ports === undefined ? {} : { ports }),
+    });
   } finally {
     restore();
   }
+}
+
+function lifeOf({ about }: Pick<BrokenRule, "about">): Pick<SimulationOptions, "about"> {
+  return about === undefined ? {} : { about };
 }
 
 for (const rule of brokenRules) {
@@ -23,6 +31,6 @@ for (const rule of brokenRules) {
       problems = (await liveBroken(seed, rule)).problems;
     }
     expect(problems.join("\n"), "what was noticed").toContain(rule.noticed);
-    expect((await simulate({ seed })).problems).toEqual([]);
+    expect((await simulate({ seed, ...lifeOf(rule) })).problems).toEqual([]);
   }, 120_000);
 }

@@ -3,7 +3,10 @@
  *
  * Nothing here touches the code that is tested: an instance gets a port that misbehaves, or a method is replaced and put back.
  */
-import { Authority } from "../core/authority.ts";
+import { Authority } from "../core/authority/authority.ts";
+import { Cuts } from "../core/authority/cuts.ts";
+import { Ledger } from "../core/authority/ledger.ts";
+import { Standings } from "../core/authority/standings.ts";
 import { type Entry, follows } from "../core/entry.ts";
 import { assert } from "../core/errors.ts";
 import { Graph } from "../core/graph.ts";
@@ -11,15 +14,18 @@ import { Pending } from "../core/pending.ts";
 import { Arrivals } from "../core/protocol/arrivals.ts";
 import { LogRanges } from "../core/protocol/log-ranges.ts";
 import { Session, type SessionEffect } from "../core/protocol/session.ts";
+import { SessionState } from "../core/protocol/session-state.ts";
 import { Window } from "../core/protocol/window.ts";
 import { Replica } from "../core/replica.ts";
-import { WRITE } from "../core/store/power.ts";
+import { NONE, WRITE } from "../core/store/power.ts";
+import type { SettingsOp } from "../core/store/settings.ts";
 import { DatabaseState } from "../core/store/state.ts";
 import { OpenDatabase } from "../engine/database.ts";
 import { Registry } from "../engine/registry.ts";
 import { Repair } from "../engine/repair.ts";
 import { presets } from "../engine/settings.ts";
 import type { DeviceOptions } from "./cluster.ts";
+import type { PlanOptions } from "./plan.ts";
 
 export interface BrokenRule {
   readonly name: string;
@@ -27,6 +33,8 @@ export interface BrokenRule {
   readonly breaks: string;
   /** A part of what is noticed, beside what else may be. */
   readonly noticed: string;
+  /** The lives in which it is soon noticed. Default: all. */
+  readonly about?: PlanOptions["about"];
   readonly ports?: DeviceOptions["ports"];
   /** Breaks it everywhere until what it returns is called. */
   readonly patch?: () => () => void;
@@ -93,7 +101,7 @@ export const brokenRules: readonly BrokenRule[] = [
   {
     name: "one order of last writers",
     breaks: "of two writes to a cell the one that came later to this device wins",
-    noticed: "different states",
+    noticed: "another state than",
     patch: () => {
       let arrivals = 0;
       return replace(
@@ -115,10 +123,10 @@ export const brokenRules: readonly BrokenRule[] = [
         Authority.prototype,
         "judge",
         (judge) =>
-          function (this: Authority, author, ops, followed, owner) {
-            if (followed.length > 0 && this.power(author) > WRITE)
+          function (this: Authority, author, ops, followed, owner, redeeming) {
+            if (followed.length > 0 && this.power(author) > WRITE && redeeming === undefined)
               return { code: "ENTRY_PERMISSION", details: { author, need: "write" } };
-            return judge.call(this, author, ops, followed, owner);
+            return judge.call(this, author, ops, followed, owner, redeeming);
           },
       ),
   },
@@ -131,14 +139,14 @@ export const brokenRules: readonly BrokenRule[] = [
   {
     name: "permission checked",
     breaks: "whoever signs an entry was entitled to it",
-    noticed: "forged row",
+    noticed: "nobody may accept",
     patch: () => replace(Authority.prototype, "judge", () => () => undefined),
   },
   {
     name: "serving rule",
     breaks: "everybody may read",
     noticed: "may not read",
-    patch: () => replace(Authority.prototype, "mayRead", () => () => true),
+    patch: () => replace(Replica.prototype, "mayHold", () => () => true),
   },
   {
     name: "acknowledgement only for durable",
@@ -338,6 +346,120 @@ export const brokenRules: readonly BrokenRule[] = [
       };
     },
   },
+  {
+    name: "cut",
+    breaks: "what a lowered key wrote without knowing that it was lowered goes on counting",
+    noticed: "for counting, which it is not",
+    patch: () => {
+      const restoreCutBy = replace(Cuts.prototype, "cutBy", () => () => []);
+      const restoreCutterOf = replace(Cuts.prototype, "cutterOf", () => () => undefined);
+      return () => {
+        restoreCutterOf();
+        restoreCutBy();
+      };
+    },
+  },
+  {
+    name: "settings of a cut admin",
+    breaks: "what an admin set without knowing that it was lowered has its effect",
+    noticed: "other settings than",
+    about: "permissions",
+    patch: () =>
+      replace(
+        Standings.prototype,
+        "with",
+        (decide) =>
+          function (this: Standings, node, rulings, isMember) {
+            const decided = decide.call(this, node, rulings, isMember);
+            return decided === "contested" ? rulings : decided;
+          },
+      ),
+  },
+  {
+    name: "void entries kept back",
+    breaks: "void entries are sent like any other",
+    noticed: "which is void",
+    patch: () => {
+      let sessions = 0;
+      const restoreStep = replace(
+        Session.prototype,
+        "step",
+        (step) =>
+          function (this: Session, event) {
+            sessions += 1;
+            try {
+              return step.call(this, event);
+            } finally {
+              sessions -= 1;
+            }
+          },
+      );
+      const restoreCounts = replace(
+        Graph.prototype,
+        "counts",
+        (counts) =>
+          function (this: Graph, node) {
+            return sessions > 0 || counts.call(this, node);
+          },
+      );
+      return () => {
+        restoreCounts();
+        restoreStep();
+      };
+    },
+  },
+  {
+    name: "uses of an invite",
+    breaks: "an invite may be redeemed any number of times",
+    noticed: "which it is not",
+    about: "permissions",
+    patch: () => beforeRecording((op) => (op.type === "invite" ? [without(op, "uses")] : [op])),
+  },
+  {
+    name: "expiry of an invite",
+    breaks: "an invite may be redeemed at any time",
+    noticed: "nobody may accept",
+    about: "permissions",
+    patch: () => beforeRecording((op) => (op.type === "invite" ? [without(op, "expiresMs")] : [op])),
+  },
+  {
+    name: "withdrawal of an invite",
+    breaks: "an invite may be redeemed after it was withdrawn",
+    noticed: "other settings than",
+    about: "permissions",
+    patch: () => beforeRecording((op) => (op.type === "invite" && op.power === NONE ? [] : [op])),
+  },
+  {
+    name: "guests only while the invite stands",
+    breaks: "whoever was a guest once goes on being served in its session",
+    noticed: "may not read",
+    about: "permissions",
+    patch: () => {
+      const guests = new WeakMap<SessionState, Set<string>>();
+      const restoreLetIn = replace(
+        SessionState.prototype,
+        "letIn",
+        (letIn) =>
+          function (this: SessionState, database, invite) {
+            const isIn = letIn.call(this, database, invite);
+            if (isIn) guests.set(this, (guests.get(this) ?? new Set<string>()).add(database));
+            return isIn;
+          },
+      );
+      const restoreReadable = replace(
+        SessionState.prototype,
+        "isReadable",
+        (isReadable) =>
+          function (this: SessionState, database) {
+            return guests.get(this)?.has(database) === true || isReadable.call(this, database);
+          },
+      );
+      return () => {
+        restoreReadable();
+        restoreLetIn();
+      };
+    },
+  },
 ];
 
 type Methods<T> = { [Name in keyof T]: T[Name] extends (...args: never) => unknown ? Name : never }[keyof T];
@@ -378,6 +500,23 @@ function beforeReceiving(
         return receive.call(this, entries);
       },
   );
+}
+
+/** What a settings entry says is made right before it is remembered; what is shown of it stays what it was. */
+function beforeRecording(correct: (op: SettingsOp) => readonly SettingsOp[]): () => void {
+  return replace(
+    Ledger.prototype,
+    "record",
+    (record) =>
+      function (this: Ledger, node, ops) {
+        return record.call(this, node, ops.flatMap(correct));
+      },
+  );
+}
+
+function without(op: SettingsOp, field: "uses" | "expiresMs"): SettingsOp {
+  const { [field]: _left, ...rest } = op as Extract<SettingsOp, { readonly type: "invite" }>;
+  return rest;
 }
 
 /** The same for a getter. */

@@ -9,6 +9,7 @@ import { TidemarkError } from "../core/errors.ts";
 import type { DatabaseId, PublicKey, Sha256 } from "../core/ids.ts";
 import { type Power, WRITE } from "../core/store/power.ts";
 import { encodeSettings, type SettingsOp, settingsStoreName, settingsType } from "../core/store/settings.ts";
+import { openKeyRing } from "../crypto/key-ring.ts";
 import { loadSha256 } from "../crypto/sha256.ts";
 import { Instance } from "../engine/instance.ts";
 import type { EnginePorts } from "../engine/ports.ts";
@@ -19,13 +20,15 @@ import { SimulatedClock } from "./clock.ts";
 import { Device, type Skew } from "./device.ts";
 import { MemoryNetwork } from "./memory-network.ts";
 import { SeededRandom } from "./random.ts";
-import { type SimulatedIdentity, SimulatedVerifier, simulatedIdentity } from "./simulated-keys.ts";
+import { type SimulatedIdentity, SimulatedVerifier, simulatedIdentity, simulatedKeyMaker } from "./simulated-keys.ts";
+import { simulatedSealing } from "./simulated-sealing.ts";
 import { type PowerLoss, SlowStorage } from "./slow-storage.ts";
 import { turn } from "./turn.ts";
 
 export { Device } from "./device.ts";
 
-const relayUrl = "wss://relay.simulated";
+/** Where all devices meet. */
+export const relayUrl = "wss://relay.simulated";
 
 /** One for all clusters: it is made of code, and keeps nothing from call to call. */
 const loadedSha256: Promise<Sha256> = loadSha256();
@@ -39,8 +42,8 @@ export interface DeviceOptions {
   readonly skewMs?: number;
   /** How long a write to storage takes, in milliseconds, drawn anew for each. Default 0: at once. */
   readonly writeMs?: () => number;
-  /** Default: the cluster's own. Called with the URL of a relay. */
-  readonly openNetwork?: (relayUrl: string) => Network;
+  /** Default: the cluster's own. Called with the URL of a relay and the device's key. */
+  readonly openNetwork?: (relayUrl: string, key: PublicKey) => Network;
   /** What its instance runs on instead of what the cluster would give it: to break one of them. */
   readonly ports?: (ports: EnginePorts, disk: MemoryDisk) => EnginePorts;
 }
@@ -84,19 +87,30 @@ export class Cluster {
     const verifier = new SimulatedVerifier(sha256);
     const storage = new SlowStorage(createMemoryStorage(disk), { clock: this.clock, writeMs, disk });
     const problems: TidemarkError[] = [];
+    const told = { reloads: 0 };
     const networks: Network[] = [];
+    const random = this.random.fork();
+    const keys = await openKeyRing({
+      storage: createMemoryStorage(disk),
+      device: identity,
+      clock: this.clock,
+      maker: simulatedKeyMaker(sha256, random),
+      reported: (error) => problems.push(error),
+    });
     const ports: EnginePorts = {
       storage,
       identity,
+      keys,
       verifier,
+      sealing: simulatedSealing(secret, sha256),
       sha256,
       clock: skewed(this.clock, skew),
-      random: this.random.fork(),
+      random,
       name: "simulated",
       relays: [relayUrl],
       deriveIdentity: async (seed) => simulatedIdentity(seed, sha256),
       openNetwork: (url) => {
-        const network = options.openNetwork?.(url) ?? this.join(identity.publicKey);
+        const network = options.openNetwork?.(url, identity.publicKey) ?? this.join(identity.publicKey);
         networks.push(network);
         return network;
       },
@@ -105,9 +119,13 @@ export class Cluster {
       changed: () => {},
       statusChanged: () => {},
       progressed: () => {},
+      requestsChanged: () => {},
       relayChanged: () => {},
+      permissionsChanged: () => {},
       reported: (error) => problems.push(error),
-      reloaded: () => {},
+      reloaded: () => {
+        told.reloads += 1;
+      },
       peersChanged: () => {},
       jobChanged: () => {},
       logged: () => {},
@@ -118,7 +136,7 @@ export class Cluster {
       this.network.dropAll(identity.publicKey);
       for (const network of networks) network.close();
     };
-    return new Device({ instance, identity, secret, disk, storage, verifier, sha256, problems, skew, cutPower });
+    return new Device({ instance, identity, secret, disk, storage, verifier, sha256, problems, told, skew, cutPower });
   }
 
   /**

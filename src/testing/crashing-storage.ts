@@ -89,6 +89,10 @@ export class CrashingStorage implements Storage {
     return this.#pass(() => this.#inner.readById(database, id));
   }
 
+  checkpoints(database: DatabaseId): Promise<readonly CheckpointPart[]> {
+    return this.#pass(() => this.#inner.checkpoints(database));
+  }
+
   putCheckpoint(database: DatabaseId, part: CheckpointPart, replaces: number): Promise<void> {
     return this.#pass(() => this.#inner.putCheckpoint(database, part, replaces));
   }
@@ -115,6 +119,14 @@ export class CrashingStorage implements Storage {
 
   putValueOnce(name: string, value: unknown): Promise<unknown> {
     return this.#pass(() => this.#inner.putValueOnce(name, value));
+  }
+
+  values(prefix: string): Promise<readonly (readonly [name: string, value: unknown])[]> {
+    return this.#pass(() => this.#inner.values(prefix));
+  }
+
+  deleteValue(name: string): Promise<void> {
+    return this.#pass(() => this.#inner.deleteValue(name));
   }
 
   /** After a crash nobody is left to close `inner`. */

@@ -1,17 +1,15 @@
 /** What each action of a plan does. */
-import type { StorePart } from "../core/entry.ts";
 import { TidemarkError, unreachable } from "../core/errors.ts";
 import type { DatabaseId, EntryId, PublicKey } from "../core/ids.ts";
-import { NONE, WRITE } from "../core/store/power.ts";
-import { TableChanges } from "../core/store/table-changes.ts";
-import type { OpenDatabase } from "../engine/database.ts";
+import { WRITE } from "../core/store/power.ts";
 import { putUp } from "./bars.ts";
-import { bringBack, crash, inviteNext, wipe } from "./comings.ts";
+import { bringBack, crash, inviteNext, restore, wipe } from "./comings.ts";
 import type { Device } from "./device.ts";
+import { govern } from "./governing.ts";
 import type { WayConditions } from "./memory-network.ts";
 import type { Action } from "./plan.ts";
 import type { Peer, Scene } from "./scene.ts";
-import { setPower, settingsParts } from "./writers.ts";
+import { write } from "./writing.ts";
 
 type ActionOf<Type extends Action["type"]> = Extract<Action, { readonly type: Type }>;
 
@@ -28,9 +26,13 @@ export function act(scene: Scene, action: Action, number: number): void {
     case "swizzle":
       return actOnNetwork(scene, action);
     case "set":
-      return scene.member(action.peer, ({ key }) => setPowerOf(scene, key, action.power));
-    case "remove":
-      return scene.member(action.peer, ({ key }, peer) => remove(scene, key, peer));
+    case "public":
+    case "rename":
+    case "invite":
+    case "withdraw":
+    case "redeem":
+    case "leak":
+      return govern(scene, action);
     case "block":
     case "unrelate":
       return scene.up(action.from, (device, peer) =>
@@ -40,6 +42,11 @@ export function act(scene: Scene, action: Action, number: number): void {
       );
     case "wipe":
       return scene.member(action.peer, (device, peer) => wipe(scene, device, peer, action.downMs));
+    case "restore":
+      return scene.member(action.peer, (device, peer) => restore(scene, device, peer, action, number));
+    case "cheat":
+      for (let i = 0; i < action.times; i++) scene.cheat?.act();
+      return;
     case "trick":
       for (let i = 0; i < action.times; i++) scene.mallory?.act();
       return;
@@ -162,72 +169,32 @@ function swizzle(scene: Scene, { peer, cuts, heals, everyMs }: ActionOf<"swizzle
 
 // --- On a device
 
-/** Each entry has a row of its own, and often one that everybody writes. */
-function write(scene: Scene, device: Device, peer: Peer, number: number, entries: number): void {
-  for (let i = 0; i < entries; i++) {
-    let seq = 0;
-    const build = ({ replica }: OpenDatabase): readonly StorePart[] => {
-      seq = 1 + Math.max(-1, ...replica.graph.heads(device.key).map((head) => head.seq));
-      const changes = new TableChanges("rows");
-      changes.put(`${number}.${i}`, { by: device.key });
-      if (i % 2 === 0) changes.put(`shared ${number % 3}`, { by: device.key, row: i });
-      return [{ name: "rows", type: "table", payload: changes.encode() }];
-    };
-    commit(scene, device, build, () => {
-      scene.count("acknowledged");
-      const id = entryOf(device, scene.id, seq);
-      if (id === undefined) scene.report(`an entry of ${device.key.slice(0, 6)} was acknowledged and is not there`);
-      else scene.acknowledged.set(id, peer);
-    });
-  }
-}
-
-function commit(
-  scene: Scene,
-  { instance }: Device,
-  build: (database: OpenDatabase) => readonly StorePart[],
-  done: () => void,
-): void {
-  Promise.resolve()
-    .then(() => instance.commit(scene.id, build))
-    .then(done, (error: unknown) => scene.expectCode(error, "not committed"));
-}
-
-/** The last entry of a device with this number that is durable there. */
-function entryOf({ disk, key }: Device, id: DatabaseId, seq: number): EntryId | undefined {
-  return disk.databases.get(id)?.index.findLast((entry) => entry.author === key && entry.seq === seq)?.id;
-}
-
-/** Only what another device has as well, and keeps: else it is lost by definition. */
+/**
+ * Only what another device has as well, and keeps: else it is lost by definition. What counts is what others can give
+ * back.
+ */
 function rot(scene: Scene, device: Device, { position, bit }: ActionOf<"rot">): void {
   const { index, bytes } = device.disk.databases.get(scene.id) ?? { index: [], bytes: [] };
   const at = position % Math.max(1, index.length);
   const [entry, found] = [index[at], bytes[at]];
   if (entry === undefined || found === undefined || entry.settings || scene.rotten.has(entry.id)) return;
-  const others = scene.peers.filter((peer) => !peer.isRemoved && peer.device !== device);
-  if (!others.some((other) => other.device?.disk.databases.get(scene.id)?.positions.has(entry.id) === true)) return;
+  if (!isKeptBeside(scene, device, entry.id)) return;
   scene.count("rot");
   scene.rotten.add(entry.id);
+  if (device === scene.owner) scene.isFragile = true;
   const place = bit % (8 * found.length);
   found[place >> 3] = (found[place >> 3] as number) ^ (1 << (place & 7));
 }
 
-// --- Who may do what
-
-function setPowerOf(scene: Scene, key: PublicKey, power: number): void {
-  if (scene.owner === undefined) return;
-  scene.count(power === WRITE ? "promoted" : power === NONE ? "removed" : "demoted");
-  commit(
-    scene,
-    scene.owner,
-    () => settingsParts(setPower(key, power)),
-    () => {},
-  );
-}
-
-/** At most one, so that there are others left. */
-function remove(scene: Scene, key: PublicKey, peer: Peer): void {
-  if (scene.owner === undefined || scene.rotten.size > 0 || scene.peers.some(({ isRemoved }) => isRemoved)) return;
-  peer.isRemoved = true;
-  setPowerOf(scene, key, NONE);
+/**
+ * The owner keeps its disk, and can always be read from. Of the others that is seen to afterwards, as long as no
+ * admin cheats.
+ */
+function isKeptBeside({ peers, owner, plan, id }: Scene, device: Device, entry: EntryId): boolean {
+  const has = (other: Device): boolean => other.disk.databases.get(id)?.positions.has(entry) === true;
+  if (device !== owner) return owner !== undefined && has(owner);
+  if (plan.peers.some(({ role }) => role === "mallory")) return false;
+  const readers = peers.flatMap((peer) => (peer.device !== undefined && peer.device !== owner ? [peer.device] : []));
+  const authority = owner.instance.find(id)?.replica.authority;
+  return readers.some((other) => authority !== undefined && authority.power(other.key) <= WRITE && has(other));
 }

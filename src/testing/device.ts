@@ -18,6 +18,7 @@ export interface DeviceParts {
   readonly verifier: SimulatedVerifier;
   readonly sha256: Sha256;
   readonly problems: readonly TidemarkError[];
+  readonly told: { readonly reloads: number };
   /** By how much its clock is ahead, as long as it lives. */
   readonly skew: Skew;
   readonly cutPower: (loss: PowerLoss) => void;
@@ -37,6 +38,7 @@ export class Device {
   readonly sha256: Sha256;
   /** What was reported and no call waited for, in order. */
   readonly problems: readonly TidemarkError[];
+  readonly #told: DeviceParts["told"];
   readonly #skew: Skew;
   readonly #verifier: SimulatedVerifier;
   readonly #cutPower: (loss: PowerLoss) => void;
@@ -49,6 +51,7 @@ export class Device {
     this.storage = parts.storage;
     this.sha256 = parts.sha256;
     this.problems = parts.problems;
+    this.#told = parts.told;
     this.#skew = parts.skew;
     this.#verifier = parts.verifier;
     this.#cutPower = parts.cutPower;
@@ -66,6 +69,11 @@ export class Device {
   /** Sets its clock: what it shows jumps. */
   setSkew(ms: number): void {
     this.#skew.ms = ms;
+  }
+
+  /** How often the app was told that all it had read may differ. */
+  get reloads(): number {
+    return this.#told.reloads;
   }
 
   /** Signature checks made so far. */
@@ -112,7 +120,7 @@ export class Device {
   /** Equal on devices that hold the same entries: their number, the digest of the frontier, and the hash of the state's bytes. */
   stateDigest(database: DatabaseId): string {
     const { replica } = this.instance.database(database);
-    return `${replica.graph.size} ${replica.digest()} ${encodeHex(this.sha256(replica.state.encode()))}`;
+    return `${replica.graph.size - replica.graph.voidCount} ${replica.digest()} ${encodeHex(this.sha256(replica.encodeState()))}`;
   }
 
   /** The device dies: what is not durable is lost, and so is what is under way, but for what `loss` says. Go on with `Cluster.restart`. */

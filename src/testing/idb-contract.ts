@@ -62,7 +62,7 @@ const failureChecks: readonly IdbCheck[] = [
       await written.storage.commit({ database: written.id, position: 0, entries: [entry] });
       const bytes = buffer.subarray(50, 53);
       const stores = [{ name: "notes", type: "table", bytes }];
-      await written.storage.putCheckpoint(written.id, { number: 1, through: 1, stores }, 1);
+      await written.storage.putCheckpoint(written.id, { number: 1, through: 1, void: [], stores }, 1);
       await written.storage.close();
       const stored = await Promise.all(
         (["indexes", "segments"] as const).map(async (store) => (await listRaw(name, store))[0]?.value),
@@ -214,6 +214,7 @@ const connectionChecks: readonly IdbCheck[] = [
         const storage = await openIdbStorage(name);
         const loaded = await storage.load(database);
         expect(loaded?.record.name === "notes" && loaded.checkpoints[0]?.through === 7, "its record and checkpoint");
+        expect(loaded?.checkpoints[0]?.void.length === 0, "a part without a list leaves nothing out");
         expect(loaded?.index.map(({ id }) => id).join() === entries.map(({ id }) => id).join(), "its index");
         expectBytes(await storage.read(database, 0, 300), bytesOf(entries), "its entries");
         expect((await storage.getValue("identity")) === "a key pair", "its values");

@@ -70,7 +70,7 @@ export const damageChecks: readonly IdbCheck[] = [
       const written = await Written.create(name);
       await written.commit(30, 1_200, 40);
       const stores = [{ name: "notes", type: "table", bytes: Uint8Array.of(1) }];
-      await written.storage.putCheckpoint(written.id, { number: 1, through: 1, stores }, 1);
+      await written.storage.putCheckpoint(written.id, { number: 1, through: 1, void: [], stores }, 1);
       await written.storage.close();
       await expectUndamaged(name, written);
       for (const store of ["indexes", "segments", "databases", "checkpoints"] as const) {

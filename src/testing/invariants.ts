@@ -1,17 +1,20 @@
 /**
  * What has to be so after every single step of a simulation, on every device and in every message.
  *
- * [SIMULATION-11] Graph parent-closed, tips an antichain; what a device says that it holds, sends, or confirms is on its disk;
- *   entries go to readers only, not back to whom they came from, and to nobody who is blocked or not to have them; numbers and heights
- *   are right; what was durable stays; queues stay within their limits; no clock is run ahead of.
+ * [SIMULATION-11] Graph parent-closed, what counts stands on what counts, tips an antichain; what a device says that
+ *   it holds, sends, or confirms is on its disk; entries go to readers only, void ones to nobody, none back to whom
+ *   it came from, and none to whoever is blocked or not to have them; numbers and heights are right; what was durable
+ *   stays; queues stay within their limits; no clock is run ahead of.
+ * [SIMULATION-17] Whatever is said of a database is said to a key that may read it as the sender's settings are at
+ *   that moment, or that was given the secret of an invite that stands then.
  *
- * Looks only at what is new, so that it can look after every step. It believes no device: what is durable is what is on the disk, and
- * what an entry follows is what its bytes say.
+ * Looks only at what is new, so that it can look after every step. It believes no device: what is durable is what is
+ * on the disk, and what an entry follows is what its bytes say.
  */
 import { ticksPerMs } from "../core/clock.ts";
 import type { Entry } from "../core/entry.ts";
 import { digestFrontier } from "../core/frontier.ts";
-import type { Node } from "../core/graph.ts";
+import type { Graph, Node } from "../core/graph.ts";
 import type { DatabaseId, EntryId, PublicKey, Sha256 } from "../core/ids.ts";
 import {
   batchesInFlightMax,
@@ -28,12 +31,12 @@ import { differenceRangesMax } from "../core/protocol/delivery.ts";
 import { decodeMessage, type EntriesMessage, type Message } from "../core/protocol/message.ts";
 import { prefixOf, shortDigest } from "../core/protocol/short-digest.ts";
 import type { Replica } from "../core/replica.ts";
-import { READ } from "../core/store/power.ts";
 import type { PeerRecord, RelationRecord } from "../engine/records.ts";
 import type { SimulatedClock } from "./clock.ts";
 import type { Device } from "./device.ts";
 import type { ChannelPair } from "./memory-channel.ts";
 import type { MemoryNetwork, NetworkTap } from "./memory-network.ts";
+import { Readers } from "./readers.ts";
 
 const problemsMax = 20;
 
@@ -54,10 +57,11 @@ interface Watched {
   replica: Replica | undefined;
   /** Entries that the replica had when it was opened. */
   restored: number;
-  /** Entries of it that were looked at, and the tips among them. */
+  /** Entries of it that were looked at. */
   size: number;
   stored: number;
-  tips: Set<EntryId>;
+  /** Everything that was void at some time. */
+  readonly everVoid: Set<EntryId>;
   /** What is durable, in its order. */
   readonly durable: EntryId[];
   readonly durableIds: Set<EntryId>;
@@ -98,6 +102,8 @@ export class Invariants implements NetworkTap {
   readonly #follows = new Map<EntryId, Follows>();
   readonly #flights = new WeakMap<ChannelPair, Map<PublicKey, Flight>>();
   readonly #decoded = new WeakMap<Uint8Array, Message>();
+  /** Who may be told what. */
+  readonly readers: Readers = new Readers();
 
   constructor(clock: SimulatedClock, network: MemoryNetwork, database: DatabaseId, sha256: Sha256) {
     this.#clock = clock;
@@ -144,13 +150,13 @@ export class Invariants implements NetworkTap {
     this.#watched.delete(key);
   }
 
-  /** Whether a device still counts on what another had confirmed before it lost its disk. */
-  trustsLostDisk(key: PublicKey): boolean {
+  /** Whether a device still counts on what another of some had confirmed before that lost its disk. */
+  trustsLostDisk(key: PublicKey, others: ReadonlySet<PublicKey>): boolean {
     const relations = this.#watched.get(key)?.device.disk.records.get("relation")?.values() ?? [];
     return [...relations].some((value) => {
       const { peer, epoch, heldThrough } = value as RelationRecord;
       const now = this.#watched.get(peer)?.device.disk.values.get("epoch");
-      return heldThrough > 0 && now !== undefined && now !== epoch;
+      return others.has(peer) && heldThrough > 0 && now !== undefined && now !== epoch;
     });
   }
 
@@ -162,6 +168,11 @@ export class Invariants implements NetworkTap {
   /** What a device has made durable, in that order. */
   durable(key: PublicKey): readonly EntryId[] {
     return this.#watched.get(key)?.durable ?? [];
+  }
+
+  /** Whether an entry was void on some device at some time. */
+  wasVoid(id: EntryId): boolean {
+    return [...this.#watched.values()].some(({ everVoid }) => everVoid.has(id));
   }
 
   /** To be called whenever something may have happened. */
@@ -223,10 +234,11 @@ export class Invariants implements NetworkTap {
   }
 
   /**
-   * What it remembers that others hold is on their disks, unless these were lost. Confirmations have no numbers of their own: where
+   * What it remembers that others hold is on their disks, unless these were lost. Confirmations have no numbers of
+   * their own: where
    * one overtook another, which no channel allows, it may have been taken for more than it said.
    */
-  #checkMemory({ device, durable, remembered }: Watched): void {
+  #checkMemory({ device, durable, remembered, everVoid }: Watched): void {
     for (const value of device.disk.records.get("relation")?.values() ?? []) {
       if (remembered.has(value as object)) continue;
       remembered.add(value as object);
@@ -235,7 +247,8 @@ export class Invariants implements NetworkTap {
       if (database !== this.#database || other?.device.disk.values.get("epoch") !== epoch) continue;
       if (!this.#network.isOrdered(peer, device.key)) continue;
       const through = Math.max(heldThrough, cursor?.position ?? 0);
-      const lacking = durable.slice(0, through).find((id) => !other.durableIds.has(id));
+      // What is void here is kept from everybody, and what was void may have begun to count a moment ago.
+      const lacking = durable.slice(0, through).find((id) => !other.durableIds.has(id) && !everVoid.has(id));
       if (lacking !== undefined || through > durable.length)
         this.#report(device.key, `believes that ${peer.slice(0, 6)} holds ${through} entries, ${lacking} it does not`);
     }
@@ -246,7 +259,6 @@ export class Invariants implements NetworkTap {
     watched.restored = replica?.stored ?? 0;
     watched.size = 0;
     watched.stored = 0;
-    watched.tips = new Set();
     watched.digests.clear();
     const { device, durable } = watched;
     if (replica !== undefined && replica.stored < durable.length)
@@ -254,16 +266,15 @@ export class Invariants implements NetworkTap {
   }
 
   #checkNodes(watched: Watched, { graph }: Replica): void {
-    const { device, tips } = watched;
+    const { device } = watched;
+    // What counts may have changed.
+    watched.digests.clear();
     for (; watched.size < graph.size; watched.size++) {
       const node = graph.at(watched.size);
       const follows = this.#follows.get(node.id) ?? declared(node);
-      for (const id of followsOf(follows)) {
-        tips.delete(id);
+      for (const id of followsOf(follows))
         if ((graph.get(id)?.position ?? Number.POSITIVE_INFINITY) >= node.position)
           this.#report(device.key, `accepted ${node.id} without what it follows`);
-      }
-      tips.add(node.id);
       this.#checkPlace(device.key, node.id, follows);
       const isLater = node.time > 1 + Math.max(node.prev?.time ?? 0, ...node.parents.map(({ time }) => time));
       if (
@@ -272,6 +283,26 @@ export class Invariants implements NetworkTap {
         node.time / ticksPerMs > watched.latestMs + clockAheadMsMax + 1
       )
         this.#report(device.key, `accepted ${node.id} too early`);
+    }
+    this.#checkTips(watched, graph);
+  }
+
+  /** Tips are what counts and nothing that counts follows. */
+  #checkTips({ device, everVoid }: Watched, graph: Graph): void {
+    const tips = new Set<EntryId>();
+    for (let position = 0; position < graph.size; position++) {
+      const node = graph.at(position);
+      if (!graph.counts(node)) {
+        everVoid.add(node.id);
+        continue;
+      }
+      for (const id of followsOf(this.#follows.get(node.id) ?? declared(node))) {
+        tips.delete(id);
+        const before = graph.get(id);
+        if (before !== undefined && !graph.counts(before))
+          this.#report(device.key, `counts ${node.id}, and not ${id}, which it follows`);
+      }
+      tips.add(node.id);
     }
     const found = graph.tips();
     if (found.length !== tips.size || found.some(({ id }) => !tips.has(id)))
@@ -292,12 +323,13 @@ export class Invariants implements NetworkTap {
 
   sent(from: PublicKey, to: PublicKey, bytes: Uint8Array, channel: ChannelPair): void {
     const sender = this.#watched.get(from);
-    if (sender === undefined) return this.#learn(this.#decode(bytes));
+    const message = this.#decode(bytes);
+    if (message?.type === "want" && message.database === this.#database) this.readers.noteAsked(from, message.ids);
+    if (sender === undefined) return this.#learn(message);
     // What was written in this very step counts.
     this.#checkDisk(sender);
     const end = channel.left.initiator === from < to ? channel.left : channel.right;
     if (end.underWay > queuedBytesMax) this.#report(from, `${end.underWay} bytes wait for a channel`);
-    const message = this.#decode(bytes);
     if (message === undefined) return; // Of the handshake.
     if (message.type === "digest") return this.#checkDigests(sender, to, message);
     if (!("database" in message) || message.database !== this.#database) return;
@@ -374,6 +406,9 @@ export class Invariants implements NetworkTap {
       const { id } = entry;
       this.#follows.set(id, placeOf(entry));
       if (!sender.durableIds.has(id)) this.#report(sender.device.key, `sent ${id}, which is not durable`);
+      const node = sender.replica?.graph.get(id);
+      if (node !== undefined && sender.replica?.graph.counts(node) === false && !this.readers.hasAsked(to, id))
+        this.#report(sender.device.key, `sent ${id}, which is void`);
     }
     const flight = this.#flight(channel, sender.device.key);
     this.#checkLoops(sender, to, batch.value, flight);
@@ -385,13 +420,15 @@ export class Invariants implements NetworkTap {
     if (inFlight > batchesInFlightMax) this.#report(sender.device.key, `${inFlight} batches under way`);
   }
 
-  /** Messages in another order may have said that it was missing after all. */
-  #checkLoops({ device }: Watched, to: PublicKey, entries: readonly Entry[], { learned, hasSkeleton }: Flight): void {
+  /** Messages in another order may have said that it was missing after all, and so does whoever takes it for void. */
+  #checkLoops(sender: Watched, to: PublicKey, entries: readonly Entry[], { learned, hasSkeleton }: Flight): void {
+    const { device } = sender;
     const receiver = this.#watched.get(to);
     if (receiver === undefined || hasSkeleton) return;
     if (!this.#network.isOrdered(to, device.key) || !this.#network.isOrdered(device.key, to)) return;
     for (const { id } of entries)
-      if (learned.has(id) && !receiver.wanted.has(id)) this.#report(device.key, `sent ${id} back to ${to.slice(0, 6)}`);
+      if (learned.has(id) && !receiver.wanted.has(id) && !wasVoidAt(sender, id) && !wasVoidAt(receiver, id))
+        this.#report(device.key, `sent ${id} back to ${to.slice(0, 6)}`);
   }
 
   /** What a device confirms as complete is on its disk. */
@@ -411,7 +448,7 @@ export class Invariants implements NetworkTap {
   }
 
   #checkReader({ device, replica }: Watched, to: PublicKey, what: string): void {
-    if (replica !== undefined && replica.authority.power(to) > READ)
+    if (replica !== undefined && !this.readers.mayBeTold(replica, to, this.#clock.now() + device.skewMs))
       this.#report(device.key, `sent ${what} to a key that may not read`);
   }
 
@@ -462,7 +499,7 @@ function newlyWatched(device: Device): Watched {
     restored: 0,
     size: 0,
     stored: 0,
-    tips: new Set(),
+    everVoid: new Set(),
     durable: [],
     durableIds: new Set(),
     digests: new Map(),
@@ -471,6 +508,12 @@ function newlyWatched(device: Device): Watched {
     remembered: new WeakSet(),
     bars: new Map(),
   };
+}
+
+/** At some time, or now. */
+function wasVoidAt({ everVoid, replica }: Watched, id: EntryId): boolean {
+  const node = replica?.graph.get(id);
+  return everVoid.has(id) || (node !== undefined && replica?.graph.counts(node) === false);
 }
 
 /** Of a message that is taken others may follow, and what was on its way when taking stopped. A guess. */

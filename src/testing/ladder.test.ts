@@ -77,7 +77,7 @@ async function pairOf(seed: number, rows = 0): Promise<Pair> {
   const [a, b] = [await cluster.addDevice(), await cluster.addDevice()];
   open.push(a, b);
   const { id } = await cluster.settle(a.instance.createDatabase("Board"));
-  await cluster.settle(b.instance.join(await cluster.settle(a.instance.share(id, WRITE))));
+  await cluster.settle(b.instance.join(await cluster.settle(a.instance.share(id, { power: WRITE }))));
   await cluster.settle(b.instance.ready(id));
   await cluster.settle(Promise.all(Array.from({ length: rows }, (_, i) => a.write(id, `r${i}`, { i }))));
   await cluster.converge(id, [a, b]);
@@ -104,7 +104,7 @@ test("[SIMULATION-8] rung 0: 100 idle databases reconnect in one round trip afte
   while (ids.length < 100) {
     const { id: another } = await cluster.settle(a.instance.createDatabase(`Board ${ids.length}`));
     ids.push(another);
-    await cluster.settle(b.instance.join(await cluster.settle(a.instance.share(another, WRITE))));
+    await cluster.settle(b.instance.join(await cluster.settle(a.instance.share(another, { power: WRITE }))));
   }
   await cluster.until(() =>
     ids.every((each) => b.instance.status(each).ready && a.stateDigest(each) === b.stateDigest(each)),

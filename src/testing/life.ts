@@ -1,17 +1,22 @@
 /** One simulated life: its beginning, its actions, and its end, when everything is healed and all has to be well. */
-import type { EntryId } from "../core/ids.ts";
+import type { DatabaseId, PublicKey } from "../core/ids.ts";
+import { NONE } from "../core/store/power.ts";
 import { takeAllDown } from "./bars.ts";
+import { Cheat } from "./cheat.ts";
 import type { DeviceOptions } from "./cluster.ts";
-import { inviteNext, settled } from "./comings.ts";
+import { inviteNext, inviteStranded, settled } from "./comings.ts";
 import { act } from "./deeds.ts";
 import type { Device } from "./device.ts";
+import { judgeAll } from "./judging.ts";
 import { Mallory } from "./mallory.ts";
 import type { Action, Plan } from "./plan.ts";
 import { Scene } from "./scene.ts";
-import { describe, holdSame, isRotten, problemsOf, unsettledAt } from "./verdict.ts";
+import { describe, holdSame, isRotten, unsettledAt } from "./verdict.ts";
 
 /** Clocks may be three minutes apart, and what is missing is asked for less and less often. Hours pass in moments. */
 const healMsMax = 900_000;
+/** Longer than everything that is done at once takes. */
+const restMs = 500;
 /** Long enough for most to have met. */
 const meetingMs = 150;
 
@@ -59,9 +64,8 @@ export class Life {
     await heal(scene);
     if (scene.rotten.size > 0) await healDisks(scene);
     await rest(scene);
-    const devices = devicesOf(scene);
-    this.problems.push(...problemsOf(devices, scene.id, expectedOf(scene, devices)));
-    for (const device of devices) scene.collect(device);
+    this.problems.push(...judgeAll(scene));
+    for (const { device } of scene.peers) if (device !== undefined) scene.collect(device);
     countNetwork(scene);
   }
 }
@@ -70,8 +74,10 @@ async function letMalloryIn(scene: Scene): Promise<void> {
   const { cluster, id, invariants } = scene;
   const peer = scene.peers.find(({ plan }) => plan.role === "mallory");
   if (peer?.device === undefined) return;
-  invariants.forget(peer.device.key);
-  scene.mallory = await Mallory.replace(cluster, peer.device, id);
+  const { device } = peer;
+  invariants.forget(device.key);
+  scene.mallory = await Mallory.replace(cluster, device, id);
+  scene.cheat = new Cheat(scene.mallory, device, cluster, id, () => scene.owner);
   peer.device = undefined;
 }
 
@@ -80,10 +86,9 @@ async function heal(scene: Scene): Promise<void> {
   const { cluster, mallory } = scene;
   scene.isOver = true;
   mallory?.leave();
-  // They never meet the others again, who may go on counting on what they had.
-  for (const { device, isRemoved } of scene.peers)
-    if (isRemoved && device !== undefined) scene.invariants.forget(device.key);
+  scene.cheat?.lurker?.leave();
   for (const [trick, times] of mallory?.played ?? []) scene.count(`mallory ${trick}`, times);
+  for (const [cheat, times] of scene.cheat?.played ?? []) scene.count(`cheat ${cheat}`, times);
   cluster.network.healAll();
   for (const { device } of scene.peers)
     if (device !== undefined)
@@ -95,6 +100,7 @@ async function heal(scene: Scene): Promise<void> {
     inviteNext(scene);
     await cluster.settle(everybodyBack(scene));
   }
+  await cluster.settle(inviteStranded(scene));
 }
 
 /** Everything is read from disk once: what is bad there is noticed, and comes back from others. */
@@ -102,16 +108,16 @@ async function healDisks(scene: Scene): Promise<void> {
   const { cluster, id } = scene;
   await rest(scene);
   for (const peer of scene.peers) {
-    if (peer.device === undefined || peer.isRemoved) continue;
+    if (peer.device === undefined) continue;
     peer.device = await cluster.restart(peer.device, scene.optionsFor(peer));
     scene.invariants.watch(peer.device);
   }
-  const devices = devicesOf(scene);
   await rest(scene);
+  const devices = scene.circle;
   for (const { instance } of devices) {
     const database = instance.database(id);
     // Fails where something is bad: that is how it is noticed.
-    await cluster.settle(database.readRange(0, database.replica.graph.size).catch(() => {}));
+    await cluster.settle(database.readCounting(0, database.replica.graph.size).catch(() => {}));
   }
   await cluster
     .until(() => devices.every((device) => !isRotten(device, id)), healMsMax)
@@ -129,39 +135,47 @@ async function everybodyBack(scene: Scene): Promise<void> {
   }
 }
 
-/** Those of which something is expected. */
-function devicesOf({ peers }: Scene): readonly Device[] {
-  return peers.filter(({ isRemoved }) => !isRemoved).flatMap(({ device }) => device ?? []);
+/**
+ * Lets time pass until all who have to agree do, and know that they do, and go on to for a while: who has to may not
+ * be known at once.
+ */
+async function rest(scene: Scene): Promise<void> {
+  const { cluster, id } = scene;
+  const isSame = (): boolean => holdSame(scene.circle, id);
+  await cluster.until(isSame, healMsMax).catch(() => {
+    throw new Error(`never equal: ${scene.circle.map((device) => describe(device, id)).join("; ")}`);
+  });
+  let sinceMs: number | undefined;
+  const isAtRest = (): boolean => {
+    if (!isSame() || unsettledIn(scene) !== undefined) sinceMs = undefined;
+    else sinceMs ??= cluster.clock.now();
+    return sinceMs !== undefined && cluster.clock.now() >= sinceMs + restMs;
+  };
+  await cluster.until(isAtRest, healMsMax).catch(() => {
+    throw new Error(`never at rest: ${unsettledIn(scene) ?? "it goes on changing"}`);
+  });
 }
 
-/** Lets time pass until all hold the same, and know that they do. */
-async function rest(scene: Scene): Promise<void> {
-  const { cluster, id, invariants } = scene;
-  const devices = devicesOf(scene);
-  const isSame = (): boolean => holdSame(devices, id);
-  await cluster.until(isSame, healMsMax).catch(() => {
-    throw new Error(`never equal: ${devices.map((device) => describe(device, id)).join("; ")}`);
-  });
-  const unsettled = (device: Device): string | undefined => {
+/** Why not all is well yet. */
+function unsettledIn({ circle, awaited, invariants, owner, id }: Scene): string | undefined {
+  const keys = new Set(circle.map(({ key }) => key));
+  const barred = [...awaited].find((key) => !keys.has(key) && owner !== undefined && !isRemovedAt(owner, id, key));
+  if (barred !== undefined) return `${barred.slice(0, 6)} was never let in`;
+  for (const device of circle) {
+    const name = device.key.slice(0, 6);
     const unasked = invariants.unasked(device.key);
     // Somebody has to be there who may be asked.
-    if (unasked > 0 && devices.length > 1)
-      return `${device.key.slice(0, 6)} never asked for ${unasked} missing entries`;
-    if (invariants.trustsLostDisk(device.key)) return `${device.key.slice(0, 6)} counts on a disk that is lost`;
-    return unsettledAt(device, id);
-  };
-  const isAtRest = (): boolean => isSame() && devices.every((device) => unsettled(device) === undefined);
-  await cluster.until(isAtRest, healMsMax).catch(() => {
-    throw new Error(`never at rest: ${devices.flatMap((device) => unsettled(device) ?? []).join("; ")}`);
-  });
+    if (unasked > 0 && circle.length > 1) return `${name} never asked for ${unasked} missing entries`;
+    if (invariants.trustsLostDisk(device.key, keys)) return `${name} counts on a disk that is lost`;
+    const unsettled = unsettledAt(device, id);
+    if (unsettled !== undefined) return unsettled;
+  }
+  return undefined;
 }
 
-/** What has to be everywhere: all that was acknowledged, and all that anybody has. */
-function expectedOf({ acknowledged, invariants }: Scene, devices: readonly Device[]): ReadonlyMap<EntryId, string> {
-  const expected = new Map<EntryId, string>();
-  for (const { key } of devices) for (const id of invariants.durable(key)) expected.set(id, "which others have");
-  for (const [id, { isRemoved }] of acknowledged) if (!isRemoved) expected.set(id, "which was acknowledged");
-  return expected;
+function isRemovedAt({ instance }: Device, id: DatabaseId, key: PublicKey): boolean {
+  const sets = instance.find(id)?.replica.settings.sets() ?? [];
+  return sets.some((each) => each.via === "set" && each.key === key && each.power === NONE);
 }
 
 function countNetwork(scene: Scene): void {

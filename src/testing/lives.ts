@@ -1,5 +1,5 @@
 /** Many lives one after the other: what went wrong, told so that it can be seen again, and what happened in them. */
-
+import { cheats } from "./cheat.ts";
 import { tricks } from "./mallory.ts";
 import { describeFailure, shrink } from "./shrink.ts";
 import { type SimulationOptions, simulate } from "./simulation.ts";
@@ -68,15 +68,36 @@ export const expectedEvents: readonly string[] = [
   "block",
   "unrelate",
   "rot",
-  "promoted",
-  "demoted",
+  "restore",
+  "fork",
+  "granted",
+  "let in",
+  "lowered",
   "removed",
+  "stepped down",
+  "public 100",
+  "public 200",
+  "public 999",
+  "renamed",
+  "invited",
+  "withdrawn",
+  "leaked",
+  "ticket for a member",
   "joined",
+  "redeemed",
+  "redeemed by a cheat",
+  "redemption void",
+  "guest served",
+  "void",
+  "revived",
   "PERMISSION_DENIED",
   "STORAGE_CLOSED",
   "STORAGE_QUOTA",
   "reported ENTRY_SIGNATURE",
   "reported ENTRY_PERMISSION",
+  "reported ENTRY_STANDS_ON_VOID",
+  "reported ENTRY_INVITE",
+  "reported ENTRY_INVITE_PROOF",
   "reported ENTRY_HEIGHT",
   "reported ENTRY_CHAIN",
   "reported ENTRY_TIME",
@@ -85,6 +106,7 @@ export const expectedEvents: readonly string[] = [
   "reported STORAGE_CORRUPT",
   "reported STORAGE_QUOTA",
   ...tricks.map((trick) => `mallory ${trick}`),
+  ...cheats.map((cheat) => `cheat ${cheat}`),
 ];
 
 /** Those of the expected events that never happened. */

@@ -135,11 +135,11 @@ export class Mallory {
           ...Array(20).fill({ type: "frontier", database, asks: true, since: "", frontier: new Map() }),
         );
       default:
-        return this.#sendEntries(channel, this.#forge(trick));
+        return this.sendEntries(channel, this.#forge(trick));
     }
   }
 
-  #sendEntries(channel: RawChannel, entries: readonly Entry[]): void {
+  sendEntries(channel: RawChannel, entries: readonly Entry[]): void {
     const number = 1 + (this.#batches.get(channel) ?? 0);
     this.#batches.set(channel, number);
     channel.send({ ...lastBatch, database: this.#database, number, batch: encodeBatch(entries) });

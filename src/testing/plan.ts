@@ -1,6 +1,6 @@
 /** What happens in one simulated life, drawn from a seed: data, so that a life can be told again without some of it. */
 import { unreachable } from "../core/errors.ts";
-import { READ, WRITE } from "../core/store/power.ts";
+import { NONE, type Power, READ, RELAY, WRITE } from "../core/store/power.ts";
 import type { Preset } from "../engine/settings.ts";
 import { SeededRandom } from "./random.ts";
 
@@ -57,13 +57,44 @@ export type Deed =
   | { readonly type: "offline"; readonly peer: number; readonly forMs: number }
   /** Somebody blocks another, or does not sync the database with it, and takes that back. */
   | { readonly type: "block" | "unrelate"; readonly from: number; readonly to: number; readonly forMs: number }
-  /** The owner sets what a peer may do. */
-  | { readonly type: "set"; readonly peer: number; readonly power: number }
-  /** The owner takes everything from a peer, which stays in the room. */
-  | { readonly type: "remove"; readonly peer: number }
+  /** It goes back to an earlier state of its disk, as from a backup, and writes at once: its chain forks. */
+  | {
+      readonly type: "restore";
+      readonly peer: number;
+      /** So many entries are in the backup. */
+      readonly keep: number;
+      readonly entries: number;
+      readonly downMs: number;
+    }
+  /** An admin sets what a peer may do: granting, lowering, taking away, giving back. */
+  | { readonly type: "set"; readonly by: number; readonly peer: number; readonly power: Power }
+  /** An admin gives away what nobody has to be given. */
+  | { readonly type: "public"; readonly by: number; readonly power: Power }
+  | { readonly type: "rename"; readonly by: number }
+  /** An admin makes an invite, for so many keys and so long; 0: without a limit. */
+  | {
+      readonly type: "invite";
+      readonly by: number;
+      readonly power: Power;
+      readonly uses: number;
+      readonly forMs: number;
+    }
+  /** The same, and Mallory gets hold of the ticket. */
+  | {
+      readonly type: "leak";
+      readonly by: number;
+      readonly power: Power;
+      readonly uses: number;
+      readonly forMs: number;
+    }
+  | { readonly type: "withdraw"; readonly by: number; readonly invite: number }
+  /** Somebody who is there already gets a ticket too. */
+  | { readonly type: "redeem"; readonly peer: number; readonly invite: number }
   /** Mallory plays so many tricks. */
   | { readonly type: "trick"; readonly times: number }
-  /** The latecomer, if there is one, gets a ticket. */
+  /** The same, of those that are about who may do what. */
+  | { readonly type: "cheat"; readonly times: number }
+  /** The next who has nothing gets a ticket. */
   | { readonly type: "join" };
 
 export type Action = Deed & {
@@ -74,7 +105,7 @@ export type Action = Deed & {
 export interface PeerPlan {
   /** latecomer: has nothing at first. mallory: cheats. */
   readonly role: "member" | "latecomer" | "mallory";
-  readonly power: number;
+  readonly power: Power;
   readonly skewMs: number;
   /** How long its storage takes at most. */
   readonly writeMsMax: number;
@@ -92,6 +123,8 @@ export interface PlanOptions {
   readonly peers?: number;
   /** Default 25. */
   readonly actions?: number;
+  /** Nothing but writes and who may do what, with a cheat among them. Default: everything. */
+  readonly about?: "permissions";
 }
 
 /** What happens between eight takes nine times as long as between three, and hardly ever shows more. */
@@ -99,29 +132,38 @@ const counts = [3, 3, 3, 3, 3, 3, 3, 4, 4, 4, 4, 4, 4, 5, 5, 5, 5, 6, 7, 8];
 
 const presetNames: readonly Preset[] = ["interactive", "interactive", "interactive", "bulk", "lowBandwidth", "lan"];
 
+/** Of one strength, of another, and of another again: who may lower whom has to be more than one thing. */
+const adminPowers: readonly Power[] = [10, 50, 50];
+
 const skewsMs = [0, 0, 0, 0, 20_000, -20_000, 90_000, -90_000];
 
 export function drawPlan(seed: number, options: PlanOptions = {}): Plan {
   const random = new SeededRandom(seed);
   const count = options.peers ?? random.pick(counts);
-  const withMallory = random.chance(0.5);
+  const withMallory = random.chance(0.5) || options.about === "permissions";
   const withLatecomer = count > 3 && random.chance(0.3);
   const peers = Array.from({ length: count }, (_, i): PeerPlan => {
     const role = i === 1 && withMallory ? "mallory" : i === 2 && withLatecomer ? "latecomer" : "member";
-    const power = role === "member" && i > 2 && random.chance(0.2) ? READ : WRITE;
     return {
       role,
-      power,
+      power: drawPower(role, i, random),
       skewMs: i === 0 ? 0 : random.pick(skewsMs),
       writeMsMax: random.pick([0, 3, 30]),
       preset: random.pick(presetNames),
     };
   });
   const actions = Array.from({ length: options.actions ?? 25 }, () => ({
-    ...drawDeed(random),
+    ...drawDeed(random, options.about),
     pauseMs: drawPause(random),
   }));
   return { seed, peers, actions };
+}
+
+function drawPower(role: PeerPlan["role"], i: number, random: SeededRandom): Power {
+  if (role === "mallory") return random.pick([WRITE, WRITE, 20, RELAY]);
+  if (role === "latecomer" || i === 0) return WRITE;
+  if (random.chance(0.3)) return random.pick(adminPowers);
+  return i > 2 && random.chance(0.2) ? READ : WRITE;
 }
 
 /** Often so soon that nothing has settled: storage takes up to 30 ms, a message up to 40. */
@@ -130,15 +172,28 @@ function drawPause(random: SeededRandom): number {
   return random.chance(0.9) ? random.int(600) : random.int(40_000);
 }
 
-function drawDeed(random: SeededRandom): Deed {
+type WeightedDeed = readonly [weight: number, draw: () => Deed];
+
+function drawDeed(random: SeededRandom, about: PlanOptions["about"]): Deed {
   const peer = (): number => random.int(840);
   const forMs = (): number => (random.chance(0.7) ? random.int(2_000) : random.int(50_000));
   const pair = (): { readonly one: number; readonly other: number } => ({ one: peer(), other: peer() });
   const way = (): { readonly from: number; readonly to: number } => ({ from: peer(), to: peer() });
   const chance = (): number => (random.chance(0.5) ? 0 : 0.3);
-  const deeds: readonly (readonly [number, () => Deed])[] = [
+  const permissions: readonly WeightedDeed[] = [
     [40, () => ({ type: "write", peer: peer(), entries: 1 + random.int(3) })],
-    [10, () => ({ type: "trick", times: 1 + random.int(4) })],
+    [10, () => ({ type: "cheat", times: 1 + random.int(4) })],
+    [10, () => ({ type: "set", by: peer(), peer: peer(), power: random.pick(setPowers) })],
+    [1, () => ({ type: "public", by: peer(), power: random.pick([WRITE, READ, NONE]) })],
+    [1, () => ({ type: "rename", by: peer() })],
+    [6, () => ({ type: "invite", by: peer(), ...drawInvite(random) })],
+    [4, () => ({ type: "withdraw", by: peer(), invite: peer() })],
+    [5, () => ({ type: "redeem", peer: peer(), invite: peer() })],
+    [4, () => ({ type: "leak", by: peer(), ...drawInvite(random) })],
+    [3, () => ({ type: "join" })],
+  ];
+  const faults: readonly WeightedDeed[] = [
+    [8, () => ({ type: "trick", times: 1 + random.int(4) })],
     [4, () => ({ type: "cut", ...pair() })],
     [4, () => ({ type: "heal", ...pair() })],
     [5, () => ({ type: "drop", ...pair() })],
@@ -173,14 +228,26 @@ function drawDeed(random: SeededRandom): Deed {
     [3, () => ({ type: "fill", peer: peer(), forMs: random.int(3_000) })],
     [2, () => ({ type: "skew", peer: peer(), ms: random.pick(skewsMs) })],
     [3, () => ({ type: "offline", peer: peer(), forMs: forMs() })],
-    [4, () => ({ type: "set", peer: peer(), power: random.pick([READ, WRITE]) })],
-    [2, () => ({ type: "remove", peer: peer() })],
-    [3, () => ({ type: "join" })],
+    [1, () => ({ type: "restore", peer: peer(), keep: peer(), entries: 1 + random.int(3), downMs: random.int(3_000) })],
     [3, () => ({ type: "rot", peer: peer(), position: peer(), bit: random.int(8_000) })],
     [3, () => ({ type: "block", ...way(), forMs: forMs() })],
     [3, () => ({ type: "unrelate", ...way(), forMs: forMs() })],
   ];
-  return pickWeighted(deeds, random)();
+  return pickWeighted(about === "permissions" ? permissions : [...permissions, ...faults], random)();
+}
+
+const setPowers: readonly Power[] = [10, 50, WRITE, WRITE, WRITE, READ, READ, RELAY, NONE, NONE];
+
+function drawInvite(random: SeededRandom): {
+  readonly power: Power;
+  readonly uses: number;
+  readonly forMs: number;
+} {
+  return {
+    power: random.pick([WRITE, WRITE, WRITE, READ, READ, 50]),
+    uses: random.chance(0.5) ? 1 + random.int(2) : 0,
+    forMs: random.chance(0.4) ? random.int(5_000) : 0,
+  };
 }
 
 function pickWeighted<T>(items: readonly (readonly [weight: number, item: T])[], random: SeededRandom): T {

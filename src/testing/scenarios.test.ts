@@ -18,7 +18,7 @@ async function groupOf(count: number, options: DeviceOptions = {}, seed = 1): Pr
   for (let i = 0; i < count; i++) devices.push(await cluster.addDevice(options));
   const [first, ...others] = devices as [Device, ...Device[]];
   const { id } = await cluster.settle(first.instance.createDatabase("Board"));
-  const ticket = await cluster.settle(first.instance.share(id, WRITE));
+  const ticket = await cluster.settle(first.instance.share(id, { power: WRITE }));
   for (const device of others) {
     await cluster.settle(device.instance.join(ticket));
     await cluster.settle(device.instance.ready(id));
@@ -94,7 +94,7 @@ describe("[SIMULATION-6] convergence", () => {
     const devices = [await cluster.addDevice(), await cluster.addDevice(), await cluster.addDevice()];
     const [a, b, c] = devices as [Device, Device, Device];
     const { id } = await a.instance.createDatabase("Board");
-    const ticket = await a.instance.share(id, WRITE);
+    const ticket = await a.instance.share(id, { power: WRITE });
     for (const device of [b, c]) {
       await device.instance.join(ticket);
       await cluster.settle(device.instance.ready(id));
@@ -116,7 +116,7 @@ describe("[SIMULATION-6] convergence", () => {
     const [a, b] = [await cluster.addDevice(), await cluster.addDevice()] as [Device, Device];
     const { id } = await a.instance.createDatabase("Chat");
     await a.write(id, "1", { text: "anybody there?" });
-    await b.instance.join(await a.instance.share(id, WRITE));
+    await b.instance.join(await a.instance.share(id, { power: WRITE }));
     await cluster.settle(b.instance.ready(id));
     await b.write(id, "2", { text: "yes" });
     await cluster.until(() => a.rows(id).has("2"));
@@ -264,7 +264,7 @@ describe("[SIMULATION-7] syncing", () => {
     await cluster.converge(id, devices);
     b.crash();
     const again = await cluster.addDevice({ secret: b.secret });
-    await again.instance.join(await a.instance.share(id, WRITE));
+    await again.instance.join(await a.instance.share(id, { power: WRITE }));
     await cluster.settle(again.instance.ready(id));
     await cluster.converge(id, [a, again]);
     expect(again.rows(id).size).toBe(10);
@@ -281,7 +281,7 @@ describe("[SIMULATION-8] what it costs", () => {
     for (let i = 0; i < 100; i++) {
       const { id } = await a.instance.createDatabase(`Board ${i}`);
       ids.push(id);
-      await b.instance.join(await a.instance.share(id, WRITE));
+      await b.instance.join(await a.instance.share(id, { power: WRITE }));
     }
     await cluster.until(() =>
       ids.every((id) => b.instance.status(id).ready && a.stateDigest(id) === b.stateDigest(id)),
@@ -328,7 +328,7 @@ describe("[SIMULATION-8] what it costs", () => {
     const [a] = devices as [Device];
     await Promise.all(Array.from({ length: 10_000 }, (_, i) => a.write(id, `r${i}`, { i })));
     const late = await cluster.addDevice();
-    await late.instance.join(await a.instance.share(id, READ));
+    await late.instance.join(await a.instance.share(id, { power: READ }));
     await cluster.settle(late.instance.ready(id));
     await cluster.converge(id, [a, late]);
     expect(late.rows(id).size).toBe(10_000);

@@ -1,9 +1,12 @@
 /** Who takes part in a simulated life, what is known about them, and how the parts of the harness find them. */
 import { TidemarkError } from "../core/errors.ts";
 import type { DatabaseId, EntryId, PublicKey } from "../core/ids.ts";
+import { READ, WRITE } from "../core/store/power.ts";
 import { presets } from "../engine/settings.ts";
+import type { Cheat } from "./cheat.ts";
 import { Cluster, type DeviceOptions } from "./cluster.ts";
 import type { Device } from "./device.ts";
+import type { MadeInvite } from "./governing.ts";
 import { Invariants } from "./invariants.ts";
 import type { Mallory } from "./mallory.ts";
 import type { PeerPlan, Plan } from "./plan.ts";
@@ -15,8 +18,8 @@ export interface Peer {
   readonly random: SeededRandom;
   /** Undefined while it is down, and before it has come. */
   device: Device | undefined;
-  /** It lost its permission for good: nothing is expected of it any more. */
-  isRemoved: boolean;
+  /** Of its device, also while that is down. Undefined before it has come. */
+  key: PublicKey | undefined;
 }
 
 export class Scene {
@@ -26,6 +29,18 @@ export class Scene {
   readonly invariants: Invariants;
   readonly peers: readonly Peer[];
   mallory: Mallory | undefined;
+  /** The other side of Mallory: what it does to who may do what. */
+  cheat: Cheat | undefined;
+  /** Every invite there ever was, the owner's own for latecomers left aside. */
+  readonly invites: MadeInvite[] = [];
+  readonly random: SeededRandom;
+  /**
+   * Only others still have what is damaged on the owner's disk: none of them is lost now, or lowered so far that it
+   * may not give it back.
+   */
+  isFragile = false;
+  /** Who holds a good ticket of the owner in the end: it has to get in. */
+  readonly awaited: Set<PublicKey> = new Set();
   /** Entries whose commit was acknowledged, and by whom. */
   readonly acknowledged: Map<EntryId, Peer> = new Map();
   /** Entries that were damaged on one disk: on no other. */
@@ -55,9 +70,11 @@ export class Scene {
     this.#problems = log.problems;
     this.#ports = ports;
     const random = new SeededRandom(plan.seed).fork();
-    this.peers = plan.peers.map(
-      (each, i): Peer => ({ plan: each, random: random.fork(), device: group.devices[i], isRemoved: false }),
-    );
+    this.peers = plan.peers.map((each, i): Peer => {
+      const device = group.devices[i];
+      return { plan: each, random: random.fork(), device, key: device?.key };
+    });
+    this.random = random.fork();
     this.invariants = new Invariants(cluster.clock, cluster.network, group.id, (group.devices[0] as Device).sha256);
     for (const peer of this.peers) {
       if (peer.device === undefined) this.uninvited.set(peer, undefined);
@@ -97,13 +114,45 @@ export class Scene {
     this.up(one, (first) => this.up(other, (second) => first !== second && action(first.key, second.key)));
   }
 
-  /** Somebody whose device runs and who is neither the owner nor Mallory, came late, or was removed. */
+  /** Somebody whose device runs and who is not the owner. */
   member(number: number, action: (device: Device, peer: Peer) => void): void {
-    const members = this.peers
-      .slice(1)
-      .filter(({ isRemoved, device, plan }) => !isRemoved && device !== undefined && plan.role === "member");
+    const members = this.peers.slice(1).filter(({ device }) => device !== undefined);
     const peer = members[number % Math.max(1, members.length)];
     if (peer?.device !== undefined) action(peer.device, peer);
+  }
+
+  /** Somebody whose device runs and who takes itself for an admin, and of whom something more is so. */
+  admin(number: number, action: (device: Device) => void, isSo: (device: Device) => boolean = () => true): void {
+    const mayGovern = ({ instance }: Device): boolean =>
+      (instance.find(this.id)?.replica.authority.power(instance.publicKey) ?? WRITE) < WRITE;
+    const admins = this.peers.flatMap(({ device }) =>
+      device !== undefined && mayGovern(device) && isSo(device) ? [device] : [],
+    );
+    const device = admins[number % Math.max(1, admins.length)];
+    if (device !== undefined) action(device);
+  }
+
+  /** The key of somebody who is not the owner, also of Mallory and of whoever is down. */
+  keyOf(number: number): PublicKey | undefined {
+    return this.peers[1 + (number % Math.max(1, this.peers.length - 1))]?.key;
+  }
+
+  /**
+   * Whose devices have to agree in the end: the owner's, and those that may read as the others have it. Whoever was
+   * removed may not know
+   * that, and goes on in a world of its own.
+   */
+  get circle(): readonly Device[] {
+    const { owner } = this;
+    const circle = new Set(owner === undefined ? [] : [owner]);
+    const devices = this.peers.flatMap(({ device }) => device ?? []);
+    // A set is walked to the end also when it grows.
+    for (const { instance } of circle) {
+      const authority = instance.find(this.id)?.replica.authority;
+      for (const device of devices)
+        if (authority !== undefined && authority.power(device.key) <= READ) circle.add(device);
+    }
+    return [...circle];
   }
 
   get owner(): Device | undefined {

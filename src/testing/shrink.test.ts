@@ -3,7 +3,7 @@ import { brokenRules } from "./broken-rules.ts";
 import { describeFailure, shrink } from "./shrink.ts";
 import { type SimulationResult, simulate } from "./simulation.ts";
 
-/** The first life that fails when acceptance depends on arrival: it takes several actions to fail. */
+/** The first life that fails when nothing is cut: it takes several actions to fail. */
 async function failingLife(): Promise<SimulationResult> {
   for (let seed = 1; ; seed++) {
     const result = await simulate({ seed });
@@ -12,7 +12,7 @@ async function failingLife(): Promise<SimulationResult> {
 }
 
 async function whileBroken<T>(action: () => Promise<T>): Promise<T> {
-  const restore = brokenRules.find(({ name }) => name === "acceptance independent of arrival")?.patch?.();
+  const restore = brokenRules.find(({ name }) => name === "cut")?.patch?.();
   try {
     return await action();
   } finally {

@@ -3,8 +3,11 @@
  * A key is the hash of its secret, a signature the hash of key and message, twice.
  */
 import { concatBytes, equalBytes } from "../core/bytes.ts";
+import { TidemarkError } from "../core/errors.ts";
 import { decodeHex, type PublicKey, publicKeyFromBytes, type Sha256 } from "../core/ids.ts";
+import type { KeyMaker } from "../crypto/key-ring.ts";
 import type { Identity, Verifier } from "../ports/keys.ts";
+import type { Random } from "../ports/random.ts";
 
 export interface SimulatedIdentity extends Identity {
   signNow(message: Uint8Array): Uint8Array;
@@ -14,6 +17,18 @@ export function simulatedIdentity(secret: Uint8Array, sha256: Sha256): Simulated
   const publicKey = publicKeyFromBytes(sha256(secret));
   const signNow = (message: Uint8Array): Uint8Array => signatureOf(publicKey, message, sha256);
   return { publicKey, signNow, sign: async (message) => signNow(message) };
+}
+
+/** Named keys of a simulated device; what is stored of one is its secret. */
+export function simulatedKeyMaker(sha256: Sha256, random: Random): KeyMaker {
+  return {
+    generate: async () => random.bytes(32),
+    fromSeed: async (seed) => seed.slice(),
+    revive: async (stored, where) => {
+      if (!(stored instanceof Uint8Array)) throw new TidemarkError("STORAGE_CORRUPT", { where });
+      return simulatedIdentity(stored, sha256);
+    },
+  };
 }
 
 export class SimulatedVerifier implements Verifier {
@@ -27,8 +42,13 @@ export class SimulatedVerifier implements Verifier {
 
   async verify(publicKey: PublicKey, message: Uint8Array, signature: Uint8Array): Promise<boolean> {
     this.checks += 1;
-    return equalBytes(signature, signatureOf(publicKey, message, this.#sha256));
+    return isSignedBy(publicKey, message, signature, this.#sha256);
   }
+}
+
+/** The same at once. */
+export function isSignedBy(publicKey: PublicKey, message: Uint8Array, signature: Uint8Array, sha256: Sha256): boolean {
+  return equalBytes(signature, signatureOf(publicKey, message, sha256));
 }
 
 function signatureOf(publicKey: PublicKey, message: Uint8Array, sha256: Sha256): Uint8Array {

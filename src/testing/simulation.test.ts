@@ -16,7 +16,7 @@ const elapsedMs = (): number => performance.now();
 
 /** In processes of their own, one for each half: two cores, and no test runner between the modules. */
 test(
-  `[SIMULATION-9] [SIMULATION-11] ${lives} lives with bad links, bad disks, bad clocks and a cheat: all agree in the end, and nothing is lost`,
+  `[SIMULATION-9] [SIMULATION-11] [SIMULATION-16] [SIMULATION-17] ${lives} lives with bad links, disks and clocks, admins who disagree, and a cheat: all agree in the end, and nothing is lost or leaks`,
   async () => {
     const script = fileURLToPath(new URL("../../scripts/sim.mjs", import.meta.url));
     const half = Math.ceil(lives / 2);

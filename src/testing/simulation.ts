@@ -1,8 +1,10 @@
 /**
- * Random lives of groups of devices: what happens is drawn from a seed, and what must be so is checked after every step.
+ * Random lives of groups of devices: what happens is drawn from a seed, and what must be so is checked after every
+ * step.
  *
- * [SIMULATION-9] Whatever happened, all honest devices end with the same entries and the same state, nothing that was committed is
- *   missing, nothing forged is anywhere, and everybody knows that everybody has everything.
+ * [SIMULATION-9] Whatever happened, all honest devices that may read end with the same entries that count and the
+ *   same state, nothing that was committed is lost but by who was lowered, nothing forged is anywhere, and everybody
+ *   knows that everybody has everything.
  */
 import type { DeviceOptions } from "./cluster.ts";
 import { Life } from "./life.ts";

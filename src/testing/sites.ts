@@ -18,7 +18,7 @@ import {
   type SessionOptions,
 } from "../core/protocol/session.ts";
 import type { Replica, ReplicaEffect } from "../core/replica.ts";
-import { keyOf, rowParts, setPower, settingsParts, startMs, Writer } from "./writers.ts";
+import { keyOf, refusalsIn, rowParts, seal, startMs, Writer } from "./writers.ts";
 
 /** Everything is shared, nothing remembered, and sent at once. */
 export const openHanded: Omit<SessionOptions, "self" | "peer" | "replicas" | "sha256"> = {
@@ -36,6 +36,7 @@ export const openHanded: Omit<SessionOptions, "self" | "peer" | "replicas" | "sh
   }),
   windowBytes: () => batchesInFlightMax * batchBytesMax,
   isIntact: () => true,
+  nowMs: () => startMs,
   onCommit: () => true,
 };
 
@@ -76,6 +77,7 @@ export class Line {
       sha256,
       initiator,
       cursor,
+      nowMs: () => from.nowMs,
     });
   }
 
@@ -95,6 +97,8 @@ export class Line {
 
   step(event: SessionEvent): void {
     if (this.isOver) return;
+    if (event.type === "recounted" && event.from !== undefined)
+      this.held.set(event.database, Math.min(event.from, this.held.get(event.database) ?? 0));
     for (const effect of this.session.step(event)) this.#perform(effect);
   }
 
@@ -111,14 +115,17 @@ export class Line {
     assert(this.#inFlight <= batchesInFlightMax, "the window is respected");
     const entries = unwrap(decodeBatch(message.batch, message.database, this.from.sha256));
     for (const { id } of entries) {
-      assert(this.#hasSkeleton || !this.receivedEntries.has(id), "nothing goes back to where it came from");
+      assert(this.#mayRepeat || !this.receivedEntries.has(id), "nothing goes back to where it came from");
       this.sentEntries.push(id);
     }
   }
 
-  /** Where a fork left is only known about: what a skeleton repeats may have come from there. */
-  get #hasSkeleton(): boolean {
-    return this.back.sent.some(({ type }) => type === "skeleton");
+  /**
+   * Where a fork left is only known about: what a skeleton repeats may have come from there. And whoever does not say what it holds because that
+   * is void there gets it again from somebody where it counts.
+   */
+  get #mayRepeat(): boolean {
+    return [this.from, this.to].some((site) => site.hasVoid) || this.back.sent.some(({ type }) => type === "skeleton");
   }
 
   deliver(): void {
@@ -161,16 +168,14 @@ export class Line {
         return this.close();
       case "end":
         return this.close();
-      case "grant":
-        this.from.write(effect.database, settingsParts(setPower(effect.key, effect.power)));
-        return;
-      case "checkJoin":
-        return this.step({
-          type: "joinChecked",
-          database: effect.database,
-          invite: effect.invite,
-          valid: effect.signature[0] === 1,
-        });
+      case "checkJoin": {
+        const { commitment, invite, signature } = effect;
+        return this.step({ type: "joinChecked", commitment, invite, valid: signature[0] === 1 });
+      }
+      case "checkKey": {
+        const { commitment, key, signature } = effect;
+        return this.step({ type: "keyChecked", commitment, key, valid: signature[0] === 1 });
+      }
       default:
         return;
     }
@@ -179,16 +184,19 @@ export class Line {
   #expectHeld(database: DatabaseId, through: number): void {
     assert(through > (this.held.get(database) ?? 0), "what is held grows");
     this.held.set(database, through);
-    const { graph } = this.from.replica(database);
+    const { graph, isRecountDurable } = this.from.replica(database);
     const theirs = this.to.replica(database);
+    assert(isRecountDurable, "what a crash would make count again is not taken to be held");
     for (let position = 0; position < through; position++) {
+      if (!graph.counts(graph.at(position))) continue;
       const node = theirs.graph.get(graph.at(position).id);
       assert(node !== undefined && node.position < theirs.stored, "what is said to be held is durable at the peer");
     }
   }
 
   #expectAgreed(database: DatabaseId, { digest, position }: Cursor): void {
-    assert(digestFrontier(this.from.replica(database).graph.frontier(position), this.from.sha256) === digest, "agreed");
+    const { graph, isRecountDurable } = this.from.replica(database);
+    assert(isRecountDurable && digestFrontier(graph.frontier(position), this.from.sha256) === digest, "agreed");
   }
 
   close(): void {
@@ -217,6 +225,8 @@ export class Site {
   readonly cursors: Map<string, Cursor> = new Map();
   /** Its clock. */
   nowMs: number = 2 * startMs;
+  /** How often entries became void or counted again. */
+  recounts = 0;
   /** Entries that are lost when they come, as if they had been refused. */
   refuses: (id: EntryId) => boolean = () => false;
   readonly #writers = new Map<DatabaseId, Writer>();
@@ -243,8 +253,10 @@ export class Site {
   }
 
   entry(id: EntryId): VouchedEntry {
-    const all = [...this.#writers.values()].flatMap((writer) => writer.entries);
-    const entry = all.find((each) => each.id === id);
+    const [entry] = [...this.#writers.values()].flatMap(({ replica, entries }) => {
+      const node = replica.graph.get(id);
+      return node === undefined ? [] : [entries[node.position]];
+    });
     assert(entry, "an entry that is held");
     return entry;
   }
@@ -255,31 +267,52 @@ export class Site {
 
   /** Accepts an own entry; it is not durable yet. */
   write(database: DatabaseId, stores: readonly StorePart[] = rowParts("r")): void {
-    const written = this.#writer(database).write(stores, this.nowMs);
-    assert(!("code" in written), "the site may write");
+    const writer = this.#writer(database);
+    const entry = seal(writer.draft(stores, this.nowMs), this.sha256);
+    const refused = refusalsIn(this.#receive(database, [entry]))[0];
+    assert(refused === undefined, "the site may write");
   }
 
   /** Accepts an entry from nowhere. */
   add(database: DatabaseId, entry: VouchedEntry): void {
-    this.#writer(database).receive([entry], this.nowMs);
+    this.#receive(database, [entry]);
   }
 
   /** Its clock says something else: what was held back may be accepted. */
   tick(database: DatabaseId, nowMs: number): void {
     this.nowMs = nowMs;
-    const { replica, entries } = this.#writer(database);
-    for (const effect of replica.step({ type: "ticked", nowMs }))
-      if (effect.type === "store") entries.push(...(effect.entries as VouchedEntry[]));
+    this.#recount(database, this.#writer(database).step({ type: "ticked", nowMs }));
+  }
+
+  #receive(database: DatabaseId, entries: readonly VouchedEntry[]): readonly ReplicaEffect[] {
+    return this.#recount(database, this.#writer(database).receive(entries, this.nowMs));
+  }
+
+  /** Sessions hear at once of what is void or counts again, as from an engine. */
+  #recount(database: DatabaseId, effects: readonly ReplicaEffect[]): readonly ReplicaEffect[] {
+    for (const effect of effects) {
+      if (effect.type !== "recounted") continue;
+      this.recounts += 1;
+      const first = effect.revived.reduce((least, { position }) => Math.min(least, position), Number.POSITIVE_INFINITY);
+      const from = Number.isFinite(first) ? first : undefined;
+      for (const line of this.lines) line.step({ type: "recounted", database, from });
+    }
+    return effects;
   }
 
   take(line: Line, database: DatabaseId, number: number, entries: readonly Entry[]): void {
     const writer = this.#writer(database);
     const taken = entries.filter(({ id }) => !this.refuses(id));
-    const effects = writer.receive(taken.map(vouchOwn), this.nowMs);
+    const effects = this.#receive(database, taken.map(vouchOwn));
     const missing = effects.flatMap((effect) => (effect.type === "fetch" ? effect.ids : []));
     const ids = entries.map(({ id }) => id);
     this.#unconfirmed.push({ line, database, number, ids, missing, through: writer.replica.graph.size });
     if (writer.replica.stored === writer.replica.graph.size) this.#confirm();
+  }
+
+  /** Whether something is void here, or was. */
+  get hasVoid(): boolean {
+    return this.recounts > 0 || [...this.replicas.values()].some(({ graph }) => graph.voidCount > 0);
   }
 
   /** Whether something is accepted and not durable. */

@@ -32,7 +32,7 @@ class Bench {
   }
 
   checkpoint(number: number): void {
-    const part = { number, through: 1, stores: [] };
+    const part = { number, through: 1, void: [], stores: [] };
     this.#note(`checkpoint ${number}`, this.storage.putCheckpoint(this.database, part, number));
   }
 

@@ -134,6 +134,10 @@ export class SlowStorage implements Storage {
     return this.#read(() => this.#inner.readById(database, id));
   }
 
+  checkpoints(database: DatabaseId): Promise<readonly CheckpointPart[]> {
+    return this.#read(() => this.#inner.checkpoints(database));
+  }
+
   putCheckpoint(database: DatabaseId, part: CheckpointPart, replaces: number): Promise<void> {
     return this.#write(() => {
       this.#assertWorks();
@@ -168,6 +172,14 @@ export class SlowStorage implements Storage {
 
   putValueOnce(name: string, value: unknown): Promise<unknown> {
     return this.#write(() => this.#inner.putValueOnce(name, value));
+  }
+
+  values(prefix: string): Promise<readonly (readonly [name: string, value: unknown])[]> {
+    return this.#read(() => this.#inner.values(prefix));
+  }
+
+  deleteValue(name: string): Promise<void> {
+    return this.#write(() => this.#inner.deleteValue(name));
   }
 
   async close(): Promise<void> {

@@ -112,7 +112,7 @@ export const commitChecks: readonly StorageCheck[] = [
         await storage.commit({ database: subject.id, position: 0, entries: [entry] });
         await storage.putCheckpoint(
           subject.id,
-          { number: 1, through: 1, stores: [{ name: "notes", type: "kv", bytes: whole.subarray(300, 310) }] },
+          { number: 1, through: 1, void: [], stores: [{ name: "notes", type: "kv", bytes: whole.subarray(300, 310) }] },
           1,
         );
         const kept = whole.slice(300, 310);

@@ -5,7 +5,7 @@ import { expect, expectBytes, expectCode, inTurn, recordOf, type StorageCheck, S
 import { StoredEntries } from "./stored-entries.ts";
 
 function partOf(number: number, through: number, ...contents: readonly number[]): CheckpointPart {
-  return { number, through, stores: [{ name: "notes", type: "table", bytes: Uint8Array.from(contents) }] };
+  return { number, through, void: [], stores: [{ name: "notes", type: "table", bytes: Uint8Array.from(contents) }] };
 }
 
 export const databaseChecks: readonly StorageCheck[] = [
@@ -123,15 +123,19 @@ export const valueChecks: readonly StorageCheck[] = [
       expect((await numbers(storage)) === "1,2,3,10", "four parts");
       await storage.putCheckpoint(id, partOf(11, 20, 1, 2, 3), 2);
       expect((await numbers(storage)) === "1,11", "parts 2 to 10 are replaced");
-      await storage.putCheckpoint(id, partOf(11, 21, 9), 12);
+      await storage.putCheckpoint(id, { ...partOf(11, 21, 9), void: [3, 20] }, 12);
       await storage.close();
       await inTurn(disk, async (reopened) => {
         expect((await numbers(reopened)) === "1,11", "after reopening too");
         const part = (await reopened.load(id))?.checkpoints[1];
         expect(part?.through === 21 && part.stores[0]?.type === "table", "the part is as it was put last");
+        expect(part?.void.join() === "3,20", "with what it leaves out");
+        const parts = await reopened.checkpoints(id);
+        expect(parts.map(({ through }) => through).join() === "1,21", "parts can be read without the index");
         expectBytes([part?.stores[0]?.bytes ?? new Uint8Array()], [Uint8Array.of(9)], "the part's bytes");
         await reopened.deleteCheckpoints(id);
         expect((await numbers(reopened)) === "", "all are removed");
+        expect((await reopened.checkpoints(id)).length === 0, "no part is left");
       });
     },
   },
@@ -150,6 +154,34 @@ export const valueChecks: readonly StorageCheck[] = [
         expect(JSON.stringify(await storage.getValue("name")) === JSON.stringify(outcomes[0]), "it stays");
         expect(JSON.stringify(await storage.getValue("another")) === "[1,2]", "names do not mix");
       });
+    },
+  },
+  {
+    title:
+      "[STORAGE-12] values are listed by the start of their names, in their order, and one that was deleted is gone",
+    async check(disk) {
+      const listed = async (storage: Storage, prefix: string): Promise<string> =>
+        JSON.stringify(await storage.values(prefix));
+      await inTurn(
+        disk,
+        async (storage) => {
+          for (const name of ["key/b", "key/\uffff", "kez", "key", "key/", "key/a", "ke"])
+            await storage.putValueOnce(name, { of: name });
+          expect((await listed(storage, "none")) === "[]", "nothing starts like this");
+          await storage.deleteValue("key/a");
+          await storage.deleteValue("never there");
+          expect((await storage.getValue("key/a")) === undefined, "it is gone at once");
+          await storage.putValueOnce("key/b", "another");
+        },
+        async (storage) => {
+          const names = (await storage.values("key/")).map(([name]) => name);
+          expect(names.join() === "key/,key/b,key/\uffff", `those with the prefix, got ${names.join()}`);
+          expect((await listed(storage, "key/b")) === '[["key/b",{"of":"key/b"}]]', "each with its value");
+          expect((await storage.values("")).length === 6, "every name starts with nothing");
+          await storage.putValueOnce("key/a", "again");
+          expect((await storage.getValue("key/a")) === "again", "a deleted name is free");
+        },
+      );
     },
   },
   {
@@ -197,6 +229,7 @@ export const valueChecks: readonly StorageCheck[] = [
         () => storage.readById(id, strange),
         () => storage.putCheckpoint(id, partOf(1, 1, 1), 1),
         () => storage.deleteCheckpoints(id),
+        () => storage.checkpoints(id),
         () => storage.salvage(id, 0, 1),
         () => storage.salvage(id, 0, 0),
         () => storage.replace(id, 0, subject.committed.slice(0, 1)),
@@ -205,6 +238,8 @@ export const valueChecks: readonly StorageCheck[] = [
         () => storage.putRecords([]),
         () => storage.getValue("x"),
         () => storage.putValueOnce("x", 1),
+        () => storage.values(""),
+        () => storage.deleteValue("x"),
         () => storage.deleteDatabase(id),
       ];
       for (const call of calls) await expectCode("STORAGE_CLOSED", call);

@@ -6,6 +6,7 @@ import { Replica } from "../core/replica.ts";
 import { WRITE } from "../core/store/power.ts";
 import { DatabaseState } from "../core/store/state.ts";
 import { TableChanges } from "../core/store/table-changes.ts";
+import { openKeyRing } from "../crypto/key-ring.ts";
 import { Bandwidth } from "../engine/bandwidth.ts";
 import { Checkpoints } from "../engine/checkpoints.ts";
 import { OpenDatabase } from "../engine/database.ts";
@@ -23,7 +24,7 @@ import type { TransportBuilder } from "../ports/transport.ts";
 import { createMemoryStorage, type MemoryDisk } from "../storage/memory.ts";
 import type { Cluster } from "./cluster.ts";
 import type { MemorySwitchboard } from "./memory-transport.ts";
-import { type SimulatedIdentity, SimulatedVerifier, simulatedIdentity } from "./simulated-keys.ts";
+import { type SimulatedIdentity, SimulatedVerifier, simulatedIdentity, simulatedKeyMaker } from "./simulated-keys.ts";
 import { setPower, settingsParts } from "./writers.ts";
 
 export interface SiteOptions {
@@ -93,6 +94,13 @@ export class SyncSite {
       name: "site",
       storage,
       identity,
+      keys: await openKeyRing({
+        storage,
+        device: identity,
+        clock: cluster.clock,
+        maker: simulatedKeyMaker(sha256, cluster.random),
+        reported: () => {},
+      }),
       verifier: new SimulatedVerifier(sha256),
       sha256,
       clock: cluster.clock,
@@ -184,8 +192,8 @@ export class SyncSite {
       shares: (peer, database) => !registry.isOff(peer, database),
       cursor: (peer, database) => registry.relation(peer, database)?.cursor,
       onCommit: () => true,
-      granted: async () => {},
-      joinRefused: () => {},
+      answered: () => {},
+      knocked: () => {},
       served: () => {},
       received: () => {},
       moved: () => {},
@@ -228,7 +236,10 @@ export class SyncSite {
       },
       refused: () => {},
       missed: (ids) => this.peers.stepAll({ type: "missed", database, ids }),
+      recounted: () => undefined,
+      refolded: () => {},
       healing: () => {},
+      notTended: () => {},
       failed: (error) => {
         throw error;
       },

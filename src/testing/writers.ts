@@ -5,11 +5,13 @@
  */
 import { vouchOwn } from "../core/chain.ts";
 import { type EntryBody, encodeEntry, type StorePart, type VouchedEntry } from "../core/entry.ts";
-import type { Failure } from "../core/errors.ts";
+import { type Failure, unwrap } from "../core/errors.ts";
 import { type DatabaseId, type PublicKey, publicKeyFromBytes, type Sha256 } from "../core/ids.ts";
-import { Replica, type ReplicaEffect } from "../core/replica.ts";
+import { decodeParts } from "../core/judgement.ts";
+import { Replica, type ReplicaEffect, type ReplicaEvent } from "../core/replica.ts";
 import type { Power } from "../core/store/power.ts";
 import { encodeSettings, type SettingsOp } from "../core/store/settings.ts";
+import { DatabaseState } from "../core/store/state.ts";
 import { TableChanges } from "../core/store/table-changes.ts";
 
 export const startMs = 1_700_000_000_000;
@@ -65,9 +67,23 @@ export class Writer {
   }
 
   receive(entries: readonly VouchedEntry[], nowMs: number = startMs): readonly ReplicaEffect[] {
-    const effects = this.replica.step({ type: "received", entries, nowMs });
+    return this.step({ type: "received", entries, nowMs });
+  }
+
+  /** What is accepted is kept, and after a recount the state is made anew. */
+  step(event: ReplicaEvent): readonly ReplicaEffect[] {
+    const effects = this.replica.step(event);
     for (const effect of effects) if (effect.type === "store") this.entries.push(...(effect.entries as VouchedEntry[]));
+    if (effects.some(({ type }) => type === "recounted")) this.replica.adoptState(this.#fold());
     return effects;
+  }
+
+  #fold(): DatabaseState {
+    const { graph } = this.replica;
+    const state = new DatabaseState();
+    for (const [position, entry] of this.entries.entries())
+      if (graph.counts(graph.at(position))) state.merge(unwrap(decodeParts(entry)), entry);
+    return state;
   }
 
   /** The body of this key's next entry here. */
@@ -84,14 +100,14 @@ export class Writer {
 
   /** Makes everything durable. */
   store(): readonly ReplicaEffect[] {
-    return this.replica.step({ type: "stored", through: this.replica.graph.size });
+    return this.step({ type: "stored", through: this.replica.graph.size });
   }
 
   /** The hash of frontier and state: equal for writers that hold the same. */
   get fingerprint(): string {
     this.store();
-    const { graph, state } = this.replica;
-    return [this.replica.digest(), ...graph.tips().map((tip) => tip.id), ...this.#sha256(state.encode())].join();
+    const tips = this.replica.graph.tips().map((tip) => tip.id);
+    return [this.replica.digest(), ...tips, ...this.#sha256(this.replica.encodeState())].join();
   }
 }
 

@@ -3,15 +3,27 @@
  *
  * Ids and keys are hex here; the client turns them into the forms people see. Data only: it all survives a structured clone.
  */
-import type { DatabaseId, PublicKey } from "../core/ids.ts";
+import type { DatabaseId, EntryId, PublicKey } from "../core/ids.ts";
+import type { Permission, Power } from "../core/store/power.ts";
 import type { JsonValue, Row } from "../core/store/values.ts";
 import type { CommandName, SyncCommands, SyncResults } from "../engine/commands.ts";
 import type { LoggedEvent } from "../engine/event-log.ts";
 import type { WriteEvent } from "../engine/hook-reader.ts";
+import type {
+  Access,
+  EntryExplained,
+  InviteInfo,
+  KeyExplained,
+  Member,
+  PermissionsChanged,
+  RequestInfo,
+} from "../engine/permissions-info.ts";
+import type { RecoveryGrant, RestoredDatabase } from "../engine/recovery.ts";
 import type { SyncSettings } from "../engine/settings.ts";
 import type { DatabaseStatus } from "../engine/status.ts";
 import type { ReceiveProgress } from "../engine/sync-control.ts";
 import type { JobInfo } from "../engine/sync-info.ts";
+import type { KeyInfo } from "../ports/keys.ts";
 import type { RelayStatus } from "../ports/transport.ts";
 
 export interface BootOptions {
@@ -27,6 +39,8 @@ export interface BootOptions {
 
 export interface BootInfo {
   readonly publicKey: PublicKey;
+  /** Undefined where nothing can be sealed. */
+  readonly sealKey: Uint8Array | undefined;
 }
 
 export interface DatabaseInfo {
@@ -58,10 +72,99 @@ export interface HookOptions {
   readonly after?: string;
 }
 
+export interface CreateOptions {
+  readonly name: string;
+  /** The name of the key that is to own it; default: this device's. */
+  readonly key?: string;
+  readonly encrypted?: boolean;
+  readonly sync?: boolean;
+}
+
+export interface JoinOptions {
+  /** What others are to call this device. */
+  readonly name?: string;
+  /** For whoever decides about the request. */
+  readonly note?: string;
+  /** What to ask for. */
+  readonly power?: Power;
+  /** The name of the key to use in the database; default: this device's. */
+  readonly key?: string;
+}
+
+export interface InviteOptions {
+  readonly power: Power;
+  /** In milliseconds since 1970. */
+  readonly expiresMs?: number;
+  readonly uses?: number;
+  readonly label?: string;
+}
+
+export interface PermissionChange {
+  readonly key: PublicKey;
+  readonly power: Power;
+  readonly name?: string;
+  /** For encrypted databases: 65 bytes. */
+  readonly sealKey?: Uint8Array;
+}
+
+export interface Approval {
+  readonly key: PublicKey;
+  /** Default: what they asked for. */
+  readonly power?: Power;
+  readonly name?: string;
+}
+
+/** Who may do what. Each rejects with a `TidemarkError`. */
+export interface PermissionsApi {
+  members(database: DatabaseId): Promise<readonly Member[]>;
+  setPermission(database: DatabaseId, change: PermissionChange): Promise<void>;
+  setPublic(database: DatabaseId, power: Power): Promise<void>;
+  publicPermission(database: DatabaseId): Promise<Permission>;
+  explainKey(database: DatabaseId, key: PublicKey): Promise<KeyExplained>;
+  explainEntry(database: DatabaseId, entry: EntryId): Promise<EntryExplained>;
+  share(database: DatabaseId, invite: InviteOptions): Promise<string>;
+  /** Without a secret. */
+  ticket(database: DatabaseId): Promise<string>;
+  invites(database: DatabaseId): Promise<readonly InviteInfo[]>;
+  revokeInvite(database: DatabaseId, key: PublicKey): Promise<void>;
+  requests(database: DatabaseId): Promise<readonly RequestInfo[]>;
+  approveRequest(database: DatabaseId, approval: Approval): Promise<void>;
+  rejectRequest(database: DatabaseId, key: PublicKey): Promise<void>;
+  acceptRequests(database: DatabaseId, on: boolean): Promise<void>;
+  access(database: DatabaseId): Promise<Access>;
+  setSync(database: DatabaseId, on: boolean): Promise<void>;
+}
+
+export interface CreatedKey {
+  readonly key: KeyInfo;
+  /** The text, when it was made with a passphrase. */
+  readonly backup: string | undefined;
+}
+
+export interface KeyBackup {
+  readonly text: string;
+  readonly publicKey: PublicKey;
+  readonly databases: readonly RecoveryGrant[];
+}
+
+export interface RestoredKey {
+  readonly key: KeyInfo;
+  readonly databases: readonly RestoredDatabase[];
+}
+
+/** The keys of this device. Each rejects with a `TidemarkError`. */
+export interface KeysApi {
+  keys(): Promise<readonly KeyInfo[]>;
+  createKey(name: string, passphrase?: string): Promise<CreatedKey>;
+  deleteKey(name: string): Promise<void>;
+  backupKeys(passphrase: string): Promise<KeyBackup>;
+  restoreKeys(text: string, passphrase: string, name?: string): Promise<RestoredKey>;
+}
+
 /** Each rejects with a `TidemarkError`, which crosses intact. */
-export interface WorkerApi {
+export interface WorkerApi extends PermissionsApi, KeysApi {
   boot(options: BootOptions, events: MessagePort): Promise<BootInfo>;
-  createDatabase(name: string): Promise<DatabaseInfo>;
+  createDatabase(options: CreateOptions): Promise<DatabaseInfo>;
   databases(): Promise<readonly DatabaseInfo[]>;
   commit(database: DatabaseId, stores: readonly StoreWrites[]): Promise<void>;
   getRow(database: DatabaseId, store: string, id: string): Promise<Row | undefined>;
@@ -73,8 +176,7 @@ export interface WorkerApi {
   /** From now on, `items` events with this number: first everything, then what changes. */
   watch(watch: number, database: DatabaseId, type: WatchedType, store: string): Promise<void>;
   unwatch(watch: number): Promise<void>;
-  share(database: DatabaseId, permission: string): Promise<string>;
-  join(ticket: string): Promise<DatabaseInfo>;
+  join(ticket: string, options: JoinOptions): Promise<DatabaseInfo>;
   ready(database: DatabaseId): Promise<void>;
   status(database: DatabaseId): Promise<DatabaseStatus>;
   /** Bytes that are equal on all replicas that hold the same entries; for tests and support. */
@@ -116,6 +218,8 @@ export type WorkerEvent =
       /** Undefined: the row or value is no more. */
       readonly items: readonly (readonly [string, Row | JsonValue | undefined])[];
     }
+  | ({ readonly type: "permissions"; readonly database: DatabaseId } & PermissionsChanged)
+  | { readonly type: "requests"; readonly database: DatabaseId; readonly requests: readonly RequestInfo[] }
   | { readonly type: "status"; readonly database: DatabaseId; readonly status: DatabaseStatus }
   | ({ readonly type: "progress"; readonly database: DatabaseId } & ReceiveProgress)
   /** What the command `peers` answers is different now. At most 20 times a second. */

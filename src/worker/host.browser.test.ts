@@ -47,7 +47,7 @@ test("[CLIENT-6] what is durable is there for the next start, under the same key
   const name = crypto.randomUUID();
   const [first, second] = [new WorkerHost(), new WorkerHost()];
   const before = await boot(first, name);
-  const { id } = await first.createDatabase("Board");
+  const { id } = await first.createDatabase({ name: "Board" });
   await first.close();
   expect(await boot(second, name)).toEqual(before);
   expect(await second.databases()).toEqual([{ id, name: "Board" }]);
@@ -56,7 +56,7 @@ test("[CLIENT-6] what is durable is there for the next start, under the same key
 
 test("[CLIENT-12] [CLIENT-13] over the border a command is answered, refused, given up and cut off, each with its code", async () => {
   const link = await openLink();
-  const { id: database } = await link.call("createDatabase", (api) => api.createDatabase("Board"));
+  const { id: database } = await link.call("createDatabase", (api) => api.createDatabase({ name: "Board" }));
   expect(await link.command("settings", {})).toMatchObject({ batchEntries: 1_000 });
   await expect(link.command("dropEverything" as CommandName, {} as never)).rejects.toMatchObject({
     code: "INPUT_INVALID",
@@ -129,7 +129,7 @@ test("[CLIENT-12] the worker is told of every command that its caller gave up, a
     }
   }
   const link = await openLink([], new Telling());
-  const { id: database } = await link.call("createDatabase", (api) => api.createDatabase("Board"));
+  const { id: database } = await link.call("createDatabase", (api) => api.createDatabase({ name: "Board" }));
   const abort = new AbortController();
   await link.command("settings", {}, { signal: abort.signal });
   const waiting = link.command("whenSafe", { database, copies: 2 }, { signal: abort.signal });

@@ -6,12 +6,14 @@
 
 import { TidemarkError } from "../core/errors.ts";
 import { type DatabaseId, encodeHex } from "../core/ids.ts";
-import { parsePermission } from "../core/store/power.ts";
 import { identityFromSeed, loadIdentity } from "../crypto/identity.ts";
+import { createKeyMaker, openKeyRing } from "../crypto/key-ring.ts";
 import { platformRandom } from "../crypto/random.ts";
 import { Sealer } from "../crypto/sealing.ts";
+import { loadSealingKeys } from "../crypto/sealing-keys.ts";
 import { loadSha256 } from "../crypto/sha256.ts";
 import { createVerifier } from "../crypto/verifier.ts";
+import { findSubtle } from "../crypto/web-crypto.ts";
 import type { CommandName, SyncCommands, SyncResults } from "../engine/commands.ts";
 import { Instance } from "../engine/instance.ts";
 import type { EnginePorts } from "../engine/ports.ts";
@@ -23,8 +25,10 @@ import type {
   BootInfo,
   BootOptions,
   CommandOptions,
+  CreateOptions,
   DatabaseInfo,
   HookOptions,
+  JoinOptions,
   StoreWrites,
   WatchedType,
   WorkerApi,
@@ -34,7 +38,9 @@ import { Builders } from "./builders.ts";
 import { systemClock } from "./clock.ts";
 import { Commands } from "./commands.ts";
 import { toErrorData } from "./error-data.ts";
+import { KeyCalls } from "./keys.ts";
 import { holdInstanceLock, holdLock } from "./lock.ts";
+import { PermissionEvents } from "./permission-events.ts";
 import { StatusEvents } from "./status-events.ts";
 import { SyncEvents } from "./sync-events.ts";
 import { Watches } from "./watches.ts";
@@ -51,13 +57,14 @@ interface Booted {
   readonly release: () => void;
 }
 
-export class WorkerHost implements WorkerApi {
+export class WorkerHost extends KeyCalls implements WorkerApi {
   readonly #builders = new Builders();
   readonly #booted: Promise<Booted>;
   #startWith: (booted: Promise<Booted>) => void = () => {};
   #closing: Promise<void> | undefined;
 
   constructor() {
+    super();
     this.#booted = new Promise((resolve) => {
       this.#startWith = resolve;
     });
@@ -71,21 +78,21 @@ export class WorkerHost implements WorkerApi {
 
   async boot(options: BootOptions, events: MessagePort): Promise<BootInfo> {
     this.#startWith(start(options, events, this.#builders.take()));
-    const { instance } = await this.#booted;
-    return { publicKey: instance.publicKey };
+    const { instance, ports } = await this.#booted;
+    return { publicKey: instance.publicKey, sealKey: ports.sealing?.publicKey };
   }
 
-  async createDatabase(name: string): Promise<DatabaseInfo> {
-    const { id } = await (await this.#instance()).createDatabase(name);
+  async createDatabase({ name, ...options }: CreateOptions): Promise<DatabaseInfo> {
+    const { id } = await (await this.instance()).createDatabase(name, options);
     return { id, name };
   }
 
   async databases(): Promise<readonly DatabaseInfo[]> {
-    return (await this.#instance()).records().map(({ id, name }) => ({ id, name }));
+    return (await this.instance()).records().map(({ id, name }) => ({ id, name }));
   }
 
   async commit(database: DatabaseId, stores: readonly StoreWrites[]): Promise<void> {
-    await (await this.#instance()).commit(database, ({ replica }) => buildParts(stores, replica.state));
+    await (await this.instance()).commit(database, ({ replica }) => buildParts(stores, replica.state));
   }
 
   async getRow(database: DatabaseId, store: string, id: string): ReturnType<WorkerApi["getRow"]> {
@@ -114,35 +121,31 @@ export class WorkerHost implements WorkerApi {
     (await this.#booted).watches.delete(watch);
   }
 
-  async share(database: DatabaseId, permission: string): Promise<string> {
-    return (await this.#instance()).share(database, parsePermission(permission));
-  }
-
-  async join(ticket: string): Promise<DatabaseInfo> {
-    const { id, name } = await (await this.#instance()).join(ticket);
+  async join(ticket: string, options: JoinOptions): Promise<DatabaseInfo> {
+    const { id, name } = await (await this.instance()).join(ticket, options);
     return { id, name };
   }
 
   async ready(database: DatabaseId): Promise<void> {
-    await (await this.#instance()).ready(database);
+    await (await this.instance()).ready(database);
   }
 
   async status(database: DatabaseId): ReturnType<WorkerApi["status"]> {
-    return (await this.#instance()).status(database);
+    return (await this.instance()).status(database);
   }
 
   async stateDigest(database: DatabaseId): ReturnType<WorkerApi["stateDigest"]> {
     const { instance, ports } = await this.#booted;
     const { replica } = instance.database(database);
     return {
-      entries: replica.graph.size,
+      entries: replica.graph.size - replica.graph.voidCount,
       tips: replica.graph.tips().map((tip) => tip.id),
-      state: encodeHex(ports.sha256(replica.state.encode())),
+      state: encodeHex(ports.sha256(replica.encodeState())),
     };
   }
 
   async setOnline(online: boolean): Promise<void> {
-    (await this.#instance()).setOnline(online);
+    (await this.instance()).setOnline(online);
   }
 
   async command<Name extends CommandName>(
@@ -192,12 +195,16 @@ export class WorkerHost implements WorkerApi {
     release();
   }
 
-  async #instance(): Promise<Instance> {
+  protected async instance(): Promise<Instance> {
     return (await this.#booted).instance;
   }
 
+  protected async ports(): Promise<EnginePorts> {
+    return (await this.#booted).ports;
+  }
+
   async #state(database: DatabaseId): Promise<ReturnType<Instance["database"]>["replica"]["state"]> {
-    return (await this.#instance()).database(database).replica.state;
+    return (await this.instance()).database(database).replica.state;
   }
 }
 
@@ -228,6 +235,13 @@ async function openInstance(
   const watches = new Watches((id) => instance.find(id)?.replica.state, post);
   const syncEvents = new SyncEvents(systemClock, post);
   const statuses = new StatusEvents((id) => (instance.find(id) === undefined ? undefined : instance.status(id)), post);
+  const here = <T>(id: DatabaseId, ask: () => T): T | undefined =>
+    instance.find(id) === undefined ? undefined : ask();
+  const source = {
+    members: (id: DatabaseId) => here(id, () => instance.permissions.members(id)),
+    requests: (id: DatabaseId) => here(id, () => instance.requests(id)),
+  };
+  const permissionEvents = new PermissionEvents(source, systemClock, post);
   const instance: Instance = await Instance.open(ports, {
     changed: (database, changes) => watches.note(database, changes),
     statusChanged: (database) => statuses.note(database),
@@ -238,6 +252,8 @@ async function openInstance(
     },
     reported: (error, database) => post({ type: "problem", database, error: toErrorData(error) }),
     reloaded: (database) => watches.refresh(database),
+    permissionsChanged: (database, recounted) => permissionEvents.permissionsChanged(database, recounted),
+    requestsChanged: (database) => permissionEvents.requestsChanged(database),
     peersChanged: () => syncEvents.peersChanged(),
     jobChanged: (job) => syncEvents.jobChanged(job),
     logged: (event) => syncEvents.logged(event),
@@ -253,7 +269,15 @@ async function openPorts(options: BootOptions, post: Post): Promise<EnginePorts>
   const onLost = (error: unknown): void => post({ type: "problem", database: undefined, error: toErrorData(error) });
   const storage = await openIdbStorage(options.name, { onLost });
   const [identity, verifier, sha256] = await Promise.all([loadIdentity(storage), createVerifier(), loadSha256()]);
-  const base = { storage, identity, verifier, sha256, clock: systemClock, random: platformRandom };
+  const sealing = await loadSealingKeys(storage, findSubtle());
+  const keys = await openKeyRing({
+    storage,
+    device: identity,
+    clock: systemClock,
+    maker: await createKeyMaker(),
+    reported: onLost,
+  });
+  const base = { storage, identity, keys, verifier, sealing, sha256, clock: systemClock, random: platformRandom };
   return {
     ...base,
     name: options.name,

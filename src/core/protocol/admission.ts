@@ -1,36 +1,82 @@
 /**
- * Letting somebody in who proves the secret of a ticket: what is signed, and what a proof is worth.
+ * Letting somebody in who proves the secret of a ticket: what is signed, and what an invite is worth at present.
  *
- * [SESSION-9] Whoever proves a ticket's secret is granted what its invite says, if the invite stands, this key may grant it
- *             and the peer has less. A key that was removed stays out. Everybody else is told `unavailable`, as for a
- *             database that does not exist.
+ * [SESSION-9] Whoever proves the secret of an invite that stands is a guest of the session: it may read the database as long as the
+ *             invite stands, to write the redemption by which every replica admits it. A key that was removed stays out. Everybody else
+ *             is told `unavailable`, as for a database that does not exist.
+ *
+ * Deliberately not here: whether a redemption counts (authority).
  */
+import { inviteOf } from "../authority/power-of.ts";
 import { concatBytes } from "../bytes.ts";
-import { type DatabaseId, decodeHex, type PublicKey } from "../ids.ts";
+import { domainTags } from "../domain-tags.ts";
+import { decodeHex, type PublicKey } from "../ids.ts";
 import type { Replica } from "../replica.ts";
-import { NONE, type Power } from "../store/power.ts";
+import { NONE, type Power, WRITE } from "../store/power.ts";
+import type { SettingsView } from "../store/settings-view.ts";
 import { encodeUtf8 } from "../utf8.ts";
 
-const joinTag = encodeUtf8("tidemark/join/1\0");
+const joinTag = encodeUtf8(domainTags.join);
+const proveTag = encodeUtf8(domainTags.prove);
 
-/** What a ticket's secret signs: good in one session, for one key and one database. */
-export function joinMessage(transcript: Uint8Array, joiner: PublicKey, database: DatabaseId): Uint8Array {
-  return concatBytes(joinTag, decodeHex(joiner), decodeHex(database), transcript);
+/**
+ * What a ticket's secret signs: good in one session, for one key and one database. The commitment stands for the database, so that a proof is
+ * checked alike by those who hold it and those who do not.
+ */
+export function joinMessage(transcript: Uint8Array, joiner: PublicKey, commitment: string): Uint8Array {
+  return concatBytes(joinTag, decodeHex(joiner), decodeHex(commitment), transcript);
 }
 
-/** What `self` may grant `peer` for the secret of `invite`; undefined when nothing. */
-export function offeredPower(
-  replica: Replica | undefined,
-  self: PublicKey,
-  peer: PublicKey,
-  invite: PublicKey,
-): Power | undefined {
-  const power = replica?.state.settings.invites().find(({ key }) => key === invite)?.power;
-  if (replica === undefined || power === undefined || !replica.authority.maySet(self, peer, power)) return undefined;
-  const present = replica.authority.power(peer);
-  return present > power && !(present === NONE && wasSet(replica, peer)) ? power : undefined;
+/** What a further key signs with which `prover` takes part in the database: good in one session. */
+export function proveMessage(transcript: Uint8Array, prover: PublicKey, commitment: string): Uint8Array {
+  return concatBytes(proveTag, decodeHex(prover), decodeHex(commitment), transcript);
 }
 
-function wasSet(replica: Replica, peer: PublicKey): boolean {
-  return replica.state.settings.sets().some(({ key }) => key === peer);
+/** Why an invite admits nobody. unentitled: whoever made it may no longer give what it gives. */
+export type InviteFault = "withdrawn" | "expired" | "usedUp" | "unentitled";
+
+/** An invite as the replica knows it, the clock left aside. */
+export interface KnownInvite {
+  readonly power: Power;
+  readonly expiresMs: number;
+  /** How many redeemed it, as far as is known. */
+  readonly used: number;
+  readonly fault: InviteFault | undefined;
+}
+
+/** By settings, which change with every grant: asked for at every use of a guest's session. */
+const invitesByView = new WeakMap<SettingsView, Map<PublicKey, KnownInvite>>();
+
+/** All that are not withdrawn. */
+export function knownInvites({ settings, authority }: Replica): ReadonlyMap<PublicKey, KnownInvite> {
+  const known = invitesByView.get(settings);
+  if (known !== undefined) return known;
+  const view = authority.view();
+  const invites = new Map<PublicKey, KnownInvite>();
+  for (const { key } of settings.invites()) {
+    // By the rule that judges redemptions: what was written last may be concurrent with a withdrawal.
+    const terms = inviteOf(key, view);
+    if (terms === undefined || terms.power === NONE) continue;
+    const { power, expiresMs, uses, node } = terms;
+    const used = authority.ledger.redemptions(key).filter((each) => authority.rulingOf(each)?.invite === terms).length;
+    const inviter = authority.power(node.author);
+    const isEntitled = inviter < WRITE && inviter < power;
+    const fault = !isEntitled ? "unentitled" : used >= uses ? "usedUp" : undefined;
+    invites.set(key, { power, expiresMs, used, fault });
+  }
+  invitesByView.set(settings, invites);
+  return invites;
+}
+
+/** Undefined: it stands. */
+export function inviteFault(replica: Replica, invite: PublicKey, nowMs: number): InviteFault | undefined {
+  const known = knownInvites(replica).get(invite);
+  if (known === undefined) return "withdrawn";
+  return known.fault ?? (nowMs > known.expiresMs ? "expired" : undefined);
+}
+
+/** Whether somebody with the authority to do so has taken everything from this key. */
+export function isRemoved({ settings, authority }: Replica, key: PublicKey): boolean {
+  if (authority.power(key) !== NONE) return false;
+  return settings.sets().some((each) => each.via === "set" && each.key === key && each.power === NONE);
 }

@@ -5,11 +5,12 @@
  *              and for each joiner.
  */
 import { concatBytes } from "../bytes.ts";
+import { domainTags } from "../domain-tags.ts";
 import { type DatabaseId, decodeHex, encodeHex, type PublicKey, type Sha256 } from "../ids.ts";
 import { encodeUtf8 } from "../utf8.ts";
 
 export const commitmentBytesLength = 12;
-const tag = encodeUtf8("tidemark/join-id/1\0");
+const tag = encodeUtf8(domainTags.joinId);
 
 /** What `joiner` says instead of the id in the session that the handshake with this transcript began, as hex. */
 export function commitmentOf(database: DatabaseId, joiner: PublicKey, transcript: Uint8Array, sha256: Sha256): string {

@@ -1,7 +1,8 @@
 /**
  * What both sides of a lane are known to have held at the same time, so that a frontier need only say what changed since.
  *
- * [SESSION-14] A cursor is used only if it is true of what is here: its digest is that of the frontier at its position.
+ * [SESSION-14] A cursor is used only if it is true of what is here: its digest is that of the frontier at its position. It may cease to be, as
+ *              entries become void or count again.
  */
 import { digestFrontier, type Frontier } from "../frontier.ts";
 import type { Sha256 } from "../ids.ts";
@@ -10,6 +11,8 @@ import type { Cursor } from "./cursor.ts";
 import { shortDigest } from "./short-digest.ts";
 
 export class CommonGround {
+  /** The cursor, if it is true. */
+  readonly #check: (cursor: Cursor | undefined) => Cursor | undefined;
   /** What was remembered from an earlier session, until it is needed. */
   #recall: (() => Cursor | undefined) | undefined;
   /** The newest first: what is agreed on, and what was before; the other side may not know yet of the last agreement. */
@@ -18,14 +21,16 @@ export class CommonGround {
   #said: Cursor | undefined;
   /** What our question was about, to which the answer refers. */
   #asked: Cursor | undefined;
+  #isAskedTrue = true;
 
-  constructor(recall: () => Cursor | undefined) {
+  constructor(recall: () => Cursor | undefined, check: (cursor: Cursor | undefined) => Cursor | undefined) {
     this.#recall = recall;
+    this.#check = check;
   }
 
   /** What the next question refers to. */
   get base(): Cursor | undefined {
-    const cursor = this.#recall?.();
+    const cursor = this.#check(this.#recall?.());
     this.#recall = undefined;
     if (cursor !== undefined) this.#agreed = [cursor];
     return this.#agreed[0];
@@ -49,6 +54,14 @@ export class CommonGround {
 
   ask(base: Cursor | undefined): void {
     this.#asked = base;
+    this.#isAskedTrue = true;
+  }
+
+  /** Entries became void or count again. */
+  recounted(): void {
+    this.#agreed = this.#agreed.filter((cursor) => this.#check(cursor) !== undefined);
+    this.#said = this.#check(this.#said);
+    this.#isAskedTrue = this.#check(this.#asked) !== undefined;
   }
 
   get asked(): Cursor | undefined {
@@ -57,7 +70,7 @@ export class CommonGround {
 
   /** What the peer refers to; undefined when we do not know that we held it. */
   find(since: string): Cursor | undefined {
-    const known = [this.base, ...this.#agreed, this.#said, this.#asked];
+    const known = [this.base, ...this.#agreed, this.#said, this.#isAskedTrue ? this.#asked : undefined];
     return known.find((cursor) => cursor !== undefined && shortDigest(cursor.digest) === since);
   }
 }

@@ -11,6 +11,7 @@ import { applyChanges, changesSince } from "./common-ground.ts";
 import type { Cursor } from "./cursor.ts";
 import type { Lane } from "./lane.ts";
 import type { FrontierMessage } from "./message.ts";
+import type { Question } from "./questions.ts";
 import type { Sending } from "./sending.ts";
 import type { SessionState } from "./session-state.ts";
 import { shortDigest } from "./short-digest.ts";
@@ -76,8 +77,10 @@ export class Comparing {
 
   /** Both held the same when we held what is below the cursor's position. To hold nothing is no agreement. */
   agree(lane: Lane, cursor: Cursor): void {
-    if (cursor.position === 0 || !this.#state.isReadable(lane.database)) return;
     const { database, delivery, ground, replica } = lane;
+    if (cursor.position === 0 || !this.#state.isReadable(database)) return;
+    // What is void by something that a crash may take back would be taken to be held. It is settled when that is durable.
+    if (!replica.isRecountDurable) return;
     lane.heard = shortDigest(cursor.digest);
     const from = Math.max(cursor.position, delivery.held.known);
     delivery.agree(cursor.position);
@@ -90,6 +93,12 @@ export class Comparing {
     if (cursor.position === replica.stored && ground.said !== lane.heard) this.tell(lane);
     this.#state.changed(lane);
     this.#state.emit({ type: "caughtUp", database });
+  }
+
+  /** The peer held what we said then, and perhaps that is not the same any more. */
+  answered(lane: Lane, { recounts, ...cursor }: Question): void {
+    if (recounts === lane.recounts) this.agree(lane, cursor);
+    else this.hear(lane, shortDigest(cursor.digest));
   }
 
   /** Says what we hold, as a confirmation of nothing new. */

@@ -7,6 +7,7 @@
  *          accepted is durable there. It may still hold some back: digests tell.
  * [LANE-4] A confirmation covers every batch up to its number; one of a batch that was never sent is noticed.
  * [LANE-8] New entries gather until there are enough of them, or enough bytes, or they are flushed.
+ * [LANE-10] What has become void while it waited is not sent, unless the peer asked for it by name.
  */
 import type { Node } from "../graph.ts";
 import { batchBytesMax, batchEntriesMax } from "../limits.ts";
@@ -48,8 +49,14 @@ export class Delivery {
   #inFlightCount = 0;
   #inFlightBytes = 0;
   readonly #inFlightPositions = new Set<number>();
+  readonly #nodeAt: (position: number) => Node;
+  readonly #counts: (node: Node) => boolean;
+  /** Positions of what waits and was asked for by name. */
+  readonly #asked = new Set<number>();
 
-  constructor(nodeAt: (position: number) => Node) {
+  constructor(nodeAt: (position: number) => Node, counts: (node: Node) => boolean) {
+    this.#nodeAt = nodeAt;
+    this.#counts = counts;
     this.#urgent = new LogRanges(nodeAt);
     this.#queue = new LogRanges(nodeAt);
   }
@@ -110,6 +117,12 @@ export class Delivery {
     return this.#addAll(first ? this.#urgent : this.#queue, nodes, differenceRangesMax);
   }
 
+  /** What the peer asked for by name, be it void: something that it holds stands on it. */
+  enqueueAsked(nodes: readonly Node[]): number {
+    for (const { position } of nodes) this.#asked.add(position);
+    return this.enqueueNamed(nodes, false);
+  }
+
   /** New entries; they wait until `release`. */
   gather(nodes: readonly Node[], rangesMax: number): number {
     const [count, bytes] = [this.#queue.count, this.#queue.bytes];
@@ -135,6 +148,7 @@ export class Delivery {
   /** The peer has it, or sent it, after all. */
   withdraw(node: Node): void {
     this.#urgent.remove(node.position);
+    this.#asked.delete(node.position);
     if (!this.#queue.has(node.position)) return;
     this.#queue.remove(node.position);
     if (this.#gathered === undefined || node.position < this.#gathered.from) return;
@@ -150,6 +164,12 @@ export class Delivery {
     // Whoever asks is told when there is company again.
     if (this.#gathered !== undefined && this.#gathered.from < through) this.release();
     this.held.agreed(through);
+  }
+
+  /** Entries became void, or count again from position `from` on. */
+  recounted(from: number | undefined): void {
+    this.#dropVoid();
+    if (from !== undefined) this.held.recounted(from);
   }
 
   /** What is held now, when it is more than before. */
@@ -172,14 +192,24 @@ export class Delivery {
       source === this.#queue ? (this.#gathered?.from ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
     const bytes = source.measure(before, entriesMax, bytesMax);
     if (bytes === 0 || !window.hasRoomFor(bytes, windowBytes, this.priority)) return undefined;
-    const nodes = source.take(before, entriesMax, bytesMax);
+    const nodes = source.take(before, entriesMax, bytesMax).filter((node) => this.#isToBeSent(node));
+    this.#depart(nodes, window);
+    // So that the peer is not told of more that never comes.
+    this.#dropVoid();
+    return { number: this.#sent, nodes };
+  }
+
+  #depart(nodes: readonly Node[], window: Window): void {
+    const bytes = nodes.reduce((sum, { size }) => sum + size, 0);
     window.add(bytes);
     this.#sent += 1;
     this.#inFlight.push({ number: this.#sent, nodes, bytes });
     this.#inFlightCount += nodes.length;
     this.#inFlightBytes += bytes;
-    for (const { position } of nodes) this.#inFlightPositions.add(position);
-    return { number: this.#sent, nodes };
+    for (const { position } of nodes) {
+      this.#inFlightPositions.add(position);
+      this.#asked.delete(position);
+    }
   }
 
   /** The peer stored every batch up to `number`, or not all of them. False when it confirms what was never sent. */
@@ -196,6 +226,22 @@ export class Delivery {
       }
     }
     return true;
+  }
+
+  #isToBeSent(node: Node): boolean {
+    return this.#counts(node) || this.#asked.has(node.position);
+  }
+
+  /** What waits begins with something that is to be sent, or nothing waits. */
+  #dropVoid(): void {
+    for (const ranges of [this.#urgent, this.#queue]) {
+      for (let first = ranges.first; first !== undefined; first = ranges.first) {
+        const node = this.#nodeAt(first);
+        if (this.#isToBeSent(node)) break;
+        this.withdraw(node);
+      }
+    }
+    if (this.#urgent.count + this.#queue.count === 0) this.#asked.clear();
   }
 
   /** What is under way need not go again. */

@@ -84,7 +84,7 @@ export class Greeting {
     for (const [i, item] of items.entries()) {
       const lane = this.#state.lanes.get(item.database);
       if (bits[i] === true && lane !== undefined && this.#state.isReadable(item.database))
-        this.#comparing.agree(lane, item);
+        this.#comparing.answered(lane, item);
     }
   }
 
@@ -94,7 +94,7 @@ export class Greeting {
       const questions: Question[] = [];
       const digests = part.map((database): DatabaseDigest => {
         const lane = this.#state.lane(database);
-        questions.push({ database, ...this.#state.present(lane) });
+        questions.push({ database, recounts: lane.recounts, ...this.#state.present(lane) });
         return { prefix: prefixOf(database), digest: this.#state.say(lane) };
       });
       this.#questions.ask(questions);

@@ -38,6 +38,8 @@ class Side {
   readonly #handshake: Handshake;
   completed: Extract<HandshakeEffect, { type: "completed" }> | undefined;
   failed: ErrorCode | undefined;
+  /** The transcript that it signed or checked a signature of, when it came so far. */
+  agreed: Uint8Array | undefined;
 
   constructor(options: Partial<HandshakeOptions> & Pick<HandshakeOptions, "initiator" | "self">) {
     const nonce = new Uint8Array(32).fill(options.initiator ? 1 : 2);
@@ -65,6 +67,7 @@ class Side {
 
   #carryOut(effects: readonly HandshakeEffect[]): void {
     for (const effect of effects) {
+      if (effect.type === "sign" || effect.type === "verify") this.agreed = effect.message.slice(-32);
       if (effect.type === "send") this.sent.push(effect.bytes);
       else if (effect.type === "completed") this.completed = effect;
       else if (effect.type === "failed") this.failed = effect.failure.code;
@@ -117,7 +120,7 @@ describe("between two honest sides", () => {
     relay(initiator, responder);
     expect([initiator.sent.length, responder.sent.length]).toEqual([2, 1]);
     expect([initiator.completed?.peer, responder.completed?.peer]).toEqual([bob, alice]);
-    expect([initiator.completed?.version, responder.completed?.version]).toEqual([1, 1]);
+    expect([initiator.completed?.version, responder.completed?.version]).toEqual([2, 2]);
     expect(initiator.completed?.early).toEqual([]);
   });
 
@@ -162,9 +165,18 @@ describe("between two honest sides", () => {
 
   test("[HANDSHAKE-5] a version that both have is used, whatever else the initiator offers", () => {
     const { initiator, responder } = pair();
-    responder.receive(encodeHandshakeMessage({ ...helloOf(initiator), versions: [1, 2, 900] }));
+    responder.receive(encodeHandshakeMessage({ ...helloOf(initiator), versions: [1, ...protocolVersions, 900] }));
     const answer = decodeHandshakeMessage(message(responder, 0));
-    expect(answer).toMatchObject({ ok: true, value: { type: "answer", version: 1 } });
+    expect(answer).toMatchObject({ ok: true, value: { type: "answer", version: protocolVersions.at(-1) } });
+  });
+
+  test("[HANDSHAKE-11] a device of version 1 is refused, whoever of the two opened the channel", () => {
+    const old = pair({}, { versions: [1] });
+    relay(old.initiator, old.responder);
+    expect([old.responder.failed, old.responder.sent.length]).toEqual(["HANDSHAKE_VERSION", 0]);
+    const fresh = pair({ versions: [1] }, {});
+    relay(fresh.initiator, fresh.responder);
+    expect([fresh.responder.failed, fresh.responder.sent.length]).toEqual(["HANDSHAKE_VERSION", 0]);
   });
 
   test("[HANDSHAKE-9] each side learns the epoch of the other's storage, and which opened instance it is", () => {
@@ -268,7 +280,7 @@ describe("against an attacker", () => {
     responder.receive(message(initiator, 0));
     expect(responder.failed).toBe("HANDSHAKE_SELF");
     const answer: HandshakeMessage = {
-      ...{ type: "answer", version: 1, features: [], key: alice },
+      ...{ type: "answer", version: protocolVersions[0] as number, features: [], key: alice },
       ...{ nonce: new Uint8Array(32), ...ids, signature: new Uint8Array(64) },
     };
     initiator.receive(encodeHandshakeMessage(answer));
@@ -286,10 +298,10 @@ describe("against an attacker", () => {
 
   test("[HANDSHAKE-5] without a common version both sides say so with HANDSHAKE_VERSION", () => {
     const { initiator, responder } = pair();
-    responder.receive(encodeHandshakeMessage({ ...helloOf(initiator), versions: [2, 3] }));
+    responder.receive(encodeHandshakeMessage({ ...helloOf(initiator), versions: [1, 3] }));
     expect(responder.failed).toBe("HANDSHAKE_VERSION");
     const answer: HandshakeMessage = {
-      ...{ type: "answer", version: 2, features: [], key: bob },
+      ...{ type: "answer", version: 3, features: [], key: bob },
       ...{ nonce: new Uint8Array(32), ...ids, signature: new Uint8Array(64) },
     };
     initiator.receive(encodeHandshakeMessage(answer));
@@ -299,7 +311,7 @@ describe("against an attacker", () => {
   test.each([
     { features: ["a"] },
     { features: [] },
-    { versions: [1, 2] },
+    { versions: [1, ...protocolVersions] },
     { nonce: new Uint8Array(32) },
     { epoch: "ff".repeat(16) },
     { boot: "ff".repeat(8) },
@@ -315,8 +327,8 @@ describe("against an attacker", () => {
     relay(initiator, responder);
     const writer = new CborWriter();
     writer.writeValue([
-      ...[[1], ["a", "b"], decodeHex(alice), new Uint8Array(32).fill(1), decodeHex(ids.epoch), decodeHex(ids.boot)],
-      ...[1, ["a"], decodeHex(bob), new Uint8Array(32).fill(2), decodeHex(ids.epoch), decodeHex(ids.boot)],
+      ...[[2], ["a", "b"], decodeHex(alice), new Uint8Array(32).fill(1), decodeHex(ids.epoch), decodeHex(ids.boot)],
+      ...[2, ["a"], decodeHex(bob), new Uint8Array(32).fill(2), decodeHex(ids.epoch), decodeHex(ids.boot)],
       Uint8Array.of(7, 7),
     ]);
     expect(initiator.completed?.transcript).toEqual(sha256(writer.finish()));
@@ -367,6 +379,157 @@ function withFlippedBit(bytes: Uint8Array, flip: number): Uint8Array {
   flipped[bit >> 3] = (flipped[bit >> 3] as number) ^ (1 << (bit & 7));
   return flipped;
 }
+
+describe("ranges of versions", () => {
+  const versions = fc
+    .uniqueArray(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 6 })
+    .map((list) => list.toSorted((a, b) => a - b));
+
+  test("[HANDSHAKE-5] of two ranges the highest common version is used by both, and without one neither completes", () => {
+    fc.assert(
+      fc.property(versions, versions, (ours, theirs) => {
+        const { initiator, responder } = pair({ versions: ours }, { versions: theirs });
+        relay(initiator, responder);
+        const common = ours.filter((version) => theirs.includes(version)).at(-1);
+        expect([initiator.completed?.version, responder.completed?.version]).toEqual([common, common]);
+        if (common === undefined) expect(responder.failed).toBe("HANDSHAKE_VERSION");
+      }),
+    );
+  });
+
+  test("[HANDSHAKE-3] whoever takes versions or features out of a message on its way makes it fail, whichever are left", () => {
+    fc.assert(
+      fc.property(versions, features, fc.nat(), fc.boolean(), (range, offered, at, fromAnswer) => {
+        fc.pre(range.length > 1 || offered.length > 0);
+        const options = { versions: range, features: offered };
+        const { initiator, responder } = pair(options, options);
+        relay(initiator, responder, (bytes, index) => {
+          if (index !== (fromAnswer ? 1 : 0)) return bytes;
+          const decoded = decodeHandshakeMessage(bytes);
+          if (!decoded.ok) throw new Error("an honest message");
+          return encodeHandshakeMessage(talkedDown(decoded.value, at));
+        });
+        // A version that the initiator does not have is refused without a look at the signature.
+        expect(initiator.failed).toMatch(/^HANDSHAKE_(SIGNATURE|VERSION)$/);
+        expect([initiator.completed, responder.completed]).toEqual([undefined, undefined]);
+      }),
+    );
+  });
+});
+
+/** The same with one version or feature less, or with a lower version chosen. */
+function talkedDown(message: HandshakeMessage, at: number): HandshakeMessage {
+  if (message.type === "proof") return message;
+  const without = <T>(list: readonly T[]): readonly T[] => list.filter((_, i) => i !== at % list.length);
+  const isVersion = message.type === "hello" ? message.versions.length > 1 : message.version > 1;
+  if (message.features.length > 0 && (at % 2 === 0 || !isVersion))
+    return { ...message, features: without(message.features) };
+  if (message.type === "hello") return { ...message, versions: message.versions.slice(0, -1) };
+  return isVersion ? { ...message, version: message.version - 1 } : { ...message, boot: "99".repeat(8) };
+}
+
+describe("somebody who decides what everybody hears", () => {
+  /** The same channel binding everywhere: only the rest of what is signed can tell conversations apart. */
+  const binding = Uint8Array.of(7, 7);
+  type Step = readonly [target: number, source: number, change: number, flip: number];
+  const step = fc.tuple(fc.nat(5), fc.nat(40), fc.nat(9), fc.nat());
+
+  interface Talk {
+    readonly key: PublicKey;
+    readonly isInitiator: boolean;
+    readonly side: Side;
+  }
+
+  /** Two conversations each way between Alice and Bob. */
+  function talks(): readonly Talk[] {
+    return [
+      [alice, true],
+      [bob, false],
+      [alice, true],
+      [bob, false],
+      [bob, true],
+      [alice, false],
+    ].map(([key, isInitiator], i) => {
+      const self = key as PublicKey;
+      const initiator = isInitiator === true;
+      const nonce = new Uint8Array(32).fill(10 + i);
+      return { key: self, isInitiator: initiator, side: new Side({ initiator, self, nonce, binding }) };
+    });
+  }
+
+  /** Mallory's own: the message as hers, signed by her where she can. */
+  function asMallory(bytes: Uint8Array): Uint8Array {
+    const decoded = decodeHandshakeMessage(bytes);
+    if (!decoded.ok || decoded.value.type === "proof") return bytes;
+    return encodeHandshakeMessage({ ...decoded.value, key: mallory });
+  }
+
+  function altered(bytes: Uint8Array, change: number, flip: number): Uint8Array {
+    if (change === 0) return withFlippedBit(bytes, flip);
+    return change === 1 ? asMallory(bytes) : bytes;
+  }
+
+  /** The kind of message that a side waits for: the second byte of each. */
+  function due({ isInitiator, side }: Talk): number {
+    if (isInitiator) return 1;
+    return side.agreed === undefined ? 0 : 2;
+  }
+
+  function play(all: readonly Talk[], steps: readonly Step[]): void {
+    for (const [target, source, change, flip] of steps) {
+      const talk = all[target] as Talk;
+      const said = all.flatMap(({ side }) => side.sent);
+      // Mostly what it waits for: anything else just ends it.
+      const fitting = said.filter((bytes) => change === 2 || bytes[1] === due(talk));
+      const bytes = fitting.at(-1 - (source % Math.max(1, fitting.length)));
+      if (bytes !== undefined) talk.side.receive(altered(bytes, change, flip));
+    }
+  }
+
+  test("[HANDSHAKE-10] whoever completes with somebody shares its transcript with one conversation of that one, in the other role", () => {
+    let completions = 0;
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 4, maxLength: 60, size: "max" }), (steps) => {
+        const all = talks();
+        play(all, steps);
+        for (const { key, isInitiator, side } of all) {
+          if (side.completed === undefined) continue;
+          completions++;
+          const { peer, transcript } = side.completed;
+          const partners = all.filter((talk) => {
+            return (
+              talk.key === peer && talk.isInitiator !== isInitiator && String(talk.side.agreed) === String(transcript)
+            );
+          });
+          expect([peer === key, partners.length]).toEqual([false, 1]);
+        }
+      }),
+      { numRuns: 2_000 },
+    );
+    expect(completions).toBeGreaterThan(300);
+  });
+
+  test("[HANDSHAKE-10] a hello or answer under another key makes nobody take one peer for another", () => {
+    const { initiator, responder } = pair();
+    responder.receive(asMallory(message(initiator, 0)));
+    const answer = message(responder, 0);
+    initiator.receive(answer);
+    expect([initiator.failed, initiator.completed]).toEqual(["HANDSHAKE_SIGNATURE", undefined]);
+    const other = pair();
+    other.responder.receive(message(other.initiator, 0));
+    other.initiator.receive(asMallory(message(other.responder, 0)));
+    expect([other.initiator.failed, other.initiator.completed]).toEqual(["HANDSHAKE_SIGNATURE", undefined]);
+  });
+
+  test("[HANDSHAKE-3] what one side signed is of no use as the other's signature", () => {
+    const { initiator, responder } = pair();
+    responder.receive(message(initiator, 0));
+    const answer = decodeHandshakeMessage(message(responder, 0));
+    if (!answer.ok || answer.value.type !== "answer") throw new Error("an honest answer");
+    responder.receive(encodeHandshakeMessage({ type: "proof", signature: answer.value.signature }));
+    expect([responder.failed, responder.completed]).toEqual(["HANDSHAKE_SIGNATURE", undefined]);
+  });
+});
 
 describe("out of order", () => {
   test("[HANDSHAKE-7] any message but the one that is due ends it with MESSAGE_UNEXPECTED", () => {

@@ -19,6 +19,7 @@
 
 import { concatBytes } from "../bytes.ts";
 import { CborWriter } from "../cbor-writer.ts";
+import { domainTags } from "../domain-tags.ts";
 import { assert, type ErrorCode, type ErrorDetails, type Failure, unreachable } from "../errors.ts";
 import type { PublicKey, Sha256 } from "../ids.ts";
 import { earlyMessagesMax } from "../limits.ts";
@@ -38,11 +39,39 @@ import {
   writeVersions,
 } from "./handshake-message.ts";
 
-/** The protocol versions this code speaks, ascending. */
-export const protocolVersions: readonly number[] = [1];
+/**
+ * The protocol versions this code speaks, ascending. Whoever speaks version 1 only refuses redemptions and counts what is void here: the two
+ * could not come to hold the same (docs/decisions/0019-protocol-version-2.md).
+ */
+export const protocolVersions: readonly number[] = [2];
 
-const initiatorTag = encodeUtf8("tidemark/handshake/1/initiator\0");
-const responderTag = encodeUtf8("tidemark/handshake/1/responder\0");
+const initiatorTag = encodeUtf8(domainTags.handshakeInitiator);
+const responderTag = encodeUtf8(domainTags.handshakeResponder);
+
+/** What both sides say and share before anybody signs. */
+export interface HandshakeTranscript {
+  readonly hello: HelloMessage;
+  readonly answer: Omit<AnswerMessage, "type" | "signature">;
+  /** `Channel.binding`. */
+  readonly binding: Uint8Array;
+}
+
+/** [HANDSHAKE-3] The 32 bytes that both sides sign, and that no other handshake shares. */
+export function transcriptOf({ hello, answer, binding }: HandshakeTranscript, sha256: Sha256): Uint8Array {
+  const writer = new CborWriter();
+  writer.array(13);
+  writeVersions(writer, hello.versions);
+  writeIntroduction(writer, hello);
+  writer.uint(answer.version);
+  writeIntroduction(writer, answer);
+  writer.bytes(binding);
+  return sha256(writer.finish());
+}
+
+/** What the initiator of a handshake with this transcript signs, or its responder. */
+export function handshakeMessage(role: "initiator" | "responder", transcript: Uint8Array): Uint8Array {
+  return concatBytes(role === "initiator" ? initiatorTag : responderTag, transcript);
+}
 
 export interface HandshakeOptions {
   readonly initiator: boolean;
@@ -53,6 +82,8 @@ export interface HandshakeOptions {
   readonly binding: Uint8Array;
   /** 32 random bytes, never used before. */
   readonly nonce: Uint8Array;
+  /** Ascending. Default: all that this code speaks. */
+  readonly versions?: readonly number[];
   /** In any order; at most `featuresMax` names of `a-z 0-9 / . -`. */
   readonly features: readonly string[];
   /** Of this device's storage: 32 hex digits. */
@@ -114,6 +145,7 @@ type State =
 export class Handshake {
   readonly #options: HandshakeOptions;
   readonly #introduction: Introduction;
+  readonly #versions: readonly number[];
   #state: State = { type: "new" };
 
   constructor(options: HandshakeOptions) {
@@ -122,6 +154,7 @@ export class Handshake {
     assert(options.epoch.length === 2 * epochBytesLength, "an epoch of another length");
     assert(options.boot.length === 2 * bootBytesLength, "a boot id of another length");
     const { self: key, nonce, epoch, boot } = options;
+    this.#versions = options.versions ?? protocolVersions;
     this.#introduction = { features: [...new Set(options.features)].sort(), key, nonce, epoch, boot };
   }
 
@@ -152,7 +185,7 @@ export class Handshake {
   }
 
   #hello(): HelloMessage {
-    return { type: "hello", versions: protocolVersions, ...this.#introduction };
+    return { type: "hello", versions: this.#versions, ...this.#introduction };
   }
 
   #receive(bytes: Uint8Array): readonly HandshakeEffect[] {
@@ -175,27 +208,27 @@ export class Handshake {
   }
 
   #receiveHello(hello: HelloMessage): readonly HandshakeEffect[] {
-    const version = protocolVersions.filter((own) => hello.versions.includes(own)).at(-1);
+    const version = this.#versions.filter((own) => hello.versions.includes(own)).at(-1);
     if (version === undefined) return this.#refuseVersion(hello.versions);
     const failed = this.#checkPeer(hello.key);
     if (failed !== undefined) return failed;
     const agreement = this.#agree(hello, version, hello, this.#introduction);
     this.#state = { type: "signing", agreement };
-    return [{ type: "sign", message: concatBytes(responderTag, agreement.transcript) }];
+    return [{ type: "sign", message: handshakeMessage("responder", agreement.transcript) }];
   }
 
   #receiveAnswer(answer: AnswerMessage): readonly HandshakeEffect[] {
-    if (!protocolVersions.includes(answer.version)) return this.#refuseVersion([answer.version]);
+    if (!this.#versions.includes(answer.version)) return this.#refuseVersion([answer.version]);
     const failed = this.#checkPeer(answer.key);
     if (failed !== undefined) return failed;
     const agreement = this.#agree(answer, answer.version, this.#hello(), answer);
     this.#state = { type: "checkingAnswer", agreement };
-    return [this.#verify(agreement, responderTag, answer.signature)];
+    return [this.#verify(agreement, "responder", answer.signature)];
   }
 
   #receiveProof(proof: ProofMessage, agreement: Agreement): readonly HandshakeEffect[] {
     this.#state = { type: "checkingProof", agreement, early: [] };
-    return [this.#verify(agreement, initiatorTag, proof.signature)];
+    return [this.#verify(agreement, "initiator", proof.signature)];
   }
 
   #keep(bytes: Uint8Array, state: State & { readonly type: "checkingProof" }): readonly HandshakeEffect[] {
@@ -230,11 +263,11 @@ export class Handshake {
     if (!valid) return this.#fail("HANDSHAKE_SIGNATURE", { peer: agreement.peer });
     if (state.type === "checkingProof") return [this.#complete(agreement, state.early)];
     this.#state = { type: "signing", agreement };
-    return [{ type: "sign", message: concatBytes(initiatorTag, agreement.transcript) }];
+    return [{ type: "sign", message: handshakeMessage("initiator", agreement.transcript) }];
   }
 
-  #verify({ peer, transcript }: Agreement, tag: Uint8Array, signature: Uint8Array): HandshakeEffect {
-    return { type: "verify", publicKey: peer, message: concatBytes(tag, transcript), signature };
+  #verify({ peer, transcript }: Agreement, by: "initiator" | "responder", signature: Uint8Array): HandshakeEffect {
+    return { type: "verify", publicKey: peer, message: handshakeMessage(by, transcript), signature };
   }
 
   #complete(agreement: Agreement, early: readonly Uint8Array[]): HandshakeEffect {
@@ -242,17 +275,12 @@ export class Handshake {
     return { type: "completed", ...agreement, early };
   }
 
-  #agree(peer: Introduction, version: number, hello: HelloMessage, answer: Introduction): Agreement {
-    const writer = new CborWriter();
-    writer.array(13);
-    writeVersions(writer, hello.versions);
-    writeIntroduction(writer, hello);
-    writer.uint(version);
-    writeIntroduction(writer, answer);
-    writer.bytes(this.#options.binding);
+  #agree(peer: Introduction, version: number, hello: HelloMessage, introduction: Introduction): Agreement {
+    const { binding, sha256 } = this.#options;
+    const transcript = transcriptOf({ hello, answer: { ...introduction, version }, binding }, sha256);
     const features = this.#introduction.features.filter((feature) => peer.features.includes(feature));
     const { key, epoch, boot } = peer;
-    return { peer: key, version, epoch, boot, features, transcript: this.#options.sha256(writer.finish()) };
+    return { peer: key, version, epoch, boot, features, transcript };
   }
 
   /** The effects of a failure when this key may not be at the other end. */
@@ -264,7 +292,7 @@ export class Handshake {
   }
 
   #refuseVersion(versions: readonly number[]): readonly HandshakeEffect[] {
-    return this.#fail("HANDSHAKE_VERSION", { got: versions.join(", "), expected: protocolVersions.join(", ") });
+    return this.#fail("HANDSHAKE_VERSION", { got: versions.join(", "), expected: this.#versions.join(", ") });
   }
 
   #refuse(message: HandshakeMessage, expected: string): readonly HandshakeEffect[] {

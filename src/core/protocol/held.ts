@@ -2,7 +2,8 @@
  * How much of our log a peer has confirmed as durable there.
  *
  * [SESSION-15] Never more than the peer holds: what is held reaches to the first entry that it has not confirmed, that it did not
- *              take, or of which nothing is known; when both hold the same it reaches to the end.
+ *              take, or of which nothing is known; when both hold the same it reaches to the end. What is void nobody has to hold:
+ *              if it counts again, what is held ends there until that is compared.
  */
 import type { Node } from "../graph.ts";
 
@@ -33,6 +34,13 @@ export class Held {
   /** These became durable, and are queued for the peer or came from it. */
   announced(nodes: readonly Node[]): void {
     for (const { position } of nodes) if (position === this.#known) this.#known += 1;
+  }
+
+  /** What lies at positions from `from` on may count again, and the peer need not hold it. */
+  recounted(from: number): void {
+    this.doubt(from);
+    this.#agreed = Math.min(this.#agreed, from);
+    this.#told = Math.min(this.#told, from);
   }
 
   /** The peer did not take something from here on, or it is not going to be sent. */

@@ -1,10 +1,23 @@
-/** Getting in and letting in: what is said about tickets. What a proof is worth is in admission.ts. */
-import type { DatabaseId, PublicKey } from "../ids.ts";
-import { joinMessage, offeredPower } from "./admission.ts";
+/**
+ * Getting in and letting in: what is said about tickets, further keys and requests. What a proof is worth is in admission.ts.
+ *
+ * [SESSION-27] A session that proves a further key may do what that key may do in that database.
+ * [REQUEST-1] Every request is answered alike, whether the database is known or not.
+ *
+ * Proofs are checked before it is looked up what they are about: so the time that an answer takes tells nothing either.
+ */
+import { type DatabaseId, entryIdFromDigest, type PublicKey } from "../ids.ts";
+import { proofsPerSessionMax } from "../limits.ts";
+import { joinMessage, proveMessage } from "./admission.ts";
 import { Commitments, commitmentOf } from "./commitments.ts";
 import type { Greeting } from "./greeting.ts";
-import type { JoinMessage } from "./message.ts";
+import { hideKnock, type Knock, type KnockPlace, revealKnock } from "./knock.ts";
+import type { JoinMessage, KnockMessage, ProveMessage } from "./message.ts";
+import type { JoinChecked, KeyChecked } from "./session-event.ts";
 import type { SessionState } from "./session-state.ts";
+
+/** No database has this id. */
+const nowhere = entryIdFromDigest(new Uint8Array(32));
 
 export class Joining {
   readonly #state: SessionState;
@@ -12,6 +25,8 @@ export class Joining {
   /** What we say instead of the ids of databases, and what the peer does. */
   readonly #ours: Commitments;
   readonly #theirs: Commitments;
+  /** Proofs and requests of the peer. */
+  #taken = 0;
 
   constructor(state: SessionState, greeting: Greeting) {
     this.#state = state;
@@ -21,39 +36,94 @@ export class Joining {
     this.#theirs = new Commitments((database) => commitmentOf(database, peer, transcript, sha256));
   }
 
-  /** We want in. */
+  /** We want in, and have a ticket's secret. */
   ask(database: DatabaseId, invite: PublicKey, signature: Uint8Array): void {
     this.#state.joining.add(database);
     this.#state.send({ type: "join", commitment: this.#ours.of(database), invite, signature });
   }
 
+  /** We take part in a database with a key of its own. */
+  prove(database: DatabaseId, key: PublicKey, signature: Uint8Array): void {
+    this.#state.send({ type: "prove", commitment: this.#ours.of(database), key, signature });
+  }
+
+  /** We want in, and have no secret. */
+  knock(database: DatabaseId, knock: Knock): void {
+    this.#state.joining.add(database);
+    const hidden = hideKnock(knock, this.#place(database, this.#state.options.self));
+    this.#state.send({ type: "knock", commitment: this.#ours.of(database), hidden });
+  }
+
   /** Somebody wants in. */
-  check({ commitment, invite, signature }: JoinMessage): void {
+  checkJoin({ commitment, invite, signature }: JoinMessage): void {
+    if (!this.#take()) return;
+    const message = joinMessage(this.#state.options.transcript, this.#state.peer, commitment);
+    this.#state.emit({ type: "checkJoin", commitment, invite, message, signature });
+  }
+
+  answerJoin({ commitment, invite, valid }: JoinChecked): void {
+    const database = this.#find(commitment);
+    if (database !== undefined && this.#state.isReadable(database)) return this.#greeting.tell(database);
+    if (database === undefined || !valid || !this.#state.letIn(database, invite))
+      return this.#state.send({ type: "unavailable", commitment });
+    this.#greeting.offer(database);
+  }
+
+  /** Somebody takes part in a database with another key than that of the session. */
+  checkKey({ commitment, key, signature }: ProveMessage): void {
+    if (!this.#take()) return;
+    const message = proveMessage(this.#state.options.transcript, this.#state.peer, commitment);
+    this.#state.emit({ type: "checkKey", commitment, key, message, signature });
+  }
+
+  takeKey({ commitment, key, valid }: KeyChecked): void {
+    const database = this.#find(commitment);
+    if (database === undefined || !valid) return;
+    this.#state.keys.set(database, key);
+    if (this.#state.isReadable(database)) this.#greeting.offer(database);
+  }
+
+  /** Somebody asks to be let in. */
+  hear({ commitment, hidden }: KnockMessage): void {
+    if (!this.#take()) return;
+    this.#state.send({ type: "heard", commitment });
+    const database = this.#find(commitment);
+    // Looked at in any case: else whoever sends many could time which of them are read.
+    const knock = revealKnock(hidden, this.#place(database ?? nowhere, this.#state.peer));
+    if (database === undefined || knock === undefined) return;
+    this.#state.knocking.add(database);
+    this.#state.emit({ type: "knocked", database, knock });
+  }
+
+  /** What the peer asked for is not granted. */
+  reject(database: DatabaseId): void {
+    if (this.#state.replica(database) === undefined || !this.#state.knocking.has(database)) return;
+    if (!this.#state.isReadable(database))
+      this.#state.send({ type: "rejected", commitment: this.#theirs.of(database) });
+  }
+
+  /** What the peer answers. */
+  answered(type: "refusedJoin" | "heardKnock" | "rejectedKnock", commitment: string): void {
+    const database = this.#ours.find(commitment);
+    if (database !== undefined) this.#state.emit({ type, database });
+  }
+
+  /** Undefined also for one that is not synced with this peer. */
+  #find(commitment: string): DatabaseId | undefined {
     for (const database of this.#state.options.replicas.keys()) this.#theirs.of(database);
     const database = this.#theirs.find(commitment);
-    if (database === undefined) return this.#state.send({ type: "unavailable", commitment });
-    if (this.#offered(database, invite) !== undefined) {
-      const message = joinMessage(this.#state.options.transcript, this.#state.peer, database);
-      return this.#state.emit({ type: "checkJoin", database, invite, message, signature });
-    }
-    if (this.#state.isReadable(database)) this.#greeting.tell(database);
-    else this.#state.send({ type: "unavailable", commitment });
+    return database !== undefined && this.#state.replica(database) !== undefined ? database : undefined;
   }
 
-  answer(database: DatabaseId, invite: PublicKey, valid: boolean): void {
-    const power = this.#offered(database, invite);
-    if (valid && power !== undefined) this.#state.emit({ type: "grant", database, key: this.#state.peer, power });
-    else if (!this.#state.isReadable(database))
-      this.#state.send({ type: "unavailable", commitment: this.#theirs.of(database) });
+  #take(): boolean {
+    this.#taken += 1;
+    if (this.#taken <= proofsPerSessionMax) return true;
+    this.#state.refuse("one more proof or request", `at most ${proofsPerSessionMax}`);
+    return false;
   }
 
-  /** It leads to nothing with this peer. */
-  refused(commitment: string): void {
-    const database = this.#ours.find(commitment);
-    if (database !== undefined) this.#state.emit({ type: "refusedJoin", database });
-  }
-
-  #offered(database: DatabaseId, invite: PublicKey): ReturnType<typeof offeredPower> {
-    return offeredPower(this.#state.replica(database), this.#state.options.self, this.#state.peer, invite);
+  #place(database: DatabaseId, asker: PublicKey): KnockPlace {
+    const { transcript, sha256 } = this.#state.options;
+    return { database, asker, transcript, sha256 };
   }
 }

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { openHanded } from "../../testing/sites.ts";
 import type { Node } from "../graph.ts";
 import type { DatabaseId, EntryId } from "../ids.ts";
@@ -16,13 +16,20 @@ const settings = openHanded.settings();
 const windowBytes = openHanded.windowBytes();
 const anybody = (): boolean => true;
 
+/** Ids of entries that are void. */
+const voids = new Set<EntryId>();
+beforeEach(() => voids.clear());
+
 /** A log of entries of these sizes. */
 function logOf(sizes: readonly number[]): readonly Node[] {
   return sizes.map((size, position) => ({ id: `${position}` as EntryId, position, size }) as Node);
 }
 
 function deliveryOf(log: readonly Node[]): Delivery {
-  return new Delivery((position) => log[position] as Node);
+  return new Delivery(
+    (position) => log[position] as Node,
+    ({ id }) => !voids.has(id),
+  );
 }
 
 /** What a comparison found missing is queued: everything, or what is below a position. */
@@ -48,7 +55,7 @@ function lengths(delivery: Delivery, window: Window): readonly number[] {
 }
 
 function laneOf(digit: string, log: readonly Node[]): Lane {
-  const graph = { at: (position: number) => log[position] };
+  const graph = { at: (position: number) => log[position], counts: () => true };
   const replica = { database: digit.repeat(64) as DatabaseId, graph } as unknown as Replica;
   return new Lane(
     replica,
@@ -354,5 +361,78 @@ describe("[LANE-9] new entries and catch-up", () => {
         }
       }),
     );
+  });
+});
+
+describe("[LANE-10] what has become void while it waited", () => {
+  const cut = (log: readonly Node[], ...positions: readonly number[]): void => {
+    for (const position of positions) voids.add((log[position] as Node).id);
+  };
+
+  test("is not sent, is not announced as more to come, and takes no room in the window", () => {
+    const log = small(10);
+    const delivery = bulk(log);
+    const window = new Window();
+    cut(log, 0, 1, 4, 8, 9);
+    delivery.recounted(undefined);
+    expect([delivery.queued, delivery.unconfirmed]).toEqual([8, 8]);
+    const batch = delivery.nextBatch(window, { ...settings, batchEntries: 6 }, windowBytes);
+    expect(batch?.nodes.map(({ position }) => position)).toEqual([2, 3, 5, 6, 7]);
+    expect([delivery.queued, delivery.unconfirmed, delivery.unconfirmedBytes]).toEqual([0, 5, 500]);
+    expect(delivery.confirm(1, true, window)).toBe(true);
+    expect([window.hasRoomFor(windowBytes, windowBytes, "interactive"), delivery.unconfirmed]).toEqual([true, 0]);
+  });
+
+  test("leaves nothing behind when it was all there was, gathered or not", () => {
+    const log = small(10);
+    const delivery = bulk(log, 5);
+    delivery.gather(log.slice(5), 10);
+    cut(log, ...log.map(({ position }) => position));
+    delivery.recounted(undefined);
+    expect([delivery.unconfirmed, delivery.isGathering, delivery.ranges]).toEqual([0, false, 0]);
+    expect(delivery.nextBatch(new Window(), settings, windowBytes)).toBeUndefined();
+  });
+
+  test("is sent when the peer asked for it by name, once", () => {
+    const log = small(10);
+    const delivery = deliveryOf(log);
+    cut(log, 3, 4, 5);
+    delivery.enqueueAsked(log.slice(3, 5));
+    delivery.enqueueNamed(log.slice(8, 9), false);
+    delivery.recounted(undefined);
+    const window = new Window();
+    const positions = (entries: number): readonly number[] | undefined =>
+      delivery
+        .nextBatch(window, { ...settings, batchEntries: entries }, windowBytes)
+        ?.nodes.map(({ position }) => position);
+    expect(positions(2)).toEqual([3, 4]);
+    delivery.confirm(1, true, window);
+    // Named by somebody else: it is void.
+    delivery.enqueueNamed(log.slice(2, 6), false);
+    expect(positions(10)).toEqual([2, 8]);
+    expect(delivery.queued).toBe(0);
+  });
+
+  test("is nothing that the peer has to hold, until it counts again", () => {
+    const log = small(10);
+    const delivery = deliveryOf(log);
+    const window = new Window();
+    delivery.held.compared(10, Number.POSITIVE_INFINITY);
+    delivery.enqueueDifference(log.slice(2), 10);
+    expect(delivery.advance()).toBe(2);
+    cut(log, 2, 3);
+    delivery.recounted(undefined);
+    expect(delivery.advance()).toBe(4);
+    take(delivery, window);
+    delivery.confirm(1, true, window);
+    expect(delivery.advance()).toBe(10);
+    voids.clear();
+    delivery.recounted(2);
+    expect(delivery.advance()).toBeUndefined();
+    // What comes later does not close the gap; a comparison does, or that both hold the same.
+    delivery.held.announced(log.slice(10));
+    expect(delivery.advance()).toBeUndefined();
+    delivery.held.agreed(10);
+    expect(delivery.advance()).toBe(10);
   });
 });

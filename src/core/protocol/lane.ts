@@ -29,6 +29,8 @@ export class Lane {
   heard = "";
   /** We asked the peer to hold back. */
   isHeldBack = false;
+  /** How often what counts has changed since the lane was made: what was asked before is not answered after it. */
+  recounts = 0;
   readonly comparisons: Comparisons = new Comparisons();
   /** Our and their digests when frontiers were exchanged. */
   readonly #compared = new Set<string>();
@@ -40,8 +42,12 @@ export class Lane {
   constructor(replica: Replica, sha256: Sha256, recall: () => Cursor | undefined) {
     this.database = replica.database;
     this.replica = replica;
-    this.delivery = new Delivery((position) => replica.graph.at(position));
-    this.ground = new CommonGround(() => checkCursor(recall(), replica, sha256));
+    const { graph } = replica;
+    this.delivery = new Delivery(
+      (position) => graph.at(position),
+      (node) => graph.counts(node),
+    );
+    this.ground = new CommonGround(recall, (cursor) => checkCursor(cursor, replica, sha256));
   }
 
   get isCompared(): boolean {
@@ -68,6 +74,14 @@ export class Lane {
   /** True the first time in a round. */
   markSkeletonAnswered(author: PublicKey): boolean {
     return addTo(this.#skeletonsAnswered, author);
+  }
+
+  /** Entries became void or count again, the latter from position `from` on: nothing is known any more of what both hold. */
+  recounted(from: number | undefined): void {
+    this.recounts += 1;
+    this.ground.recounted();
+    this.restart();
+    this.delivery.recounted(from);
   }
 
   /** What was compared may be so again. */

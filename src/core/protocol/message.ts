@@ -14,6 +14,10 @@
  *   flow         please send no more batches of a database, or go on.
  *   ping, pong   is somebody there? Pongs 0 and 1 come unasked: a message of yours is coming in, or waits here.
  *   pace         how much the sender of this wants to receive at most.
+ *   prove        a proof of a further key, with which the sender takes part in a database.
+ *   knock        somebody without a ticket's secret asks to be let in: see knock.ts.
+ *   heard        the answer to every knock, whatever becomes of it.
+ *   rejected     an admin said no to what a knock asked for.
  *
  * [MESSAGE-1] Decoding is strict and bounded: another form, another order or more than the limits is refused with a code.
  * [MESSAGE-2] Encoding what was decoded gives the same bytes.
@@ -25,7 +29,7 @@ import { CborWriter } from "../cbor-writer.ts";
 import { attempt, type Result, unreachable } from "../errors.ts";
 import { type Frontier, type Head, readFrontier, writeFrontier } from "../frontier.ts";
 import { type DatabaseId, decodeHex, type EntryId, encodeHex, type PublicKey } from "../ids.ts";
-import { messageBytesMax, samplesMax, wantsMax } from "../limits.ts";
+import { knockBytesMax, messageBytesMax, samplesMax, wantsMax } from "../limits.ts";
 import { commitmentBytesLength } from "./commitments.ts";
 import {
   type DatabaseDigest,
@@ -51,7 +55,9 @@ export type Message =
   | StoredMessage
   | { readonly type: "want"; readonly database: DatabaseId; readonly ids: readonly EntryId[] }
   | JoinMessage
-  | { readonly type: "unavailable"; readonly commitment: string }
+  | ProveMessage
+  | KnockMessage
+  | { readonly type: "unavailable" | "heard" | "rejected"; readonly commitment: string }
   | SameMessage
   | { readonly type: "flow"; readonly database: DatabaseId; readonly paused: boolean }
   | { readonly type: "ping" | "pong"; readonly id: number }
@@ -107,8 +113,24 @@ export interface JoinMessage {
   readonly commitment: string;
   /** The public half of the ticket's secret. */
   readonly invite: PublicKey;
-  /** By the ticket's secret over the joiner's key and this session's transcript. */
+  /** By the ticket's secret over `joinMessage`. */
   readonly signature: Uint8Array;
+}
+
+export interface ProveMessage {
+  readonly type: "prove";
+  readonly commitment: string;
+  /** The key that is proven. */
+  readonly key: PublicKey;
+  /** By that key over `proveMessage`. */
+  readonly signature: Uint8Array;
+}
+
+export interface KnockMessage {
+  readonly type: "knock";
+  readonly commitment: string;
+  /** See `hideKnock`. */
+  readonly hidden: Uint8Array;
 }
 
 const kinds = [
@@ -125,6 +147,10 @@ const kinds = [
   "ping",
   "pong",
   "pace",
+  "prove",
+  "knock",
+  "heard",
+  "rejected",
 ] as const;
 /** How many items follow the kind. */
 const fields: Readonly<Record<Message["type"], number>> = {
@@ -141,6 +167,10 @@ const fields: Readonly<Record<Message["type"], number>> = {
   ping: 1,
   pong: 1,
   pace: 1,
+  prove: 3,
+  knock: 2,
+  heard: 1,
+  rejected: 1,
 };
 const itemsMax: number = 1 + Math.max(...Object.values(fields));
 
@@ -172,7 +202,18 @@ export function encodeMessage(message: Message): Uint8Array {
       writer.publicKey(message.invite);
       writer.bytes(message.signature);
       break;
+    case "prove":
+      writer.bytes(decodeHex(message.commitment));
+      writer.publicKey(message.key);
+      writer.bytes(message.signature);
+      break;
+    case "knock":
+      writer.bytes(decodeHex(message.commitment));
+      writer.bytes(message.hidden);
+      break;
     case "unavailable":
+    case "heard":
+    case "rejected":
       writer.bytes(decodeHex(message.commitment));
       break;
     default:
@@ -254,7 +295,17 @@ function readBody(reader: CborReader, type: Message["type"]): Message {
       const commitment = readCommitment(reader);
       return { type, commitment, invite: reader.publicKey(), signature: reader.fixedBytes(64) };
     }
+    case "prove": {
+      const commitment = readCommitment(reader);
+      return { type, commitment, key: reader.publicKey(), signature: reader.fixedBytes(64) };
+    }
+    case "knock": {
+      const commitment = readCommitment(reader);
+      return { type, commitment, hidden: reader.bytes(knockBytesMax) };
+    }
     case "unavailable":
+    case "heard":
+    case "rejected":
       return { type, commitment: readCommitment(reader) };
     default:
       return readScoped(reader, type);

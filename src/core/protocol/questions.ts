@@ -10,6 +10,8 @@ import type { Cursor } from "./cursor.ts";
 /** What was said of one database. */
 export interface Question extends Cursor {
   readonly database: DatabaseId;
+  /** Of its lane, when it was said. */
+  readonly recounts: number;
 }
 
 /** With 1,000 databases each. What is answered later than that is compared again some time. A guess. */

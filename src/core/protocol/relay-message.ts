@@ -26,6 +26,7 @@
 import { concatBytes } from "../bytes.ts";
 import { CborReader } from "../cbor-reader.ts";
 import { CborWriter } from "../cbor-writer.ts";
+import { domainTags } from "../domain-tags.ts";
 import { attempt, type Result, TidemarkError, unreachable } from "../errors.ts";
 import { decodeHex, encodeHex, type PublicKey, publicKeyFromBytes } from "../ids.ts";
 import { cardBytesMax, cardsPerMessageMax, relayMessageBytesMax, sealedNoteBytesMax } from "../limits.ts";
@@ -33,7 +34,7 @@ import { encodeUtf8 } from "../utf8.ts";
 
 /** The version a `challenge` names. A client closes when it names another. */
 export const relayVersion = 1;
-export const relayDomainTag = "tidemark/relay/1\0";
+export const relayDomainTag: string = domainTags.relay;
 export const nonceBytesLength = 32;
 export const roomBytesLength = 32;
 const keyBytesLength = 32;

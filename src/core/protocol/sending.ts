@@ -17,7 +17,8 @@ export class Sending {
   push(lane: Lane, nodes: readonly Node[]): void {
     // Before the frontiers are exchanged, new entries are part of what the comparison will find.
     if (!lane.isCompared) return;
-    const own = nodes.filter(({ id }) => !lane.arrivals.isFromPeer(id));
+    const { graph } = lane.replica;
+    const own = nodes.filter((node) => graph.counts(node) && !lane.arrivals.isFromPeer(node.id));
     lane.delivery.held.announced(nodes);
     lane.arrivals.forget(nodes.map(({ id }) => id));
     if (own.length > 0) this.#gather(lane, own);
@@ -40,7 +41,8 @@ export class Sending {
   queue(database: DatabaseId, nodes: readonly Node[], first: boolean): void {
     if (!this.#state.isReadable(database)) return;
     const lane = this.#state.lane(database);
-    const durable = nodes.filter(({ position }) => position < lane.replica.stored);
+    const { graph, stored } = lane.replica;
+    const durable = nodes.filter((node) => node.position < stored && graph.counts(node));
     this.#forget(lane, lane.delivery.enqueueNamed(durable, first));
     this.serveAll();
     this.#state.changed(lane);
@@ -50,12 +52,11 @@ export class Sending {
     if (!this.#state.isReadable(database)) return;
     const lane = this.#state.lane(database);
     if (lane.delivery.queued >= wantsMax) return; // Asked for more than was fetched: what is still missing is asked for again.
-    const { graph } = lane.replica;
-    this.queue(
-      database,
-      ids.map((id) => graph.get(id)).filter((node) => node !== undefined),
-      false,
-    );
+    const { graph, stored } = lane.replica;
+    const nodes = ids.map((id) => graph.get(id)).filter((node) => node !== undefined && node.position < stored);
+    this.#forget(lane, lane.delivery.enqueueAsked(nodes as readonly Node[]));
+    this.serveAll();
+    this.#state.changed(lane);
   }
 
   flush(database: DatabaseId): void {

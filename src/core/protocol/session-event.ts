@@ -4,8 +4,8 @@ import type { Failure } from "../errors.ts";
 import type { Node } from "../graph.ts";
 import type { DatabaseId, EntryId, PublicKey, Sha256 } from "../ids.ts";
 import type { Replica } from "../replica.ts";
-import type { Power } from "../store/power.ts";
 import type { Cursor } from "./cursor.ts";
+import type { Knock } from "./knock.ts";
 
 export interface SessionOptions {
   readonly self: PublicKey;
@@ -26,6 +26,8 @@ export interface SessionOptions {
   readonly windowBytes: () => number;
   /** Whether our own copy of an entry can be sent: the disk may have lost it. */
   readonly isIntact: (database: DatabaseId, node: Node) => boolean;
+  /** This device's clock, in milliseconds since 1970: invites expire. */
+  readonly nowMs: () => number;
   /** Whether new entries of the database are pushed by themselves; otherwise only on `flush` and `resumed`. */
   readonly onCommit: (database: DatabaseId) => boolean;
 }
@@ -52,6 +54,8 @@ export type SessionEvent =
   | BatchStored
   /** A database was opened, or who may read it changed. */
   | { readonly type: "offered"; readonly database: DatabaseId }
+  /** Some entries of the database are void now, and those that count again are at positions from `from` on. */
+  | { readonly type: "recounted"; readonly database: DatabaseId; readonly from: number | undefined }
   /** Entries here still wait for these, which may have been asked for before. */
   | { readonly type: "missed"; readonly database: DatabaseId; readonly ids: readonly EntryId[] }
   /** We want in: a ticket's secret signed `joinMessage`. */
@@ -61,12 +65,19 @@ export type SessionEvent =
       readonly invite: PublicKey;
       readonly signature: Uint8Array;
     }
+  | JoinChecked
+  /** We take part in the database with a key of its own, which signed `proveMessage`. */
   | {
-      readonly type: "joinChecked";
+      readonly type: "proving";
       readonly database: DatabaseId;
-      readonly invite: PublicKey;
-      readonly valid: boolean;
+      readonly key: PublicKey;
+      readonly signature: Uint8Array;
     }
+  | KeyChecked
+  /** We want in, and have no secret. */
+  | { readonly type: "knocking"; readonly database: DatabaseId; readonly knock: Knock }
+  /** What the peer asked for in this session is not granted. */
+  | { readonly type: "rejecting"; readonly database: DatabaseId }
   /** Send these, though the peer may have them: before everything else of the database when `first`. */
   | {
       readonly type: "queued";
@@ -81,6 +92,22 @@ export type SessionEvent =
   | { readonly type: "pinged"; readonly id: number }
   /** The peer is told how much we want to receive at most; 0: as much as there is. */
   | { readonly type: "pacing"; readonly bytesPerSecond: number };
+
+/** The answer to `checkJoin`. */
+export interface JoinChecked {
+  readonly type: "joinChecked";
+  readonly commitment: string;
+  readonly invite: PublicKey;
+  readonly valid: boolean;
+}
+
+/** The answer to `checkKey`. */
+export interface KeyChecked {
+  readonly type: "keyChecked";
+  readonly commitment: string;
+  readonly key: PublicKey;
+  readonly valid: boolean;
+}
 
 /** The peer's batch `number` was judged, and what was accepted of it is durable. Comes in the order of the numbers. */
 export interface BatchStored {
@@ -115,15 +142,26 @@ export type SessionEffect =
       /** How many are said to follow in later batches. */
       readonly left: number;
     }
+  /** Answer with `joinChecked`, in the order of the effects. */
   | {
       readonly type: "checkJoin";
-      readonly database: DatabaseId;
+      readonly commitment: string;
       readonly invite: PublicKey;
       readonly message: Uint8Array;
       readonly signature: Uint8Array;
     }
-  | { readonly type: "grant"; readonly database: DatabaseId; readonly key: PublicKey; readonly power: Power }
-  | { readonly type: "refusedJoin"; readonly database: DatabaseId }
+  /** Answer with `keyChecked`, in the order of the effects. */
+  | {
+      readonly type: "checkKey";
+      readonly commitment: string;
+      readonly key: PublicKey;
+      readonly message: Uint8Array;
+      readonly signature: Uint8Array;
+    }
+  /** The peer asks to be let in: to be taken up after the checks before it. */
+  | { readonly type: "knocked"; readonly database: DatabaseId; readonly knock: Knock }
+  /** The answers to what we asked for: our ticket leads to nothing here, our request was heard, or an admin said no. */
+  | { readonly type: "refusedJoin" | "heardKnock" | "rejectedKnock"; readonly database: DatabaseId }
   /** What came in since the comparison, and how much it is in all. Bytes are those of whole entries. */
   | {
       readonly type: "progress";

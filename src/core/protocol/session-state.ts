@@ -2,6 +2,8 @@
 import type { Failure } from "../errors.ts";
 import type { DatabaseId, PublicKey } from "../ids.ts";
 import type { Replica } from "../replica.ts";
+import { NONE } from "../store/power.ts";
+import { inviteFault, isRemoved, knownInvites } from "./admission.ts";
 import type { Cursor } from "./cursor.ts";
 import { Lane } from "./lane.ts";
 import { Lanes } from "./lanes.ts";
@@ -14,6 +16,12 @@ export class SessionState {
   readonly lanes: Lanes = new Lanes();
   /** What we asked this peer to let us join: until that is settled we do not know that it may read it. */
   readonly joining: Set<DatabaseId> = new Set();
+  /** Keys that the peer has proved beside its own, each for one database. */
+  readonly keys: Map<DatabaseId, PublicKey> = new Map();
+  /** What the peer asked in this session to be let in to. */
+  readonly knocking: Set<DatabaseId> = new Set();
+  /** What the peer may read as long as an invite stands whose secret it has proved. */
+  readonly #guests = new Map<DatabaseId, PublicKey>();
   /** What the peer is to hold back with, and is told of when it speaks of it: before it might not let us say so. */
   readonly heldBack: Set<DatabaseId> = new Set();
   /** Lanes of which something is to be told at the end of the step. */
@@ -48,9 +56,43 @@ export class SessionState {
     return this.options.shares(database) ? this.options.replicas.get(database) : undefined;
   }
 
+  /** The key with which the peer takes part in the database. */
+  keyOf(database: DatabaseId): PublicKey {
+    return this.keys.get(database) ?? this.peer;
+  }
+
   /** Whether the peer may be told of the database and sent its entries. */
   isReadable(database: DatabaseId): boolean {
-    return this.replica(database)?.authority.mayRead(this.peer) ?? false;
+    const replica = this.replica(database);
+    if (replica === undefined) return false;
+    return this.isEntitled(database) || this.#isGuest(database, replica);
+  }
+
+  /** Whether a key of the peer may hold the database, whoever lets it in besides. */
+  isEntitled(database: DatabaseId): boolean {
+    const replica = this.replica(database);
+    if (replica === undefined) return false;
+    const key = this.keys.get(database);
+    return replica.mayHold(this.peer) || (key !== undefined && replica.mayHold(key));
+  }
+
+  /** The peer has proved the secret of this invite; false: which lets it in to nothing. */
+  letIn(database: DatabaseId, invite: PublicKey): boolean {
+    const replica = this.replica(database);
+    if (replica === undefined || !this.#mayBeGuest(database, replica, invite)) return false;
+    this.#guests.set(database, invite);
+    return true;
+  }
+
+  #isGuest(database: DatabaseId, replica: Replica): boolean {
+    const invite = this.#guests.get(database);
+    return invite !== undefined && this.#mayBeGuest(database, replica, invite);
+  }
+
+  #mayBeGuest(database: DatabaseId, replica: Replica, invite: PublicKey): boolean {
+    if (inviteFault(replica, invite, this.options.nowMs()) !== undefined) return false;
+    if ((knownInvites(replica).get(invite)?.power ?? NONE) > replica.holderPower) return false;
+    return !isRemoved(replica, this.peer) && !isRemoved(replica, this.keyOf(database));
   }
 
   /** Those that the peer may be told of. */
@@ -141,8 +183,8 @@ export class SessionState {
     this.#ended = true;
   }
 
-  #report({ database, delivery }: Lane): void {
-    const through = delivery.advance();
+  #report({ database, delivery, replica }: Lane): void {
+    const through = replica.isRecountDurable ? delivery.advance() : undefined;
     if (through !== undefined) this.emit({ type: "held", database, through });
     this.emit({ type: "lanesChanged", database });
   }

@@ -12,7 +12,7 @@
  * [SESSION-6] Entries are taken only for a database that we hold and the peer may read, or that we asked to join.
  * [SESSION-7] A fork costs one extra round trip: a skeleton of the chain finds where it left.
  * [SESSION-8] A message that breaks the protocol ends the session with a code, and nothing of it is kept.
- * [SESSION-9] Who proves a ticket's secret is let in: admission.ts.
+ * [SESSION-9] Who proves a ticket's secret is let in: admission.ts. So is who proves a further key: joining.ts.
  * [SESSION-10] A peer that may no longer read a database that it was told of is let go; the next session does not mention it.
  * [SESSION-11] A new entry costs two messages: the confirmation says what the peer holds, and so ends the round.
  * [SESSION-12] Both sides know when they hold the same.
@@ -23,6 +23,8 @@
  * [SESSION-24] Comparing to no avail ends: comparisons.ts.
  * [SESSION-25] Nobody agrees with us about nothing, or about what it may not read.
  * [SESSION-26] What a batch said that the peer holds counts until the peer says something newer.
+ * [SESSION-28] Two of whom one knows what makes entries void end holding the same; what is void is sent only by name.
+ * [SESSION-29] What counts again nobody is taken to hold: held.ts, comparing.ts.
  *
  * `step(event) → effects`. It reads the replicas it is given and never changes them. Its parts: greeting.ts, comparing.ts,
  * sending.ts, taking.ts, joining.ts; what they share is in session-state.ts.
@@ -86,6 +88,26 @@ export class Session {
     return { phase: lane.phase, unconfirmed, unconfirmedBytes, isPaused };
   }
 
+  /** The key with which the peer takes part in the database. */
+  keyOf(database: DatabaseId): PublicKey {
+    return this.#state.keyOf(database);
+  }
+
+  /** Whether the peer may read the database by a key of its own, and not just as somebody who was invited. */
+  isEntitled(database: DatabaseId): boolean {
+    return this.#state.isEntitled(database);
+  }
+
+  /** The peer may be told of the database and sent its entries. */
+  isReadable(database: DatabaseId): boolean {
+    return this.#state.isReadable(database);
+  }
+
+  /** Whether the peer may be sent entries of the database at this moment. */
+  mayServe(database: DatabaseId): boolean {
+    return this.#state.isReadable(database);
+  }
+
   /** Queued and under way, of all databases. */
   get unconfirmed(): { readonly entries: number; readonly bytes: number } {
     let [entries, bytes] = [0, 0];
@@ -139,6 +161,12 @@ export class Session {
         this.#sending.push(lane, event.nodes);
         return this.#comparing.settle(lane, "changed");
       }
+      case "recounted": {
+        const lane = this.#state.lanes.get(event.database);
+        if (lane === undefined) return;
+        lane.recounted(event.from);
+        return this.#state.changed(lane);
+      }
       case "batchStored":
         return this.#taking.confirmBatch(event);
       case "offered":
@@ -149,7 +177,15 @@ export class Session {
       case "joining":
         return this.#joining.ask(event.database, event.invite, event.signature);
       case "joinChecked":
-        return this.#joining.answer(event.database, event.invite, event.valid);
+        return this.#joining.answerJoin(event);
+      case "proving":
+        return this.#joining.prove(event.database, event.key, event.signature);
+      case "keyChecked":
+        return this.#joining.takeKey(event);
+      case "knocking":
+        return this.#joining.knock(event.database, event.knock);
+      case "rejecting":
+        return this.#joining.reject(event.database);
       case "queued":
         return this.#sending.queue(event.database, event.nodes, event.first);
       case "flush":
@@ -184,9 +220,17 @@ export class Session {
       case "want":
         return this.#sending.serveByIds(message.database, message.ids);
       case "join":
-        return this.#joining.check(message);
+        return this.#joining.checkJoin(message);
+      case "prove":
+        return this.#joining.checkKey(message);
+      case "knock":
+        return this.#joining.hear(message);
       case "unavailable":
-        return this.#joining.refused(message.commitment);
+        return this.#joining.answered("refusedJoin", message.commitment);
+      case "heard":
+        return this.#joining.answered("heardKnock", message.commitment);
+      case "rejected":
+        return this.#joining.answered("rejectedKnock", message.commitment);
       case "flow":
         return this.#sending.pause(message.database, message.paused);
       case "ping":
@@ -215,7 +259,8 @@ export class Session {
     if (this.#state.isReadable(database) || (this.#state.joining.has(database) && lane !== undefined))
       this.#state.send({ type: "flow", database, paused });
     if (lane !== undefined) lane.isHeldBack = paused;
-    if (paused && !this.#state.isReadable(database)) this.#state.heldBack.add(database);
+    // Before the peer has spoken of it, it may not listen to us: we may still have to prove that it lets us in.
+    if (paused && (lane === undefined || !this.#state.isReadable(database))) this.#state.heldBack.add(database);
     else this.#state.heldBack.delete(database);
   }
 }

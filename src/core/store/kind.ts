@@ -37,9 +37,12 @@ export interface StoreState<Payload, Change> {
   encode(): Uint8Array;
 }
 
-export interface StoreKind<Payload, Change, State extends StoreState<Payload, Change>> {
+export interface PayloadKind<Payload> {
   readonly type: string;
   /** Strict: fails with a CBOR_ code or ENTRY_PAYLOAD. `store` is the name, for the failure's details. */
   decode(store: string, bytes: Uint8Array): Result<Payload>;
+}
+
+export interface StoreKind<Payload, Change, State extends StoreState<Payload, Change>> extends PayloadKind<Payload> {
   createState(): State;
 }

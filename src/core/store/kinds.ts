@@ -1,21 +1,22 @@
 /**
  * The kinds of stores this version knows, and the check on the parts of an entry.
  *
- * [STORE-10] `_settings` has the type settings, no other store has it, and other names that start with `_` are refused with
- *            ENTRY_PAYLOAD: they are kept for later versions of Tidemark.
+ * [STORE-10] `_settings` has the type settings and `_sealed` the type sealed, no other store has them, and other names that start
+ *            with `_` are refused with ENTRY_PAYLOAD: they are kept for later versions of Tidemark.
  * [STORE-11] A part of an unknown type is accepted and synced, its payload unread and not folded, and the store is listed as
  *            unknown: a newer version may know it.
  */
 
 import type { StorePart } from "../entry.ts";
-import { attempt, type Result, success } from "../errors.ts";
-import { storeNameBytesMax } from "../limits.ts";
+import { attempt, failure, type Result, success } from "../errors.ts";
+import { entryItemsMax, storeNameBytesMax } from "../limits.ts";
 import { utf8Length } from "../utf8.ts";
-import type { StoreKind, StoreState } from "./kind.ts";
+import { countItems } from "./item-count.ts";
+import type { PayloadKind } from "./kind.ts";
 import { type KvPayload, kvKind } from "./kv.ts";
 import { payloadError } from "./payload.ts";
-import { type SettingsPayload, settingsStoreName, settingsType } from "./settings.ts";
-import { settingsKind } from "./settings-state.ts";
+import { decodeContent, decodeSealed, type SealedPayload, sealedStoreName, sealedType } from "./sealed.ts";
+import { type SettingsPayload, settingsKind, settingsStoreName, settingsType } from "./settings.ts";
 import { tableKind } from "./table.ts";
 import type { TablePayload } from "./table-payload.ts";
 import { invalid, validateName } from "./values.ts";
@@ -25,16 +26,21 @@ export type DecodedPart =
   | { readonly type: "table"; readonly name: string; readonly payload: TablePayload }
   | { readonly type: "kv"; readonly name: string; readonly payload: KvPayload }
   | { readonly type: "settings"; readonly name: string; readonly payload: SettingsPayload }
+  | { readonly type: "sealed"; readonly name: string; readonly payload: SealedPayload }
   | { readonly type: "unknown"; readonly name: string; readonly storeType: string };
 
-type AnyKind = StoreKind<unknown, unknown, StoreState<unknown, unknown>>;
-
-const kinds: ReadonlyMap<string, AnyKind> = new Map(
-  [tableKind, kvKind, settingsKind].map((kind: AnyKind) => [kind.type, kind]),
+const kinds: ReadonlyMap<string, PayloadKind<unknown>> = new Map(
+  [tableKind, kvKind, settingsKind].map((kind: PayloadKind<unknown>) => [kind.type, kind]),
 );
 
+/** The stores that are ours, with their types. */
+const reservedNames: ReadonlyMap<string, string> = new Map([
+  [settingsStoreName, settingsType],
+  [sealedStoreName, sealedType],
+]);
+
 /** Undefined for a type that this version does not know. */
-export function kindOf(type: string): AnyKind | undefined {
+export function kindOf(type: string): PayloadKind<unknown> | undefined {
   return kinds.get(type);
 }
 
@@ -49,9 +55,37 @@ export function decodePart({ name, type, payload }: StorePart): Result<DecodedPa
       return map(kvKind.decode(name, payload), (ops) => ({ type, name, payload: ops }));
     case "settings":
       return map(settingsKind.decode(name, payload), (ops) => ({ type, name, payload: ops }));
+    case "sealed":
+      return map(decodeSealed(name, payload), (sealed) => ({ type, name, payload: sealed }));
     default:
       return success({ type: "unknown", name, storeType: type });
   }
+}
+
+/** All parts of one entry. Fails with what the first bad payload is refused for. */
+export function decodeStores(stores: readonly StorePart[]): Result<readonly DecodedPart[]> {
+  let items = 0;
+  for (const { type, payload } of stores) {
+    if (kindOf(type) !== undefined) items += countItems(payload, entryItemsMax);
+    if (items > entryItemsMax) return failure("CBOR_TOO_LARGE", { got: items, max: entryItemsMax });
+  }
+  const parts: DecodedPart[] = [];
+  for (const part of stores) {
+    const decoded = decodePart(part);
+    if (!decoded.ok) return decoded;
+    parts.push(decoded.value);
+  }
+  return success(parts);
+}
+
+/** [ENCRYPTION-6]: what stood in a sealed part, as strictly as what stands in an entry. Fails with the same codes. */
+export function decodeSealedStores(bytes: Uint8Array): Result<readonly DecodedPart[]> {
+  const stores = decodeContent(bytes);
+  if (!stores.ok) return stores;
+  const reserved = stores.value.find(({ name }) => name.startsWith("_"));
+  if (reserved !== undefined)
+    return failure("ENTRY_PAYLOAD", { store: sealedStoreName, got: reserved.name, expected: "stores of the app" });
+  return decodeStores(stores.value);
 }
 
 /** [STORE-10] for a store that came from outside. Fails with `ENTRY_PAYLOAD`. */
@@ -60,11 +94,11 @@ export function checkStoreName(name: string, type: string): Result<void> {
     if (name === "" || utf8Length(name) > storeNameBytesMax) {
       throw payloadError(name.slice(0, 40), `a name of ${name.length} characters`, `1 to ${storeNameBytesMax} bytes`);
     }
-    if ((name === settingsStoreName) !== (type === settingsType)) {
-      throw payloadError(name, `type ${JSON.stringify(type)}`, `type ${settingsType} for ${settingsStoreName} alone`);
+    for (const [reserved, itsType] of reservedNames) {
+      if ((name === reserved) !== (type === itsType))
+        throw payloadError(name, `type ${JSON.stringify(type)}`, `type ${itsType} for ${reserved} alone`);
     }
-    if (name.startsWith("_") && name !== settingsStoreName)
-      throw payloadError(name, "a reserved name", "no _ in front");
+    if (name.startsWith("_") && !reservedNames.has(name)) throw payloadError(name, "a reserved name", "no _ in front");
   });
 }
 

@@ -54,6 +54,7 @@ const settingsOp: fc.Arbitrary<SettingsOp> = fc.oneof(
   fc.record({ type: fc.constant("name" as const), name: fc.constantFrom("T", "U") }),
   fc.record({ type: fc.constantFrom("set" as const, "invite" as const), key, power: fc.constantFrom(1, 100, 999) }),
 );
+const settingsBytes = encodeSettings([{ type: "name", name: "T" }]);
 const settingsPart = fc
   .uniqueArray(settingsOp, { selector: settingsRegister, minLength: 1, maxLength: 3 })
   .map((ops) => ({ name: "_settings", type: "settings", payload: encodeSettings(ops) }));
@@ -86,7 +87,7 @@ function listing(state: DatabaseState): unknown {
     const rows = [...(state.table(name)?.all() ?? [])].map(([id, row]) => [id, Object.entries(row)]);
     return [name, type, isKnown, rows, [...(state.kv(name)?.entries() ?? [])]];
   });
-  return [stores, state.settings.name, state.settings.invites(), state.settings.sets()];
+  return stores;
 }
 
 function restored(parts: readonly Part[]): DatabaseState {
@@ -243,6 +244,18 @@ describe("the state of a database", () => {
     expect(older.checkpoint(2, 3)).toEqual(unfolded);
     expect(newer.restore(relabel(folded, "table")).ok).toBe(true);
     for (const type of ["table", "kv"]) expect(newer.restore(relabel(unfolded, type)).ok).toBe(false);
+  });
+
+  test("[STORE-15] settings are no part of it: they change nothing, and are left out of an older version's checkpoint", () => {
+    const parts = [unwrap(decodePart({ name: "_settings", type: "settings", payload: settingsBytes }))];
+    const state = new DatabaseState();
+    expect(state.merge(parts, { time: 1, id: "0".repeat(64) as EntryId })).toEqual([]);
+    expect([state.stores(), state.sizeSince(0), state.checkpoint(0, 1)]).toEqual([[], 0, []]);
+    const restored = { name: "_settings", type: "settings", bytes: Uint8Array.of(0xff) };
+    unwrap(state.restore({ number: 2, stores: [restored] }));
+    expect(state.encode()).toEqual(new DatabaseState().encode());
+    const misnamed = new DatabaseState().restore({ number: 1, stores: [{ ...restored, name: "notes" }] });
+    expect(misnamed.ok).toBe(false);
   });
 
   test("[STORE-10] a checkpoint of a store with a reserved name is refused", () => {

@@ -5,8 +5,9 @@
  * [STORE-3] A checkpoint is what changed since an earlier one; merging checkpoints and later parts in any order gives the same
  *           state as merging all parts.
  * [STORE-13] A store is told apart by its name and its type: one name used with two types is two stores.
+ * [STORE-15] Settings are no part of it. Those that the checkpoint of an earlier version holds are left out.
  *
- * Deliberately not here: which entries count.
+ * Deliberately not here: which entries count, and the settings, which follow from those alone (settings-view.ts).
  */
 import { CborWriter } from "../cbor-writer.ts";
 import { type Result, success, unreachable } from "../errors.ts";
@@ -14,16 +15,14 @@ import { compareUtf8 } from "../utf8.ts";
 import type { Stamp, StoreState } from "./kind.ts";
 import { checkStoreName, type DecodedPart, kindOf } from "./kinds.ts";
 import { type KvChange, type KvState, kvKind } from "./kv.ts";
-import { settingsStoreName, settingsType } from "./settings.ts";
-import { type SettingsChange, SettingsState } from "./settings-state.ts";
+import { settingsType } from "./settings.ts";
 import { type TableChange, type TableState, tableKind } from "./table.ts";
 import { UnknownState } from "./unknown-state.ts";
 
 /** What a reader of one store sees differently now. */
 export type StoreChange =
   | { readonly type: "table"; readonly name: string; readonly rows: TableChange }
-  | { readonly type: "kv"; readonly name: string; readonly keys: KvChange }
-  | { readonly type: "settings"; readonly name: string; readonly ops: SettingsChange };
+  | { readonly type: "kv"; readonly name: string; readonly keys: KvChange };
 
 /** One store's share of a checkpoint part. */
 export interface StoreCheckpoint {
@@ -49,13 +48,12 @@ interface Store {
 }
 
 export class DatabaseState {
-  readonly settings: SettingsState = new SettingsState();
   readonly #tables = new Map<string, TableState>();
   readonly #kvs = new Map<string, KvState>();
   /** By type, then by name. */
   readonly #unknown = new Map<string, Map<string, UnknownState>>();
   /** All of the above in no order. */
-  readonly #stores: Store[] = [{ name: settingsStoreName, type: settingsType, state: this.settings }];
+  readonly #stores: Store[] = [];
 
   /** Undefined when nothing was written to it yet. */
   table(name: string): TableState | undefined {
@@ -69,8 +67,7 @@ export class DatabaseState {
 
   /** The app's stores, sorted by name, then by type. */
   stores(): readonly StoreListing[] {
-    const stores = this.#sorted().filter(({ name }) => name !== settingsStoreName);
-    return stores.map(({ name, type }) => ({ name, type, isKnown: kindOf(type) !== undefined }));
+    return this.#sorted().map(({ name, type }) => ({ name, type, isKnown: kindOf(type) !== undefined }));
   }
 
   /** Merges the parts of one entry. */
@@ -98,13 +95,14 @@ export class DatabaseState {
   restore(part: { readonly number: number; readonly stores: readonly StoreCheckpoint[] }): Result<void> {
     for (const { name, type, bytes } of part.stores) {
       const named = checkStoreName(name, type);
+      if (named.ok && type === settingsType) continue;
       const restored = named.ok ? this.#open(name, type).restore(bytes, part.number) : named;
       if (!restored.ok) return restored;
     }
     return success(undefined);
   }
 
-  /** How many rows, keys and settings a checkpoint since the part numbered `since` would hold. */
+  /** How many rows and keys a checkpoint since the part numbered `since` would hold. */
   sizeSince(since: number): number {
     return this.#stores.reduce((size, { state }) => size + state.sizeSince(since), 0);
   }
@@ -134,10 +132,9 @@ export class DatabaseState {
         const keys = this.#openIn(this.#kvs, name, kvKind).merge(part.payload, stamp);
         return keys && { type, name, keys };
       }
-      case "settings": {
-        const ops = this.settings.merge(part.payload, stamp);
-        return ops && { type, name, ops };
-      }
+      case "settings":
+      case "sealed":
+        return undefined;
       case "unknown":
         this.#openUnknown(name, part.storeType).merge();
         return undefined;
@@ -152,8 +149,6 @@ export class DatabaseState {
         return this.#openIn(this.#tables, name, tableKind);
       case kvKind.type:
         return this.#openIn(this.#kvs, name, kvKind);
-      case settingsType:
-        return this.settings;
       default:
         return this.#openUnknown(name, type);
     }
