@@ -54,9 +54,9 @@ const steps = [
   check("build of the demo", "vite/bin/vite.js", ["build", "--logLevel", "warn"]),
   check("package manifest", "publint/src/cli.js", ["--strict"]),
   check("package types", "@arethetypeswrong/cli/dist/index.js", ["--pack", ".", "--profile", "esm-only"]),
-  suite("unit", vitest, vitestArgs("unit"), 8 * minute, countVitest),
+  suite("unit", vitest, vitestArgs("unit"), 10 * minute, countVitest),
   suite("browser", vitest, vitestArgs("browser"), 3 * minute, countVitest),
-  suite("e2e", "@playwright/test/cli.js", () => ["test", "--reporter=list,json"], 6 * minute, countPlaywright),
+  suite("e2e", "@playwright/test/cli.js", () => ["test", "--reporter=list,json"], 9 * minute, countPlaywright),
 ];
 
 const total = { passed: 0, failed: 0 };

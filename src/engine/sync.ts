@@ -2,7 +2,6 @@
  * Sync as a whole: owns peers, transports and all that is remembered about them, and does what commands say.
  *
  * [SYNC-3] Nothing runs before the instance goes online for the first time; every command can be given before.
- * [SYNC-4] A peer that should make progress and makes none for `stallTimeoutMs` is let go, and everything is compared again when it is back.
  * [SYNC-5] After `close` every command rejects with INSTANCE_CLOSED; before it resolves, what waits for storage is written.
  * [SYNC-18] `close` waits until connected peers have confirmed what waits for them, `drainTimeoutMs` at most; every call of it resolves with the first.
  */
@@ -10,7 +9,6 @@ import { asTidemarkError, TidemarkError } from "../core/errors.ts";
 import type { Node } from "../core/graph.ts";
 import { type DatabaseId, encodeHex, type PublicKey } from "../core/ids.ts";
 import { drainTimeoutMs } from "../core/limits.ts";
-import type { Cursor } from "../core/protocol/cursor.ts";
 import type { Knock } from "../core/protocol/knock.ts";
 import type { SessionEvent } from "../core/protocol/session.ts";
 import type { Replica } from "../core/replica.ts";
@@ -22,7 +20,6 @@ import type { CommandName, SyncCommands, SyncResults } from "./commands.ts";
 import type { OpenDatabase, Recount } from "./database.ts";
 import { loadEpoch } from "./epoch.ts";
 import { EventLog } from "./event-log.ts";
-import { Exchanges } from "./exchanges.ts";
 import { Execution } from "./execution.ts";
 import { Holdings } from "./holdings.ts";
 import { Hooks } from "./hooks.ts";
@@ -31,6 +28,7 @@ import { LocalStore } from "./local-store.ts";
 import { Metrics } from "./metrics.ts";
 import type { Path } from "./path.ts";
 import type { JoinAnswer, ReceiveProgress } from "./path-owner.ts";
+import { PathReports } from "./path-reports.ts";
 import { Peers } from "./peers.ts";
 import type { EnginePorts } from "./ports.ts";
 import { Preferences } from "./preferences.ts";
@@ -39,14 +37,13 @@ import { Registry } from "./registry.ts";
 import { relayTransport } from "./relay-transport.ts";
 import { Rooms } from "./rooms.ts";
 import { applySettings, defaultSettings, type SyncSettings } from "./settings.ts";
-import { isSettled, Settling, unsettledLanes } from "./settling.ts";
+import { Settling, unsettledLanes } from "./settling.ts";
 import { commandHandlers } from "./sync-commands.ts";
 import type { Backlog, SyncControl, SyncListener, WriteHook } from "./sync-control.ts";
 import type { JobInfo } from "./sync-info.ts";
 import { isSynced } from "./sync-switch.ts";
 import { TicketHints } from "./ticket-hints.ts";
 import { Transports } from "./transports.ts";
-import { Watchdog } from "./watchdog.ts";
 
 /** What sync needs of the instance, and tells it. */
 export interface SyncOwner extends SyncListener {
@@ -90,15 +87,10 @@ export class Sync implements SyncControl {
   readonly #owner: SyncOwner;
   readonly #hooks: Hooks;
   readonly #bandwidth: Bandwidth;
-  readonly #watchdog: Watchdog;
-  readonly #exchanges: Exchanges;
+  readonly #reports: PathReports;
   readonly #execution: Execution;
-  /** When a peer and this device last found that they hold the same, in this run. */
-  readonly #agreedMs = new Map<DatabaseId, number>();
   /** Why a database could not be stored to or read, until it can be again. */
   readonly #storageErrors = new Map<DatabaseId, ErrorNote>();
-  /** Batches that were confirmed on a path when that was last looked at. */
-  readonly #confirmed = new WeakMap<Path, number>();
   #settings: SyncSettings;
   #closed = false;
   #closing: Promise<void> | undefined;
@@ -147,17 +139,12 @@ export class Sync implements SyncControl {
       read: async (database, from, to) => (await owner.database(database)?.readWritten(from, to)) ?? [],
       failed: (error, database) => this.report(error, database),
     });
-    this.#watchdog = new Watchdog({
-      clock,
+    const { metrics, log, registry, holdings, jobs, agreements, settling } = this;
+    this.#reports = new PathReports({
+      ...{ clock, metrics, log, registry, holdings, jobs, agreements, settling, owner },
       stallTimeoutMs: () => this.#settings.stallTimeoutMs,
-      stalled: (key) => this.#stalled(key as PublicKey),
-    });
-    this.#exchanges = new Exchanges({
-      clock,
-      finished: (exchange) => {
-        this.metrics.count(exchange.error === undefined ? "exchanges.finished" : "exchanges.failed");
-        this.registry.exchanged(exchange);
-      },
+      carrier: (peer) => this.peers.carrier(peer),
+      report: (error, database) => this.report(error, database),
     });
     this.peers = this.#createPeers();
     this.transports.ensure(webrtc, webrtc);
@@ -182,7 +169,7 @@ export class Sync implements SyncControl {
 
   /** In milliseconds since 1970; undefined: not since the instance was opened. */
   agreedMs(database: DatabaseId): number | undefined {
-    return this.#agreedMs.get(database);
+    return this.#reports.agreedMs(database);
   }
 
   storageError(database: DatabaseId): ErrorNote | undefined {
@@ -191,7 +178,7 @@ export class Sync implements SyncControl {
 
   /** For how long a peer that should make progress has made none, in milliseconds; 0: it does, or nothing is expected. */
   silentMs(peer: PublicKey): number {
-    return this.#watchdog.silentMs(peer);
+    return this.#reports.silentMs(peer);
   }
 
   jobInfo(job: JobRecord): JobInfo {
@@ -201,7 +188,7 @@ export class Sync implements SyncControl {
   changeSettings(changes: Partial<SyncSettings>): SyncSettings {
     this.#settings = applySettings(this.#settings, changes);
     this.#bandwidth.change(this.#settings);
-    this.#watchdog.changed();
+    this.#reports.settingsChanged();
     this.peers.settingsChanged();
     return this.#settings;
   }
@@ -356,7 +343,7 @@ export class Sync implements SyncControl {
     this.#execution.close(error);
     this.#hooks.close();
     await this.#drain();
-    this.#watchdog.close();
+    this.#reports.close();
     this.agreements.close(error);
     this.settling.close(error);
     this.holdings.close(error);
@@ -418,6 +405,7 @@ export class Sync implements SyncControl {
 
   #createPeers(): Peers {
     const { registry, transports, epoch } = this;
+    const reports = this.#reports;
     return new Peers({
       ports: this.#ports,
       epoch,
@@ -434,154 +422,24 @@ export class Sync implements SyncControl {
         onCommit: (database) => this.preferences.combined(database).onCommit,
         answered: (path, database, answer) => this.#owner.answered(path, database, answer),
         knocked: (path, database, knock) => this.#owner.knocked(path, database, knock),
-        carried: (path, isFirst) => this.#carried(path, isFirst),
-        served: (path, database, entries, bytes) => this.#served(path, database, entries, bytes),
-        received: (path, database, entries, bytes) => this.#received(path, database, entries, bytes),
-        moved: (path) => this.#withKey(path, (key) => this.#watchdog.progress(key)),
-        progressed: (path, database, progress) => this.#progressed(path, database, progress),
-        batchStored: (path, database) => this.#batchStored(path, database),
-        caughtUp: (path, database) => this.#caughtUp(path, database),
-        held: (path, database, through) => this.#held(path, database, through),
-        agreed: (path, database, cursor) => this.#agreed(path, database, cursor),
-        overflowed: (path, database, entries) => this.#overflowed(path, database, entries),
-        lanesChanged: (path, database) => this.#lanesChanged(path, database),
-        ended: (path, error) => this.#ended(path, error),
-        parted: (key) => this.#parted(key),
+        carried: (path, isFirst) => reports.carried(path, isFirst),
+        served: (path, database, entries, bytes) => reports.served(path, database, entries, bytes),
+        received: (path, database, entries, bytes) => reports.received(path, database, entries, bytes),
+        moved: (path) => reports.moved(path),
+        progressed: (path, database, progress) => reports.progressed(path, database, progress),
+        batchStored: (path, database) => reports.batchStored(path, database),
+        caughtUp: (path, database) => reports.caughtUp(path, database),
+        held: (path, database, through) => reports.held(path, database, through),
+        agreed: (path, database, cursor) => reports.agreed(path, database, cursor),
+        overflowed: (path, database, entries) => reports.overflowed(path, database, entries),
+        lanesChanged: (path, database) => reports.lanesChanged(path, database),
+        ended: (path, error) => reports.ended(path, error),
+        parted: (key) => reports.parted(key),
         peerChanged: () => this.#owner.peersChanged(),
         parked: (_key, _address, error) => this.report(error, undefined),
         givenUp: (_key, error) => this.report(error, undefined),
       },
     });
-  }
-
-  #withKey(path: Path, action: (key: PublicKey) => void): void {
-    if (path.key !== undefined) action(path.key);
-  }
-
-  #carried(path: Path, isFirst: boolean): void {
-    this.#withKey(path, (key) => {
-      this.metrics.count("paths.carried");
-      this.log.log("info", "path.carried", correlationOf(path), { peer: key, path: path.channel.path, isFirst });
-      // What was expected on another path may never be said on this one.
-      this.#watchdog.done(key);
-      this.holdings.connected(key, path.epoch);
-      this.jobs.connected(key);
-    });
-    this.#owner.met(path);
-  }
-
-  #served(path: Path, database: DatabaseId, entries: number, bytes: number): void {
-    this.metrics.count("entries.sent", entries);
-    this.metrics.count("bytes.sent", bytes);
-    this.#withKey(path, (key) => {
-      this.#relate(path, database);
-      this.#exchanges.sent(key, database, entries, bytes);
-    });
-  }
-
-  #received(path: Path, database: DatabaseId, entries: number, bytes: number): void {
-    this.metrics.count("entries.received", entries);
-    this.metrics.count("bytes.received", bytes);
-    this.#withKey(path, (key) => {
-      this.#watchdog.progress(key);
-      this.#exchanges.received(key, database, entries, bytes);
-    });
-  }
-
-  #progressed(path: Path, database: DatabaseId, progress: ReceiveProgress): void {
-    const hasRoot = this.#owner.database(database)?.hasRoot === true;
-    this.#withKey(path, (key) => this.jobs.progressed(key, database, progress, hasRoot));
-    this.#owner.progressed(database, progress);
-  }
-
-  /** Whoever sends what it may read shares the database, long before both hold the same. */
-  #batchStored(path: Path, database: DatabaseId): void {
-    this.#relate(path, database);
-    this.#withKey(path, (key) => this.jobs.durable(key, database));
-  }
-
-  /** There is a relation with whoever may read by a permission of its own, and not with a guest that may never be admitted. */
-  #relate(path: Path, database: DatabaseId): void {
-    if (path.key !== undefined && path.session?.isEntitled(database) === true) this.registry.shared(path.key, database);
-  }
-
-  #caughtUp(path: Path, database: DatabaseId): void {
-    this.#withKey(path, (key) => this.jobs.caughtUp(key, database));
-    this.#owner.caughtUp(database);
-  }
-
-  #held(path: Path, database: DatabaseId, through: number): void {
-    this.#withKey(path, (key) => {
-      this.#watchdog.progress(key);
-      this.#relate(path, database);
-      this.holdings.held(key, database, through);
-    });
-  }
-
-  #agreed(path: Path, database: DatabaseId, cursor: Cursor): void {
-    this.#withKey(path, (key) => {
-      this.#relate(path, database);
-      this.registry.agreed(key, database, cursor);
-      const tookMs = this.#exchanges.agreed(key, database);
-      if (tookMs !== undefined) this.metrics.took("exchange", tookMs);
-      this.agreements.reached(key, database, cursor.position);
-    });
-    this.#agreedMs.set(database, this.#ports.clock.now());
-    this.#owner.statusChanged(database);
-  }
-
-  #overflowed(path: Path, database: DatabaseId, entries: number): void {
-    this.#withKey(path, (peer) => {
-      this.report(new TidemarkError("PUSH_GIVEN_UP", { peer, database, entries }), database);
-    });
-  }
-
-  /** Who has something to confirm, or a question to answer, is expected to. */
-  #lanesChanged(path: Path, database: DatabaseId): void {
-    this.#withKey(path, (key) => {
-      if (this.peers.carrier(key) === path) this.#watch(key, path);
-      if (isSettled(path, database)) this.settling.settled(key, database);
-    });
-    this.#owner.statusChanged(database);
-  }
-
-  /** A batch that is confirmed is progress, also when the peer could not take all of it. */
-  #watch(key: PublicKey, path: Path): void {
-    const { isWaiting = false, confirmed = 0 } = path.session ?? {};
-    if (!isWaiting) return this.#watchdog.done(key);
-    this.#watchdog.expect(key);
-    if (confirmed > (this.#confirmed.get(path) ?? 0)) this.#watchdog.progress(key);
-    this.#confirmed.set(path, confirmed);
-  }
-
-  #stalled(key: PublicKey): void {
-    const path = this.peers.carrier(key);
-    if (path === undefined) return;
-    // What is still on its way out says nothing about the peer.
-    if (path.isSending) return this.#watchdog.expect(key);
-    path.fail(new TidemarkError("EXCHANGE_STALLED", { peer: key, afterMs: this.#settings.stallTimeoutMs }));
-  }
-
-  #ended(path: Path, error: TidemarkError | undefined): void {
-    this.metrics.count(error === undefined ? "paths.closed" : "paths.failed");
-    const details = error === undefined ? {} : { code: error.code };
-    this.log.log(error === undefined ? "info" : "warn", "path.ended", correlationOf(path), {
-      ...details,
-      peer: path.key ?? "unproven",
-    });
-    // One that stood by exchanged nothing, and the session goes on without it.
-    if (path.key !== undefined && this.peers.carrier(path.key) === undefined)
-      this.#exchanges.ended(path.key, error?.code);
-    if (error !== undefined) this.report(error, undefined);
-    for (const { id } of this.#owner.databases()) this.#owner.statusChanged(id);
-  }
-
-  #parted(key: PublicKey): void {
-    this.#watchdog.done(key);
-    this.holdings.disconnected(key);
-    this.jobs.ended(key);
-    this.agreements.parted(key);
-    this.settling.parted(key);
   }
 
   #jobChanged(job: JobRecord, isNewState: boolean): void {
@@ -599,9 +457,4 @@ export class Sync implements SyncControl {
     if (this.registry.addressesByScore(peer).length > 0) this.peers.changed(peer);
     else this.transports.retry();
   }
-}
-
-/** Groups what belongs to one path in the log. */
-function correlationOf(path: Path): string {
-  return path.rank.slice(0, 8);
 }
