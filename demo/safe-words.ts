@@ -46,6 +46,10 @@ const blocks: Readonly<Record<BlockType, Explanation>> = {
     title: "Another device turned this one away",
     hint: "Ask its user to let you in, or to open this board there.",
   },
+  pending: {
+    title: "Nobody has let this device in yet",
+    hint: "Wait, or ask whoever runs the board to look at its requests.",
+  },
   clockSkew: {
     title: "Changes of a device whose clock runs ahead are held back",
     hint: "Set the clock of that device, or of this one, right.",

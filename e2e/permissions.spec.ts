@@ -388,7 +388,6 @@ test("what is no key, permission, time, number or name is told at the call, and 
     const calls: (() => Promise<unknown>)[] = [
       () => db.permissions.set("nobody", "write"),
       () => db.permissions.set(key, "boss" as "write"),
-      () => db.permissions.set(key, "owner" as "write"),
       () => db.permissions.set(key, 0),
       () => db.permissions.set(key, 1_000),
       () => db.permissions.set(key, "write", { name: "" }),
@@ -409,7 +408,6 @@ test("what is no key, permission, time, number or name is told at the call, and 
   expect(fields).toEqual(
     [
       "key",
-      "permission",
       "permission",
       "permission",
       "permission",

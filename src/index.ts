@@ -32,6 +32,7 @@ export type {
   Grant,
   KeyExplanation,
   PermissionsChange,
+  Revival,
 } from "./client/permissions-info.ts";
 export type { Requests, RequestsEvents } from "./client/requests.ts";
 export type { CombinedPreferences, Preferences, Progress, Sync, SyncEvents } from "./client/sync.ts";

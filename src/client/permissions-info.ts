@@ -16,12 +16,24 @@ export interface KeyExplanation extends Omit<KeyExplained, "chain"> {
 }
 
 /** What became of an entry, with CIDs in place of ids. */
-export interface EntryExplanation extends Omit<EntryExplained, "entry" | "by" | "keptUnder"> {
+export interface EntryExplanation extends Omit<EntryExplained, "entry" | "by" | "follows" | "keptUnder" | "revived"> {
   readonly entry: string;
-  /** The settings entry that cut it. */
+  /** The settings entry that cut it; of a refused one that which says what its author, or its invite, was not entitled to, where there is one. */
   readonly by?: string;
+  /** Of a refused one: the entry that it stands on and that `by` cuts. */
+  readonly follows?: string;
   /** It is void by the rule, and counts all the same because this one stands on it. */
   readonly keptUnder?: string;
+  /** It counts because what would cut it lost its own effect. */
+  readonly revived?: Revival;
+}
+
+/** What brought an entry back; settings entries by their CIDs. */
+export interface Revival {
+  /** It would cut the entry, or what entitled its author, and has no effect. */
+  readonly would: string;
+  /** It took that one's effect away; left out where it was the uses of an invite. */
+  readonly by?: string;
 }
 
 export type Explanation = KeyExplanation | EntryExplanation;
@@ -40,9 +52,12 @@ export function toKeyExplanation(told: KeyExplained): KeyExplanation {
   return { ...told, type: "key", chain: told.chain.map((link) => ({ ...link, entry: formatCid(link.entry) })) };
 }
 
-export function toEntryExplanation({ entry, by, keptUnder, ...told }: EntryExplained): EntryExplanation {
+export function toEntryExplanation(told: EntryExplained): EntryExplanation {
+  const { entry, by, follows, keptUnder, revived, ...rest } = told;
   const cid = (id: typeof by): string | undefined => (id === undefined ? undefined : formatCid(id));
-  return { ...told, entry: formatCid(entry), ...given({ by: cid(by), keptUnder: cid(keptUnder) }) };
+  const back = revived && { would: formatCid(revived.would), ...given({ by: cid(revived.by) }) };
+  const entries = given({ by: cid(by), follows: cid(follows), keptUnder: cid(keptUnder), revived: back });
+  return { ...rest, entry: formatCid(entry), ...entries };
 }
 
 export function toPermissionsChange(told: PermissionsChanged): PermissionsChange {

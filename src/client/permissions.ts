@@ -101,8 +101,8 @@ export class Permissions {
   }
 
   /**
-   * Why a key may do what it may, from the owner down to it; or, given the id of an entry, whether the entry counts, and if it does not,
-   * by which rule and because of which entry. Also tells of the last 1,000 entries that were refused since the instance was
+   * Why a key may do what it may, from the owner down to it; or, given the id of an entry, whether the entry counts, and by which rule and
+   * because of which entries it was refused, does not count, or counts again. Also tells of the last 1,000 entries that were refused since the instance was
    * opened. Rejects with INPUT_INVALID for what is neither a key nor an entry's id.
    *
    * @example

@@ -28,7 +28,7 @@ export class Requests {
   }
 
   /**
-   * Lets somebody in who asked, by their key: with what they asked for, or with `permission`. They hear of it at once when they are
+   * Lets somebody in who asked, by their key: with what they asked for, which is `write` at most, or with `permission`, which may be more. They hear of it at once when they are
    * connected, else when they come back. `name` takes the place of what they call themselves. Resolves when it is durable here. Rejects with
    * REQUEST_UNKNOWN, REQUEST_DECIDED, PERMISSION_DENIED, INPUT_INVALID or a STORAGE_ code.
    *

@@ -35,6 +35,8 @@ export const domainTags = {
   wrapForInvite: "tidemark/wrap/1/invite-key\0",
   /** What stands for a database's id in front of somebody who may not know it. */
   joinId: "tidemark/join-id/1\0",
+  /** What hides the proof of a further key from those who do not know the database's id. */
+  proveMask: "tidemark/prove-mask/1\0",
   /** What hides a request from those who do not know the database's id. */
   knock: "tidemark/knock/1\0",
   /** The room of a database, at relays. */

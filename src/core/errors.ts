@@ -26,10 +26,10 @@ export interface ErrorDetails {
   ENTRY_TIME: { readonly got: number; readonly expected: string };
   ENTRY_TIME_AHEAD: { readonly aheadMs: number; readonly maxMs: number };
   ENTRY_SIGNATURE: { readonly author: string };
-  ENTRY_PERMISSION: { readonly author: string; readonly need: string };
+  ENTRY_PERMISSION: { readonly author: string; readonly need: string; readonly by?: string };
   ENTRY_PAYLOAD: { readonly store: string; readonly got: string; readonly expected: string };
-  ENTRY_STANDS_ON_VOID: { readonly author: string; readonly follows: string };
-  ENTRY_INVITE: { readonly author: string; readonly reason: string };
+  ENTRY_STANDS_ON_VOID: { readonly author: string; readonly follows: string; readonly by?: string };
+  ENTRY_INVITE: { readonly author: string; readonly reason: string; readonly by?: string };
   ENTRY_PENDING_FULL: { readonly max: number };
   ENTRY_VOID_FULL: { readonly max: number };
   ENTRY_INVITE_PROOF: { readonly author: string; readonly invite: string };

@@ -145,10 +145,12 @@ export const featureNameBytesMax = 64;
 export const earlyMessagesMax = 32;
 /** Proofs and requests of one session, each of which costs a signature check or ten hashes: a few of each of 1,000 databases. */
 export const proofsPerSessionMax = 4_096;
+/** Keys that one device remembers to have served on the strength of an invite alone, per database: about 1 MB. With more of them it serves no others. A guess. */
+export const guestsMax = 10_000;
 /** What somebody who asks to be let in may say: a few sentences. */
 export const requestNoteBytesMax = 512;
-/** A request as it travels: name (64), note (512), sealing key (65), power, and what CBOR puts between them. */
-export const knockBytesMax = 672;
+/** A request as it travels: name (64), note (512), sealing key (65), power, what CBOR puts between them, and 16 bytes of hiding it. */
+export const knockBytesMax = 688;
 /** Requests that one device keeps of one database: about 100 kB. A guess: nobody looks through more. */
 export const requestsMax = 100;
 /** For how long: whoever was not answered for a month asks again. */

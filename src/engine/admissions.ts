@@ -6,6 +6,7 @@ import type { Knock } from "../core/protocol/knock.ts";
 import { NONE, type Power, WRITE } from "../core/store/power.ts";
 import { decodeSettings, type SettingsOp, settingsPart, settingsStoreName } from "../core/store/settings.ts";
 import type { DatabaseRecord } from "../ports/storage.ts";
+import type { JoinReply } from "./blocked-by.ts";
 import type { OpenDatabase } from "./database.ts";
 import { assertGivesSomething, assertMaySet, Invites, type InviteTerms, type Reach } from "./invites.ts";
 import { Joins, type JoinTerms } from "./joins.ts";
@@ -20,7 +21,7 @@ import { gives, isSynced, withSync } from "./sync-switch.ts";
 
 export interface Approval {
   readonly key: PublicKey;
-  /** Default: what they asked for. */
+  /** Default: what they asked for, and write at most: a wish is a stranger's. */
   readonly power?: Power;
   /** Default: what they call themselves. */
   readonly name?: string;
@@ -89,7 +90,7 @@ export class Admissions {
   async approve(database: OpenDatabase, { key, power, name }: Approval): Promise<void> {
     assertAdmin(database);
     await this.requests.approving(database, key, async (asked) => {
-      const given = power ?? asked.power;
+      const given = power ?? Math.max(asked.power, WRITE);
       if (given >= NONE)
         throw new TidemarkError("INPUT_INVALID", { field: "power", got: show(given), expected: "below 999" });
       const called = name ?? asked.name;
@@ -157,6 +158,10 @@ export class Admissions {
     return !isRefused(database, this.#sync, this.#ports.clock);
   }
 
+  reply(database: OpenDatabase): JoinReply | undefined {
+    return this.joins.reply(database);
+  }
+
   access(database: OpenDatabase): Access {
     return this.joins.access(database);
   }
@@ -179,6 +184,7 @@ export class Admissions {
   answered(path: Path, id: DatabaseId, answer: JoinAnswer): void {
     const database = this.#owner.find(id);
     this.#sync.log.log("info", `join.${answer}`, id, { peer: path.key ?? "" });
+    if (answer === "heardKnock" && database !== undefined) this.#heard(database);
     if (answer === "refusedJoin") this.joins.refusedBy(database, path);
     if (answer === "rejectedKnock") this.joins.rejected(database);
   }
@@ -212,6 +218,11 @@ export class Admissions {
   async #save(database: OpenDatabase, record: DatabaseRecord): Promise<void> {
     database.record = record;
     await this.#ports.storage.putDatabase(record);
+    this.#owner.statusChanged(database.id);
+  }
+
+  #heard(database: OpenDatabase): void {
+    this.joins.heard(database);
     this.#owner.statusChanged(database.id);
   }
 

@@ -6,6 +6,7 @@
  */
 import type { PublicKey } from "../core/ids.ts";
 import type { Permission } from "../core/store/power.ts";
+import type { JoinRefusal } from "../ports/storage.ts";
 import type { ErrorNote, PeerState } from "./records.ts";
 import type { PeerInfo } from "./sync-info.ts";
 
@@ -19,6 +20,7 @@ export const blockTypes = [
   "noPermission",
   "version",
   "refused",
+  "pending",
   "clockSkew",
   "paused",
   "noPeers",
@@ -28,6 +30,9 @@ export const blockTypes = [
 ] as const;
 
 export type BlockType = (typeof blockTypes)[number];
+
+/** heard: somebody has heard that this device asks to be let in, and nobody has answered. Else why nobody lets it in. */
+export type JoinReply = "heard" | JoinRefusal;
 
 export interface BlockReason {
   readonly type: BlockType;
@@ -64,6 +69,8 @@ export interface BlockInput {
   readonly isReady: boolean;
   /** Of this device's key. */
   readonly permission: Permission;
+  /** Undefined: it did not ask, or nobody heard it. */
+  readonly reply: JoinReply | undefined;
   /** The code of the last failure when nothing that the ticket names leads to anybody. */
   readonly unreachable: string | undefined;
   /** Why storage takes nothing at present. */
@@ -107,16 +114,23 @@ function isExchanging({ connection, isShared, isPaused, isCancelled }: BlockPeer
 
 function peerReasons(input: BlockInput, wanted: readonly BlockPeer[]): readonly BlockReason[] {
   if (!input.isOnline || !input.isEnabled) return [];
-  const reasons = wanted.map(peerReason);
+  const reasons = [...replyReasons(input.reply), ...wanted.map(peerReason)];
   if (input.ways === 0 && wanted.every(({ connection }) => connection !== "connected"))
     reasons.push({ type: "noTransport", detail: "No transport or relay is running." });
-  if (wanted.length > 0) return reasons;
+  // Whoever answered is there, though there is no relation with it.
+  if (wanted.length > 0 || input.reply !== undefined) return reasons;
   if (input.unreachable !== undefined) {
     const detail = `Nothing that the ticket names leads to anybody: ${input.unreachable}.`;
     return [...reasons, { type: "connectionFailed", detail }];
   }
   if (input.peers.length === 0) return [...reasons, { type: "noPeers", detail: "No other device is known." }];
   return [...reasons, { type: "disabled", detail: "Every peer is inactive, blocked, or not to have this database." }];
+}
+
+function replyReasons(reply: JoinReply | undefined): readonly BlockReason[] {
+  if (reply === undefined) return [];
+  if (reply !== "heard") return [{ type: "refused", detail: `This device was not let in: ${reply}.` }];
+  return [{ type: "pending", detail: "This device asked to be let in, and nobody has answered yet." }];
 }
 
 function peerReason(peer: BlockPeer): BlockReason {

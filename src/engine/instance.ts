@@ -299,7 +299,7 @@ export class Instance {
   }
 
   status(id: DatabaseId): DatabaseStatus {
-    return statusOf(this.database(id), this.access(id), this.#sync, this.#ports.clock);
+    return statusOf(this.database(id), this.#admissions, this.#sync, this.#ports.clock);
   }
 
   /** Offline: every connection is closed and none is made. Online: peers are looked for again, at once. */

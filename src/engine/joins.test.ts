@@ -4,7 +4,7 @@ import type { DatabaseId } from "../core/ids.ts";
 import { encodeHex, publicKeyFromBytes } from "../core/ids.ts";
 import { decodeMessage, encodeMessage } from "../core/protocol/message.ts";
 import { prefixOf, shortDigest } from "../core/protocol/short-digest.ts";
-import { ADMIN, NONE, type Power, READ, WRITE } from "../core/store/power.ts";
+import { ADMIN, NONE, type Power, READ, RELAY, WRITE } from "../core/store/power.ts";
 import { parseTicket } from "../core/ticket.ts";
 import { Cluster, type DeviceOptions } from "../testing/cluster.ts";
 import type { Device } from "../testing/device.ts";
@@ -251,14 +251,42 @@ describe("[JOIN-1] a newcomer with a ticket", () => {
     const begun = await start();
     const { cluster, owner, id } = begun;
     const [reader, admin] = [await addMember(begun, READ), await addMember(begun, ADMIN)];
+    const later = { ...begun, ticket: await cluster.settle(owner.instance.share(id, { power: WRITE })) };
     for (const device of [reader, admin]) {
-      const seen = await join(begun, device);
+      const seen = await join(later, device);
       await cluster.until(() => seen.state === "ready");
     }
     await cluster.converge(id, [owner, reader, admin]);
     expect([reader, admin].map((device) => powerAt(begun, owner, device))).toEqual([WRITE, ADMIN]);
     const { settings } = owner.instance.database(id).replica;
     expect(settings.sets().filter(({ via }) => via === "redeem")).toHaveLength(1);
+  });
+
+  test("that an admin set to less after its invite was made stays what it is", async () => {
+    const begun = await start();
+    const { cluster, owner, id } = begun;
+    const reader = await addMember(begun, READ);
+    const seen = await join(begun, reader);
+    await cluster.until(() => seen.state !== "waiting");
+    await cluster.pass(30_000);
+    expect([seen.state, powerAt(begun, owner, reader)]).toEqual(["ready", READ]);
+    expect(reader.instance.access(id).state).toBe("member");
+  });
+
+  test("that was lowered below reading is told so where that is known, and let in by an invite made later", async () => {
+    const begun = await start();
+    const { cluster, owner, id } = begun;
+    const device = await addMember(begun, ADMIN);
+    await cluster.settle(device.instance.commit(id, () => settingsParts(setPower(device.key, RELAY))));
+    await cluster.until(() => powerAt(begun, owner, device) === RELAY);
+    const seen = await join(begun, device);
+    await cluster.until(() => seen.state !== "waiting");
+    expect([seen.state, powerAt(begun, owner, device)]).toEqual(["JOIN_REFUSED removed", RELAY]);
+    const later = await cluster.settle(owner.instance.share(id, { power: WRITE }));
+    const again = await join({ ...begun, ticket: later }, device);
+    await cluster.until(() => again.state === "ready");
+    await cluster.converge(id, [owner, device]);
+    expect(powerAt(begun, owner, device)).toBe(WRITE);
   });
 
   test("is in when its redemption is known, also with the invite gone afterwards", async () => {

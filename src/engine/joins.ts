@@ -14,13 +14,21 @@ import { explainKey } from "../core/authority/explain.ts";
 import { asTidemarkError, TidemarkError, unwrap } from "../core/errors.ts";
 import type { DatabaseId, PublicKey } from "../core/ids.ts";
 import { redeemMessage } from "../core/invite-proof.ts";
-import { inviteFault, isRemoved, joinMessage, knownInvites, proveMessage } from "../core/protocol/admission.ts";
+import {
+  inviteFault,
+  isBarred,
+  isRemoved,
+  joinMessage,
+  knownInvites,
+  proveMessage,
+} from "../core/protocol/admission.ts";
 import { commitmentOf } from "../core/protocol/commitments.ts";
 import { NONE } from "../core/store/power.ts";
 import type { RedeemOp } from "../core/store/settings.ts";
 import { parseTicket, type Ticket } from "../core/ticket.ts";
 import type { Identity } from "../ports/keys.ts";
 import type { AskRecord, DatabaseRecord, InviteKey, JoinRefusal } from "../ports/storage.ts";
+import type { JoinReply } from "./blocked-by.ts";
 import type { OpenDatabase } from "./database.ts";
 import type { Path } from "./path.ts";
 import type { Access } from "./permissions-info.ts";
@@ -58,6 +66,8 @@ export class Joins {
   readonly #waiters = new Map<DatabaseId, Waiter[]>();
   /** Everything came, but some of it waits here: entries whose time has not come, by a clock that is behind. */
   readonly #arrived = new Set<DatabaseId>();
+  /** Somebody has heard that we ask to be let in. */
+  readonly #heard = new Set<DatabaseId>();
   /** Being redeemed, or made ready. */
   readonly #settling = new Set<DatabaseId>();
 
@@ -181,6 +191,17 @@ export class Joins {
     });
   }
 
+  /** Everybody says so, whether or not they know of the database. */
+  heard({ id }: OpenDatabase): void {
+    this.#heard.add(id);
+  }
+
+  /** What came of asking to be let in. */
+  reply({ id, record }: OpenDatabase): JoinReply | undefined {
+    if (record.refused !== undefined) return record.refused;
+    return record.ticket !== undefined && this.#heard.has(id) ? "heard" : undefined;
+  }
+
   access({ record, permission }: OpenDatabase): Access {
     const { ticket, refused } = record;
     if (refused !== undefined) return { state: "rejected", permission, reason: refused };
@@ -262,7 +283,8 @@ export class Joins {
 
   /** As far as is known here. */
   #faultOf({ replica, identity }: OpenDatabase, invite: PublicKey): JoinRefusal | undefined {
-    if (isRemoved(replica, identity.publicKey)) return "removed";
+    const { publicKey } = identity;
+    if (isRemoved(replica, publicKey) || isBarred(replica, publicKey, invite)) return "removed";
     const fault = inviteFault(replica, invite, this.#options.ports.clock.now());
     return fault === "unentitled" ? "withdrawn" : fault;
   }

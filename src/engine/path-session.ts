@@ -203,7 +203,8 @@ export class PathSession {
   #checkKey({ commitment, key, message, signature }: EffectOf<"checkKey">): void {
     this.#options.queue.run(async () => {
       const valid = await this.#options.ports.verifier.verify(key, message, signature);
-      this.#noteChecks(1, valid ? 0 : 1);
+      // Of a database that is not known here every proof looks bad: honest peers send those, and a count would tell which are known.
+      this.#noteChecks(1, 0);
       this.#path.step({ type: "keyChecked", commitment, key, valid });
     });
   }

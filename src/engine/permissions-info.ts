@@ -59,10 +59,22 @@ export interface EntryExplained {
   readonly rule?: string;
   /** Of a refused one: why, as in the documentation of errors. */
   readonly code?: string;
-  /** The settings entry that cut it. */
+  /** The settings entry that cut it; of a refused one that which says what its author, or its invite, was not entitled to, where there is one. */
   readonly by?: EntryId;
+  /** Of a refused one: the entry that it stands on and that `by` cuts. */
+  readonly follows?: EntryId;
   /** It is void by the rule, and counts all the same because this one stands on it. */
   readonly keptUnder?: EntryId;
+  /** It counts because what would cut it lost its own effect. */
+  readonly revived?: RevivalExplained;
+}
+
+/** What brought an entry back. */
+export interface RevivalExplained {
+  /** The settings entry that would cut it, or what entitled its author, and has no effect. */
+  readonly would: EntryId;
+  /** The settings entry that took that one's effect away; left out where it was the uses of an invite. */
+  readonly by?: EntryId;
 }
 
 /** What counts anew, and what does not count any more. */

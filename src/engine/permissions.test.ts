@@ -123,9 +123,43 @@ describe("permissions", () => {
     });
     expect(told(1), "the oldest").toEqual({ type: "unknown", entry: idOf(1) });
     expect(told(2)).toMatchObject({ type: "refused" });
+    const details = { author: owner.key, follows: idOf(5), by: idOf(6) };
+    permissions.noteRefused(id, [{ ...refused(8_000), failure: { code: "ENTRY_STANDS_ON_VOID", details } }]);
+    expect(told(8_000)).toMatchObject({ code: "ENTRY_STANDS_ON_VOID", follows: idOf(5), by: idOf(6) });
+    const invited = { author: owner.key, reason: "withdrawn", by: idOf(7) };
+    permissions.noteRefused(id, [{ ...refused(8_001), failure: { code: "ENTRY_INVITE", details: invited } }]);
+    expect(told(8_001)).toMatchObject({ code: "ENTRY_INVITE", rule: "withdrawn", by: idOf(7) });
     permissions.noteRefused(id, [{ ...refused(0), id: id as EntryId }]);
     expect(permissions.explainEntry(id, id)).toMatchObject({ type: "counts", entry: id, author: owner.key });
     permissions.noteRefused("f".repeat(64) as DatabaseId, [refused(7_000)]);
     expect(told(7_000), "of another database").toMatchObject({ type: "unknown" });
+  });
+
+  test("[AUTHORITY-15] on a device that saw work cut and come back, what would cut it and what ended that are told", async () => {
+    const { cluster, id, group } = await openGroup([10, WRITE, WRITE]);
+    const [owner, dan, ben, cleo] = group as [Device, Device, Device, Device];
+    for (const [i, one] of group.entries()) for (const other of group.slice(i + 1)) cluster.cut(one.key, other.key);
+    const tipOf = ({ instance }: Device): EntryId => instance.database(id).replica.graph.tips()[0]?.id ?? idOf(0);
+    await cluster.settle(ben.write(id, "late", {}));
+    await cluster.settle(dan.instance.permissions.set(id, { key: ben.key, power: NONE }));
+    await cluster.settle(owner.instance.permissions.set(id, { key: dan.key, power: NONE }));
+    const [late, cut, rescue] = [ben, dan, owner].map(tipOf) as [EntryId, EntryId, EntryId];
+    const explained = (entry: EntryId) => cleo.instance.permissions.explainEntry(id, entry);
+
+    cluster.heal(ben.key, cleo.key);
+    await cluster.until(() => explained(late).type === "counts");
+    expect(explained(late)).not.toHaveProperty("revived");
+    cluster.heal(dan.key, cleo.key);
+    await cluster.until(() => explained(late).type === "void");
+    expect(explained(late)).toMatchObject({ rule: "cut", by: cut });
+    cluster.heal(owner.key, cleo.key);
+    await cluster.until(() => explained(late).type === "counts");
+    expect(explained(late)).toEqual({
+      type: "counts",
+      entry: late,
+      author: ben.key,
+      revived: { would: cut, by: rescue },
+    });
+    expect(explained(cut)).toMatchObject({ type: "void", rule: "cut", by: rescue });
   });
 });

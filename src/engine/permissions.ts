@@ -161,9 +161,12 @@ function idOf({ id }: Node): EntryId {
   return id;
 }
 
-/** What was wrong with it, as far as the failure says. */
-function ruleOf({ details }: Failure): { readonly rule?: string } {
-  if ("need" in details) return { rule: `needs ${details.need}` };
-  if ("reason" in details) return { rule: details.reason };
-  return {};
+/** What was wrong with it, and because of which entries, as far as the failure says. */
+function ruleOf({ details }: Failure): Pick<EntryExplained, "rule" | "by" | "follows"> {
+  return {
+    ...("need" in details ? { rule: `needs ${details.need}` } : {}),
+    ...("reason" in details ? { rule: details.reason } : {}),
+    ...("follows" in details ? { follows: details.follows as EntryId } : {}),
+    ...("by" in details && details.by !== undefined ? { by: details.by as EntryId } : {}),
+  };
 }

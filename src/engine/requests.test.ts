@@ -72,6 +72,26 @@ function codeOf(promise: Promise<unknown>): Promise<string> {
   );
 }
 
+test("[REQUEST-7] what became of a request is told by what blocks the database, and not that nobody is known", async () => {
+  const scene = await publish();
+  const { cluster, owner, id } = scene;
+  owner.instance.setOnline(false);
+  const device = await asker(scene);
+  const blocks = (): readonly string[] => device.instance.status(id).blockedBy.map(({ type }) => type);
+  expect(blocks()).toEqual(["noPeers", "notReady"]);
+  owner.instance.setOnline(true);
+  await cluster.until(() => blocks().includes("pending"));
+  expect(blocks()).toEqual(["pending", "notReady"]);
+  await arrived(scene, owner, device);
+  device.instance.ready(id).catch(() => {});
+  await cluster.settle(owner.instance.rejectRequest(id, device.key));
+  await cluster.until(() => device.instance.access(id).state === "rejected");
+  expect(blocks()).toEqual(["refused", "notReady"]);
+  await cluster.settle(owner.instance.commit(id, () => settingsParts(setPower(device.key, READ))));
+  await cluster.until(() => device.instance.access(id).state === "member");
+  expect(blocks()).toEqual([]);
+});
+
 describe("[REQUEST-4] a request", () => {
   test("is pending, is approved, and its asker comes in; who, when, and the name are kept", async () => {
     const scene = await publish();
@@ -104,6 +124,18 @@ describe("[REQUEST-4] a request", () => {
     await cluster.settle(device.instance.ready(id));
     expect(device.instance.database(id).permission).toBe("read");
     expect(device.instance.database(id).replica.settings.member(device.key)?.name).toBe("Zoe from work");
+  });
+
+  test("gives write at most when nothing else is said, whatever was asked for, and more when that is said", async () => {
+    const scene = await publish();
+    const { cluster, owner, id } = scene;
+    const devices = [await asker(scene, { power: ADMIN }), await asker(scene, { power: ADMIN })] as const;
+    for (const device of devices) await arrived(scene, owner, device);
+    expect(requestOf(owner, id, devices[0])?.permission).toBe("admin");
+    await cluster.settle(owner.instance.approveRequest(id, { key: devices[0].key }));
+    await cluster.settle(owner.instance.approveRequest(id, { key: devices[1].key, power: ADMIN }));
+    for (const device of devices) await cluster.settle(device.instance.ready(id));
+    expect(devices.map((device) => device.instance.database(id).permission)).toEqual(["write", "admin"]);
   });
 
   test("can be decided once, by an admin, and only if it is there", async () => {
@@ -354,7 +386,7 @@ describe("[REQUEST-8] where everybody may do something", () => {
     await cluster.settle(device.instance.ready(id));
     expect(device.instance.database(id).permission).toBe("write");
     expect(requestOf(owner, id, device)).toMatchObject({ state: "pending", permission: "admin" });
-    await cluster.settle(owner.instance.approveRequest(id, { key: device.key }));
+    await cluster.settle(owner.instance.approveRequest(id, { key: device.key, power: ADMIN }));
     await cluster.converge(id, [owner, device]);
     expect(device.instance.database(id).permission).toBe("admin");
     expect(requestOf(owner, id, device)).toMatchObject({ state: "approved", decidedBy: owner.key });

@@ -3,7 +3,7 @@ import { aheadMs } from "../core/clock.ts";
 import type { DatabaseId } from "../core/ids.ts";
 import type { Replica } from "../core/replica.ts";
 import type { Clock } from "../ports/clock.ts";
-import { type BlockInput, type BlockPeer, blockedBy } from "./blocked-by.ts";
+import { type BlockInput, type BlockPeer, blockedBy, type JoinReply } from "./blocked-by.ts";
 import type { OpenDatabase } from "./database.ts";
 import type { Path } from "./path.ts";
 import { currentError } from "./peer-book.ts";
@@ -12,11 +12,17 @@ import { type DatabaseStatus, databaseStatus, type PeerLane } from "./status.ts"
 import type { Sync } from "./sync.ts";
 import { isSynced } from "./sync-switch.ts";
 
-export function statusOf(database: OpenDatabase, access: Access, sync: Sync, clock: Clock): DatabaseStatus {
+/** How this device stands to databases, and what came of asking to be let in. */
+export interface Standing {
+  access(database: OpenDatabase): Access;
+  reply(database: OpenDatabase): JoinReply | undefined;
+}
+
+export function statusOf(database: OpenDatabase, standing: Standing, sync: Sync, clock: Clock): DatabaseStatus {
   const { id, record, replica } = database;
   return databaseStatus({
     name: record.name,
-    access,
+    access: standing.access(database),
     ...countsOf(replica),
     encrypted: database.encryption.isOn,
     sealedEntries: database.encryption.unopened.count,
@@ -27,7 +33,7 @@ export function statusOf(database: OpenDatabase, access: Access, sync: Sync, clo
     relations: sync.registry.relations({ database: id }),
     agreedMs: sync.agreedMs(id),
     lanes: lanesOf(id, sync),
-    block: blockInput(database, sync, clock),
+    block: { ...blockInput(database, sync, clock), reply: standing.reply(database) },
   });
 }
 
@@ -61,6 +67,7 @@ function blockInput(database: OpenDatabase, sync: Sync, clock: Clock): BlockInpu
     isEnabled: sync.preferences.combined(id).enabled && isSynced(record),
     isReady: record.ticket === undefined,
     permission: database.permission,
+    reply: undefined,
     unreachable: sync.hints.unreachable(id),
     storageError: sync.storageError(id),
     heldBack: { entries: earlyCount, aheadMs: latest === undefined ? 0 : aheadMs(latest, clock.now()) },

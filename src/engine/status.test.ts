@@ -20,7 +20,12 @@ function peer(given: Partial<BlockPeer> = {}): BlockPeer {
 
 function block(given: Partial<BlockInput> = {}): BlockInput {
   const well = { isOnline: true, ways: 1, isEnabled: true, isReady: true, permission: "write" } as const;
-  const faults = { unreachable: undefined, storageError: undefined, heldBack: { entries: 0, aheadMs: 0 } };
+  const faults = {
+    reply: undefined,
+    unreachable: undefined,
+    storageError: undefined,
+    heldBack: { entries: 0, aheadMs: 0 },
+  };
   return { ...well, ...faults, peers: [peer()], ...given };
 }
 
@@ -32,6 +37,16 @@ test("[TICKET-10] nobody is known, and nothing that the ticket names leads to an
     { type: "notReady" },
   ]);
   expect(types({ ...alone, unreachable: "CONNECT_REFUSED", peers: [peer()] })).toEqual(["notReady"]);
+});
+
+test("[REQUEST-7] [STATUS-3] who asked to be let in is not told that nobody is known", () => {
+  const asking = { isReady: false, permission: "none", peers: [] } as const;
+  expect(types({ ...asking, reply: "heard" })).toEqual(["pending", "notReady"]);
+  expect(blockedBy(block({ ...asking, reply: "rejected" }))[0]).toMatchObject({
+    type: "refused",
+    detail: expect.stringContaining("rejected"),
+  });
+  expect(types({ reply: "void" })).toEqual([]);
 });
 
 function types(given: Partial<BlockInput>): readonly string[] {

@@ -1,9 +1,10 @@
 /** Which databases are synced at all, and how little others see of those that are not. */
 import { beforeEach, describe, expect, test } from "vitest";
-import type { DatabaseId } from "../core/ids.ts";
+import { type DatabaseId, encodeHex } from "../core/ids.ts";
 import { commitmentOf } from "../core/protocol/commitments.ts";
+import { hideKeyProof, revealKeyProof } from "../core/protocol/key-proof.ts";
 import { hideKnock } from "../core/protocol/knock.ts";
-import { decodeMessage, type Message } from "../core/protocol/message.ts";
+import { decodeMessage, encodeMessage, type Message } from "../core/protocol/message.ts";
 import { prefixOf } from "../core/protocol/short-digest.ts";
 import { NONE, READ, WRITE } from "../core/store/power.ts";
 import type { SettingsOp } from "../core/store/settings.ts";
@@ -147,6 +148,20 @@ describe("[SYNC-21] a database that is not synced", () => {
     const other = await meet();
     expect([proofs(peer), proofs(other)]).toEqual([0, 1]);
   });
+
+  test("[SESSION-31] of one that is synced, too, the named key and its signature are in nothing that a stranger hears", async () => {
+    const channel = (await meet()).to(owner.key) as NonNullable<ReturnType<RawPeer["to"]>>;
+    const { transcript } = channel;
+    const hidden = channel.received.flatMap((message) => (message.type === "prove" ? [message.hidden] : []))[0];
+    if (transcript === undefined || hidden === undefined) throw new Error("nothing was proved");
+    // With the id, which the stranger does not have: what it must not find.
+    const place = { database: id, speaker: owner.key, transcript, sha256: owner.sha256 };
+    const { key, signature } = revealKeyProof(hidden, place);
+    expect(key).toBe(owner.instance.database(id).identity.publicKey);
+    const heard = channel.received.map((message) => encodeHex(encodeMessage(message))).join();
+    const halves = [signature.subarray(0, 32), signature.subarray(32)].map(encodeHex);
+    for (const part of [key, ...halves]) expect(heard).not.toContain(part);
+  });
 });
 
 /** What the device says to a stranger that knows the id and says all it can, but for what differs in every session. */
@@ -160,7 +175,7 @@ async function answersOf(device: Device): Promise<readonly Message["type"][]> {
   const transcript = channel.transcript as Uint8Array;
   const commitment = commitmentOf(id, peer.key, transcript, device.sha256);
   const knock = { name: "x", note: "y", power: WRITE, sealKey: undefined };
-  const place = { database: id, asker: peer.key, transcript, sha256: device.sha256 };
+  const place = { database: id, speaker: peer.key, transcript, sha256: device.sha256 };
   const signature = new Uint8Array(64);
   channel.send(
     { type: "digest", continues: false, digests: [{ prefix: prefixOf(id), digest: "ab".repeat(12) }] },
@@ -168,7 +183,7 @@ async function answersOf(device: Device): Promise<readonly Message["type"][]> {
     { type: "want", database: id, ids: [id] },
     { type: "skeleton", database: id, author: device.key, samples: [] },
     { type: "join", commitment, invite: keyOf(1), signature },
-    { type: "prove", commitment, key: device.key, signature },
+    { type: "prove", commitment, hidden: hideKeyProof({ key: device.key, signature }, place) },
     { type: "knock", commitment, hidden: hideKnock(knock, place) },
   );
   await cluster.pass(5_000);

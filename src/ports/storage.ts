@@ -56,7 +56,8 @@ export interface AskRecord {
 }
 
 /**
- * Of the invite: expired, usedUp, withdrawn. Of this key: removed. Of the request: rejected. void: what let this key in does not count.
+ * Of the invite: expired, usedUp, withdrawn. Of this key: removed, when somebody lowered or removed it by name after, or unknown to, the
+ * invite. Of the request: rejected. void: what let this key in does not count.
  * unavailable: a peer that should know the database says nothing of it.
  */
 export type JoinRefusal = "expired" | "usedUp" | "withdrawn" | "removed" | "rejected" | "void" | "unavailable";

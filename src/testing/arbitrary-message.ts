@@ -72,7 +72,7 @@ export function arbitraryMessage(subjects: Partial<Subjects> = {}): fc.Arbitrary
       invite: key,
       signature: fc.uint8Array({ minLength: 64, maxLength: 64 }),
     }),
-    fc.record({ type: type("prove"), commitment, key, signature: fc.uint8Array({ minLength: 64, maxLength: 64 }) }),
+    fc.record({ type: type("prove"), commitment, hidden: fc.uint8Array({ minLength: 112, maxLength: 112 }) }),
     fc.record({ type: type("knock"), commitment, hidden: fc.uint8Array({ maxLength: 80 }) }),
     fc.record({
       type: fc.constantFrom("unavailable" as const, "heard" as const, "rejected" as const),

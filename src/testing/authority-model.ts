@@ -220,8 +220,15 @@ export class AuthorityModel {
     const inviter = this.#power(this.#entry(invite.from).author, past, effective);
     if (inviter >= WRITE || inviter >= invite.power) return undefined;
     if (Math.floor(entry.time / ticksPerMs) > invite.expiresMs) return undefined;
-    if (this.#named(entry.author, past, effective)?.power === NONE) return undefined;
-    return this.#power(entry.author, past, effective) > invite.power ? invite : undefined;
+    if (this.#power(entry.author, past, effective) <= invite.power) return undefined;
+    return this.#isBarred(entry.author, invite, past, effective) ? undefined : invite;
+  }
+
+  /** It was set to none, or to less than an invite gives that does not know of it. */
+  #isBarred(key: string, { from, power }: Invite, known: ReadonlySet<string>, effective: Effective): boolean {
+    const sets = this.#ops("set", this.#knownOf(known, effective)).filter(({ op }) => op.key === key);
+    const isNews = (id: string): boolean => id !== from && !this.#past(from).has(id);
+    return this.#latest(sets).some(({ op, from: id }) => op.power === NONE || (op.power > power && isNews(id)));
   }
 
   #power(key: string, known: ReadonlySet<string>, effective: Effective): Power {

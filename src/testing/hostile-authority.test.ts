@@ -84,10 +84,15 @@ describe("[HOSTILE-14] well signed, and nowhere accepted:", () => {
   test("what a reader writes", async () => {
     const scene = await open(1, READ);
     const [reader] = scene.turned as [Turned];
-    (await talkTo(scene, reader, scene.alice)).offer(scene.id, [await reader.forger.write(rowParts("forged"))]);
+    const forged = await reader.forger.write(rowParts("forged"));
+    (await talkTo(scene, reader, scene.alice)).offer(scene.id, [forged]);
     await settled(scene);
     expect([rowsOf(scene, scene.alice), rowsOf(scene, scene.bob)]).toEqual([[], []]);
     expect(codes(scene.alice)).toContain("ENTRY_PERMISSION");
+    const { permissions } = scene.alice.instance;
+    const said = permissions.explainKey(scene.id, reader.peer.key).chain.at(-1)?.entry;
+    expect(permissions.explainEntry(scene.id, forged.id)).toMatchObject({ type: "refused", by: said });
+    expect(said).toMatch(/^[0-9a-f]{64}$/);
   });
 
   test("a writer's settings, and the row beside them; its own row is", async () => {

@@ -57,10 +57,7 @@ export const floods: Readonly<Record<FloodName, (subject: FloodSubject, i: numbe
     const [commitment, signature] = [encodeHex(random.bytes(12)), random.bytes(64)];
     return { type: "join", commitment, invite: drawKey(random), signature };
   },
-  proofs: ({ random }) => {
-    const [commitment, signature] = [encodeHex(random.bytes(12)), random.bytes(64)];
-    return { type: "prove", commitment, key: drawKey(random), signature };
-  },
+  proofs: ({ random }) => ({ type: "prove", commitment: encodeHex(random.bytes(12)), hidden: random.bytes(96) }),
   knocks: ({ random }) => ({ type: "knock", commitment: encodeHex(random.bytes(12)), hidden: random.bytes(600) }),
   unavailables: ({ random }) => ({ type: "unavailable", commitment: encodeHex(random.bytes(12)) }),
   garbageBatches: ({ database }, i) => {

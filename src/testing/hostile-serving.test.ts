@@ -5,8 +5,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { encodeHex, type Sha256 } from "../core/ids.ts";
+import { badSignaturesMax } from "../core/limits.ts";
 import { joinMessage, proveMessage } from "../core/protocol/admission.ts";
 import { commitmentOf } from "../core/protocol/commitments.ts";
+import { hideKeyProof } from "../core/protocol/key-proof.ts";
 import { hideKnock } from "../core/protocol/knock.ts";
 import { encodeMessage, type Message } from "../core/protocol/message.ts";
 import { NONE, READ, WRITE } from "../core/store/power.ts";
@@ -43,7 +45,7 @@ const malloryKey = new Uint8Array(32).fill(66);
 const inviteSecret = new Uint8Array(32).fill(67);
 
 /** What is said, as far as it does not depend on the session. */
-type Line = Message | { readonly type: "goodJoin" | "goodProof" | "goodKnock" };
+type Line = Message | { readonly type: "goodJoin" | "goodProof" | "badProof" | "goodKnock" };
 
 function counting(work: Work, { sha256, storage, ...ports }: EnginePorts): EnginePorts {
   const counted: Sha256 = (bytes) => {
@@ -119,18 +121,21 @@ function say({ talk, subject }: Scene, line: Line): void {
   const transcript = talk.transcript ?? new Uint8Array();
   const asker = mallory.publicKey;
   const commitment = commitmentOf(database, asker, transcript, sha256);
+  const place = { database, speaker: asker, transcript, sha256 };
   switch (line.type) {
     case "goodJoin": {
       const signature = invite.signNow(joinMessage(transcript, asker, commitment));
       return talk.say({ type: "join", commitment, invite: invite.publicKey, signature });
     }
-    case "goodProof": {
-      const signature = mallory.signNow(proveMessage(transcript, asker, commitment));
-      return talk.say({ type: "prove", commitment, key: asker, signature });
+    case "goodProof":
+    case "badProof": {
+      const isGood = line.type === "goodProof";
+      const signature = isGood ? mallory.signNow(proveMessage(transcript, asker, commitment)) : new Uint8Array(64);
+      return talk.say({ type: "prove", commitment, hidden: hideKeyProof({ key: asker, signature }, place) });
     }
     case "goodKnock": {
       const knock = { name: "Mallory", note: "Please", power: WRITE, sealKey: undefined };
-      return talk.say({ type: "knock", commitment, hidden: hideKnock(knock, { database, asker, transcript, sha256 }) });
+      return talk.say({ type: "knock", commitment, hidden: hideKnock(knock, place) });
     }
     default:
       return talk.say("commitment" in line && line.commitment === known ? { ...line, commitment } : line);
@@ -183,7 +188,7 @@ describe("[HOSTILE-9] whoever may not read a database", () => {
     });
     const line: fc.Arbitrary<Line> = fc.oneof(
       { weight: 6, arbitrary: message },
-      fc.constantFrom<Line>({ type: "goodJoin" }, { type: "goodProof" }, { type: "goodKnock" }),
+      fc.constantFrom<Line>({ type: "goodJoin" }, { type: "goodProof" }, { type: "badProof" }, { type: "goodKnock" }),
     );
     let answers = 0;
     const kinds = new Set<string>();
@@ -206,6 +211,16 @@ describe("[HOSTILE-9] whoever may not read a database", () => {
       expect.arrayContaining(["digest", "frontier", "entries", "want", "join", "knock", "prove"]),
     );
   });
+
+  test.each(["goodProof", "badProof"] as const)(
+    "is not cut off for many proofs, and checked as often: %s",
+    async (type) => {
+      const lines = Array.from({ length: badSignaturesMax + 10 }, (): Line => ({ type }));
+      const unknown = await answersTo("unknown", lines);
+      expect([unknown.heard.at(-1), unknown.work.checks]).toEqual(["open", lines.length]);
+      for (const why of cases) expect([why, await answersTo(why, lines)]).toEqual([why, unknown]);
+    },
+  );
 
   test("would hear something else if it might: every case but one is silent", async () => {
     const scene = await open("open");

@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import type { DatabaseId } from "../core/ids.ts";
 import { encodeBatch } from "../core/protocol/batch.ts";
 import { commitmentOf } from "../core/protocol/commitments.ts";
+import { keyProofBytesLength } from "../core/protocol/key-proof.ts";
 import { encodeMessage, type Message } from "../core/protocol/message.ts";
 import { Session } from "../core/protocol/session.ts";
 import { prefixOf } from "../core/protocol/short-digest.ts";
@@ -44,7 +45,7 @@ function messagesAbout(writer: Writer): readonly Message[] {
     { type: "digest", continues: true, digests: [{ prefix: prefixOf(database), digest: "ab".repeat(12) }] },
     { type: "flow", database, paused: true },
     { type: "join", commitment, invite: keyOf(3), signature: new Uint8Array(64) },
-    { type: "prove", commitment, key: keyOf(3), signature: new Uint8Array(64) },
+    { type: "prove", commitment, hidden: new Uint8Array(keyProofBytesLength) },
     { type: "knock", commitment, hidden: new Uint8Array(70) },
   ];
 }

@@ -1,6 +1,6 @@
 /** One simulated life: its beginning, its actions, and its end, when everything is healed and all has to be well. */
 import type { DatabaseId, PublicKey } from "../core/ids.ts";
-import { NONE } from "../core/store/power.ts";
+import { READ } from "../core/store/power.ts";
 import { takeAllDown } from "./bars.ts";
 import { Cheat } from "./cheat.ts";
 import type { DeviceOptions } from "./cluster.ts";
@@ -175,7 +175,7 @@ function unsettledIn({ circle, awaited, invariants, owner, id }: Scene): string 
 
 function isRemovedAt({ instance }: Device, id: DatabaseId, key: PublicKey): boolean {
   const sets = instance.find(id)?.replica.settings.sets() ?? [];
-  return sets.some((each) => each.via === "set" && each.key === key && each.power === NONE);
+  return sets.some((each) => each.via === "set" && each.key === key && each.power > READ);
 }
 
 function countNetwork(scene: Scene): void {

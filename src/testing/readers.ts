@@ -1,6 +1,7 @@
 /** Who may be told of a database, by what a device knows at that moment: readers, and guests. */
 import type { EntryId, PublicKey } from "../core/ids.ts";
 import type { Replica } from "../core/replica.ts";
+import { isLater } from "../core/store/kind.ts";
 import { NONE, READ, WRITE } from "../core/store/power.ts";
 
 export class Readers {
@@ -38,10 +39,14 @@ export class Readers {
     const sets = settings.sets();
     const isRemoved = sets.some((each) => each.via === "set" && each.key === key && each.power === NONE);
     if (isRemoved && authority.power(key) === NONE) return false;
+    const last = sets.filter((each) => each.via === "set" && each.key === key).at(-1);
     return settings.invites().some((invite) => {
       const used = sets.filter((each) => each.via === "redeem" && each.invite === invite.key).length;
       const inviter = authority.power(invite.author);
+      // What an invite knows was written before it.
+      const isLowered = last?.via === "set" && last.power > invite.power && isLater(last.stamp, invite.stamp);
       return (
+        !isLowered &&
         this.#secrets.get(key)?.has(invite.key) === true &&
         invite.power <= READ &&
         inviter < Math.min(WRITE, invite.power) &&

@@ -81,6 +81,28 @@ const regressions: readonly (Plan & { readonly name: string })[] = [
       { type: "wipe", peer: 837, downMs: 820, pauseMs: 17 },
     ],
   },
+  {
+    name: "a guest redeems its invite when that has just ended where it was served: what is not taken must not be forgotten silently",
+    seed: 1234,
+    peers: [
+      { role: "member", power: 100, skewMs: 0, writeMsMax: 3, preset: "lowBandwidth" },
+      { role: "mallory", power: 20, skewMs: -90000, writeMsMax: 0, preset: "interactive" },
+      { role: "latecomer", power: 100, skewMs: 0, writeMsMax: 3, preset: "bulk" },
+      { role: "member", power: 100, skewMs: 0, writeMsMax: 0, preset: "interactive" },
+    ],
+    actions: [
+      { type: "leak", by: 400, power: 200, uses: 2, forMs: 2941, pauseMs: 2 },
+      { type: "join", pauseMs: 6 },
+      { type: "heal", one: 56, other: 210, pauseMs: 24 },
+      { type: "restart", peer: 96, downMs: 1998, pauseMs: 21 },
+      { type: "cut", one: 184, other: 285, pauseMs: 21 },
+      { type: "write", peer: 400, entries: 2, pauseMs: 252 },
+      { type: "write", peer: 521, entries: 2, pauseMs: 594 },
+      { type: "write", peer: 631, entries: 3, pauseMs: 420 },
+      { type: "fill", peer: 352, forMs: 2241, pauseMs: 297 },
+      { type: "write", peer: 489, entries: 1, pauseMs: 401 },
+    ],
+  },
 ];
 
 for (const { name, seed, ...plan } of regressions) {

@@ -387,6 +387,8 @@ describe("invites", () => {
     const open = offer();
     const removed = setBy(owner, [open], setPower(stranger, NONE));
     expect(writerOf(stranger, open, removed).write(redeem())).toMatchObject(refusedFor("removed"));
+    const again = setBy(owner, [open, removed], { type: "invite", key: invite, power: WRITE });
+    expect(writerOf(stranger, open, removed, again).write(redeem())).toMatchObject(refusedFor("removed"));
     expect(writerOf(other, open).write(redeem())).toMatchObject(refusedFor("needless"));
     expect(writerOf(owner, open).write(redeem())).toMatchObject(refusedFor("needless"));
     const redeemed = writtenBy(puppet, [open], redeem());
@@ -403,6 +405,39 @@ describe("invites", () => {
       const written = writerOf(stranger, ...known).write(redeem(), startMs + 10);
       expect("code" in written).toBe(short.id < lasting.id);
     }
+  });
+
+  test("[AUTHORITY-10] a key that was lowered by name gets nothing back by an invite that does not know of it", () => {
+    const open = offer();
+    const redeemed = writtenBy(puppet, [open], redeem());
+    const known = [open, redeemed];
+    const lowered = setBy(owner, known, setPower(puppet, READ));
+    expect(writerOf(puppet, ...known, lowered).write(redeem())).toMatchObject(refusedFor("removed"));
+    const apart = offer({ power: 50 });
+    expect(writerOf(puppet, ...known, lowered, apart).write(redeem())).toMatchObject(refusedFor("removed"));
+    const again = setBy(owner, [...known, lowered], { type: "invite", key: invite, power: WRITE });
+    const back = writtenBy(puppet, [...known, lowered, again], redeem());
+    expect(powerIn(puppet, ...known, lowered, again, back)).toBe(WRITE);
+    const both = setBy(owner, known, setPower(puppet, READ), { type: "invite", key: invite, power: WRITE });
+    expect(writerOf(puppet, ...known, both).write(redeem())).not.toHaveProperty("code");
+  });
+
+  test("[AUTHORITY-10] what lowered a key stands against an earlier invite also after a later one, and beside a set that it knows", () => {
+    const [strong, weak] = [keyOf(51), keyOf(52)];
+    const early = setBy(owner, [], { type: "invite", key: strong, power: 50 });
+    const lowered = setBy(owner, [early], setPower(puppet, READ));
+    const late = setBy(owner, [early, lowered], { type: "invite", key: weak, power: WRITE });
+    const known = [early, lowered, late];
+    const redeemed = writtenBy(puppet, known, redeem(weak));
+    expect(powerIn(puppet, ...known, redeemed)).toBe(WRITE);
+    expect(writerOf(puppet, ...known, redeemed).write(redeem(strong))).toMatchObject(refusedFor("removed"));
+    const raised = setBy(owner, [...known, redeemed], setPower(puppet, WRITE - 1));
+    expect(writerOf(puppet, ...known, redeemed, raised).write(redeem(strong))).toMatchObject(refusedFor("removed"));
+    const apart = setBy(admin, [early], setPower(puppet, WRITE));
+    expect(writerOf(puppet, ...known, apart).write(redeem(weak))).not.toHaveProperty("code");
+    expect(writerOf(puppet, ...known, setBy(admin, [early], setPower(puppet, 150))).write(redeem(weak))).toMatchObject(
+      refusedFor("removed"),
+    );
   });
 
   test("[AUTHORITY-10] a redemption stands alone in its entry", () => {
@@ -592,6 +627,160 @@ describe("explanations", () => {
     const { replica } = writerOf(owner, row, removal, grant, theirs, end);
     expect(replica.authority.work.judged).toBe(1);
     expect(explainEntry(replica, row.id)).toEqual({ type: "counts", author: other });
+  });
+
+  test("[AUTHORITY-15] what lost its permission with an invite, or with what everybody may do, is explained by what ended that", () => {
+    const offer = setBy(admin, [], { type: "invite", key: invite, power: WRITE });
+    const redeemed = writtenBy(stranger, [offer], redeem());
+    const row = writtenBy(stranger, [offer, redeemed]);
+    const open = setBy(admin, [], { type: "public", power: WRITE });
+    const theirs = writtenBy(puppet, [open]);
+    const removed = setBy(owner, [], setPower(admin, NONE));
+    const { replica } = writerOf(owner, offer, redeemed, row, open, theirs, removed);
+    for (const { id } of [redeemed, row, theirs])
+      expect(explainEntry(replica, id)).toMatchObject({ type: "void", rule: "not entitled", by: removed.id });
+  });
+
+  test("[AUTHORITY-15] who wrote because a removal had no effect is void by the removal once it has one again", () => {
+    const [strong, rescuer] = [keyOf(30), keyOf(31)];
+    const admins = setBy(owner, [], setPower(strong, 20), setPower(rescuer, 5));
+    const removal = setBy(strong, [admins], setPower(other, NONE));
+    const rescue = setBy(rescuer, [admins], setPower(strong, NONE));
+    const honest = writtenBy(equal, [admins, removal]);
+    const row = writtenBy(other, [admins, removal, honest, rescue]);
+    const end = setBy(owner, [admins], setPower(rescuer, NONE));
+    const { replica } = writerOf(owner, admins, removal, rescue, honest, row, end);
+    expect(explainEntry(replica, row.id)).toMatchObject({ type: "void", rule: "not entitled", by: removal.id });
+  });
+
+  test("[AUTHORITY-15] what counts although a removal would cut it is explained by that removal and by what ended it", () => {
+    const cut = setBy(admin, [], setPower(other, NONE));
+    const late = writtenBy(other, []);
+    const rescue = setBy(owner, [], setPower(admin, NONE));
+    const revived = { would: cut.id, by: rescue.id };
+    for (const entries of [
+      [cut, late, rescue],
+      [late, rescue, cut],
+    ]) {
+      const { replica } = writerOf(owner, ...entries);
+      expect(explainEntry(replica, late.id)).toEqual({ type: "counts", author: other, revived });
+      expect(explainEntry(replica, rescue.id)).toEqual({ type: "counts", author: owner });
+    }
+    const known = setBy(admin, [late], setPower(other, NONE));
+    const knowing = writtenBy(other, [late, rescue]);
+    const { replica } = writerOf(owner, late, rescue, cut, knowing);
+    expect(explainEntry(replica, knowing.id), "it knows what ended it").toEqual({ type: "counts", author: other });
+    const { replica: after } = writerOf(owner, late, known, rescue);
+    expect(explainEntry(after, late.id), "the removal knows it").toEqual({ type: "counts", author: other });
+  });
+
+  test("[AUTHORITY-15] what was written by a permission that a removal would have cut is revived with it", () => {
+    const [strong, second] = [keyOf(30), keyOf(31)];
+    const admins = setBy(owner, [], setPower(strong, 5), setPower(second, 20));
+    const grant = setBy(second, [admins], setPower(puppet, WRITE));
+    const row = writtenBy(puppet, [admins, grant]);
+    const offer = setBy(second, [admins], { type: "invite", key: invite, power: WRITE });
+    const redeemed = writtenBy(stranger, [admins, offer], redeem());
+    const third = setBy(second, [admins, offer], setPower(keyOf(33), 50));
+    const theirOffer = setBy(keyOf(33), [admins, offer, third], { type: "invite", key: keyOf(51), power: WRITE });
+    const farther = writtenBy(keyOf(34), [admins, offer, third, theirOffer], redeem(keyOf(51)));
+    const open = setBy(second, [admins, offer], { type: "public", power: WRITE });
+    const theirs = writtenBy(keyOf(32), [admins, offer, open]);
+    const cut = setBy(strong, [admins], setPower(second, NONE));
+    const rescue = setBy(owner, [admins], setPower(strong, NONE));
+    const all = [admins, grant, row, offer, redeemed, third, theirOffer, farther, open, theirs, cut];
+    const affected = [grant, row, offer, redeemed, third, theirOffer, farther, open, theirs];
+    const { replica: before } = writerOf(owner, ...all);
+    for (const { id } of affected) expect(explainEntry(before, id)).toMatchObject({ type: "void", by: cut.id });
+    const knowing = writtenBy(puppet, [admins, grant, rescue]);
+    const { replica } = writerOf(owner, ...all, rescue, knowing);
+    for (const { id } of affected)
+      expect(explainEntry(replica, id)).toMatchObject({ type: "counts", revived: { would: cut.id, by: rescue.id } });
+    expect(explainEntry(replica, knowing.id), "it knows how that was settled").not.toHaveProperty("revived");
+    const named = setBy(owner, [admins], setPower(puppet, WRITE));
+    const twice = writtenBy(puppet, [admins, grant, named]);
+    const { replica: both } = writerOf(owner, admins, named, ...all, rescue, twice);
+    expect(explainEntry(both, twice.id), "another permission is enough").not.toHaveProperty("revived");
+  });
+
+  test("[AUTHORITY-15] when whoever closed the database to the public is removed, what strangers wrote is explained so, and a member's is not", () => {
+    const open = setBy(owner, [], { type: "public", power: WRITE });
+    const [theirs, ours] = [stranger, other].map((key) => writtenBy(key, [open])) as [VouchedEntry, VouchedEntry];
+    const closed = setBy(admin, [open], { type: "public", power: NONE });
+    const rescue = setBy(owner, [open], setPower(admin, NONE));
+    const { replica } = writerOf(owner, open, theirs, ours, closed, rescue);
+    expect(explainEntry(replica, theirs.id)).toMatchObject({ revived: { would: closed.id, by: rescue.id } });
+    expect(explainEntry(replica, ours.id)).toEqual({ type: "counts", author: other });
+  });
+
+  test("[AUTHORITY-15] a set that has no effect for its power cuts nothing, so nothing is revived from it", () => {
+    const [first, weak] = [keyOf(30), keyOf(31)];
+    const admins = setBy(owner, [], setPower(weak, 20), setPower(first, WRITE));
+    const raised = setBy(owner, [admins], setPower(first, 15));
+    const grant = setBy(first, [admins, raised], setPower(puppet, WRITE));
+    const lowering = setBy(weak, [admins], setPower(first, NONE));
+    const rescue = setBy(owner, [admins], setPower(weak, NONE));
+    const { replica } = writerOf(owner, admins, raised, grant, lowering, rescue);
+    expect(explainEntry(replica, lowering.id)).toMatchObject({ type: "void", rule: "cut", by: rescue.id });
+    expect(explainEntry(replica, grant.id)).toEqual({ type: "counts", author: first });
+  });
+
+  test("[AUTHORITY-15] what is refused names the settings entry that says so", () => {
+    const removal = setBy(owner, [], setPower(other, NONE));
+    const named = (id: string | undefined): object => (id === undefined ? {} : { by: id });
+    const refusal = (need: string, author: PublicKey, id?: string): object => ({
+      code: "ENTRY_PERMISSION",
+      details: { author, need, ...named(id) },
+    });
+    expect(writerOf(other, removal).write()).toEqual(refusal("write", other, removal.id));
+    expect(writerOf(other).write(settingsParts(setPower(puppet, READ)))).toEqual(refusal("admin", other, root.id));
+    expect(writerOf(stranger).write()).toEqual(refusal("write", stranger));
+    const open = setBy(owner, [], { type: "public", power: READ });
+    expect(writerOf(stranger, open).write()).toEqual(refusal("write", stranger, open.id));
+    const late = writtenBy(other, []);
+    const knowing = writerOf(admin, removal, late);
+    const draft = { ...knowing.draft(), parents: [removal.id, late.id].sort() };
+    expect(refusalsIn(knowing.receive([seal(draft, sha256)]))).toEqual([
+      { code: "ENTRY_STANDS_ON_VOID", details: { author: admin, follows: late.id, by: removal.id } },
+    ]);
+  });
+
+  test("[AUTHORITY-15] what stands on something void is refused for what cut that in its own past, not for what came since", () => {
+    const [one, two] = [admin, owner].map((key) => setBy(key, [], setPower(other, NONE))) as [
+      VouchedEntry,
+      VouchedEntry,
+    ];
+    const late = writtenBy(other, []);
+    for (const [first, second] of [
+      [one, two],
+      [two, one],
+    ] as const) {
+      const draft = { ...writerOf(equal, late, first).draft(), parents: [first.id, late.id].sort() };
+      const refused = refusalsIn(writerOf(equal, second, late, first).receive([seal(draft, sha256)]));
+      expect(refused).toMatchObject([{ details: { by: first.id } }]);
+    }
+  });
+
+  test("[AUTHORITY-15] a redemption that is refused names the word about the invite, its maker or the newcomer", () => {
+    const offer = setBy(admin, [], { type: "invite", key: invite, power: WRITE, uses: 1, expiresMs: startMs + 10 });
+    const withdrawn = setBy(owner, [offer], { type: "invite", key: invite, power: NONE });
+    const removed = setBy(owner, [offer], setPower(stranger, NONE));
+    const lowered = setBy(owner, [offer], setPower(admin, WRITE));
+    const used = writtenBy(puppet, [offer], redeem());
+    const cases: readonly (readonly [string, PublicKey, readonly VouchedEntry[], VouchedEntry | undefined, number?])[] =
+      [
+        ["unknown", stranger, [], undefined],
+        ["withdrawn", stranger, [offer, withdrawn], withdrawn],
+        ["removed", stranger, [offer, removed], removed],
+        ["unentitled", stranger, [offer, lowered], lowered],
+        ["used up", stranger, [offer, used], offer],
+        ["expired", stranger, [offer], offer, startMs + 11],
+        ["needless", other, [offer], root],
+      ];
+    for (const [reason, author, known, by, atMs = startMs + 5] of cases) {
+      const details = { author, reason, ...(by === undefined ? {} : { by: by.id }) };
+      expect(writerOf(author, ...known).write(redeem(), atMs)).toEqual({ code: "ENTRY_INVITE", details });
+    }
   });
 
   test("[AUTHORITY-15] a redemption that came too late is explained by the uses", () => {

@@ -20,7 +20,8 @@ import { isSameLatest, isSettings, latestSettings, type Node } from "../node.ts"
 import { OWNER, type Power, READ, WRITE } from "../store/power.ts";
 import type { RedeemOp, SettingsOp } from "../store/settings.ts";
 import { lackOf } from "./allowed.ts";
-import { type Cause, causeOf } from "./cause.ts";
+import { blamedFor, blamedForInvite } from "./blame.ts";
+import { type Cause, causeOf, type Grounds, type Revival, revivalOf } from "./cause.ts";
 import { Cuts } from "./cuts.ts";
 import { isAtOrBelow, knownHeads } from "./known-heads.ts";
 import type { Ledger } from "./ledger.ts";
@@ -74,7 +75,22 @@ export class Authority {
 
   /** Why a node of the graph is not good; undefined when it is. */
   causeOf(node: Node): Cause | undefined {
-    return this.#graph.isGood(node) ? undefined : causeOf(node, this.#now, this.#standings, this.#cuts);
+    return this.#graph.isGood(node)
+      ? undefined
+      : causeOf(
+          node,
+          this.#grounds(this.#now, () => true),
+        );
+  }
+
+  /** Of a good node of the graph: what would make it void, had that not lost its own effect; undefined when nothing. */
+  revivalOf(node: Node): Revival | undefined {
+    return this.#graph.isGood(node)
+      ? revivalOf(
+          node,
+          this.#grounds(this.#now, () => true),
+        )
+      : undefined;
   }
 
   /** Must be called for every entry that writes settings once it is linked, before it is weighed and before anything that follows it is judged. */
@@ -147,12 +163,12 @@ export class Authority {
     if (first?.type === "redeem") return this.#redeemFailure(author, first, latest, redeeming);
     // The root: whoever wrote it owns the database.
     const power = followed.length === 0 ? OWNER : this.#powerAt(author, latest);
-    if (power > WRITE) return denied(author, "write");
+    if (power > WRITE) return denied(author, "write", this.view(latest, this.#at(latest)));
     if (ops.length === 0) return undefined;
     const view = this.view(latest, this.#at(latest));
     for (const op of ops) {
       const lack = lackOf(author, power, op, view);
-      if (lack !== undefined) return denied(author, lack);
+      if (lack !== undefined) return denied(author, lack, view);
     }
     return undefined;
   }
@@ -161,12 +177,14 @@ export class Authority {
   standing(author: PublicKey, followed: readonly Node[]): Failure | undefined {
     const latest = latestSettings(followed);
     const rulings = this.#at(latest);
+    const isMember = (node: Node): boolean => this.#standings.ledger.isKnown(node, latest);
     for (const node of followed) {
       // Who knows as much as the entry itself was judged by just that. Settings may be allowed and have no effect even so.
       if (node.settings === latest && (!isSettings(node) || rulings.of(node) !== undefined)) continue;
-      if (this.#cuts.isGood(node, rulings, (each) => this.#standings.ledger.isKnown(each, latest))) continue;
+      if (this.#cuts.isGood(node, rulings, isMember)) continue;
       if (followed.some((other) => other !== node && this.#isInPast(node, other))) continue;
-      return { code: "ENTRY_STANDS_ON_VOID", details: { author, follows: node.id } };
+      const { by } = causeOf(node, this.#grounds(rulings, isMember));
+      return { code: "ENTRY_STANDS_ON_VOID", details: { author, follows: node.id, ...given(by) } };
     }
     return undefined;
   }
@@ -210,13 +228,18 @@ export class Authority {
   ): Failure | undefined {
     if (redeeming?.isAlone !== true) return refusedInvite(author, "not alone");
     const rulings = this.#at(latest);
-    const invite = redeemableBy(author, key, redeeming.time, this.view(latest, rulings));
-    if (typeof invite === "string") return refusedInvite(author, invite);
+    const view = this.view(latest, rulings);
+    const invite = redeemableBy(author, key, redeeming.time, view);
+    if (typeof invite === "string") return refusedInvite(author, invite, blamedForInvite(invite, author, key, view));
     if (!Number.isFinite(invite.uses)) return undefined;
     const isTaken = (node: Node): boolean => rulings.of(node)?.invite === invite && this.ledger.isKnown(node, latest);
     return this.ledger.redemptions(key).filter(isTaken).length < invite.uses
       ? undefined
-      : refusedInvite(author, "used up");
+      : refusedInvite(author, "used up", invite.node);
+  }
+
+  #grounds(rulings: Exceptions, isMember: (node: Node) => boolean): Grounds {
+    return { rulings, isMember, standings: this.#standings, cuts: this.#cuts };
   }
 
   /** Whether something followed is in the past of something else that is followed. */
@@ -246,10 +269,14 @@ export class Authority {
   }
 }
 
-function denied(author: PublicKey, need: string): Failure {
-  return { code: "ENTRY_PERMISSION", details: { author, need } };
+function denied(author: PublicKey, need: string, view: View): Failure {
+  return { code: "ENTRY_PERMISSION", details: { author, need, ...given(blamedFor(author, view)) } };
 }
 
-function refusedInvite(author: PublicKey, reason: RedeemFault | "not alone"): Failure {
-  return { code: "ENTRY_INVITE", details: { author, reason } };
+function refusedInvite(author: PublicKey, reason: RedeemFault | "not alone", by?: Node): Failure {
+  return { code: "ENTRY_INVITE", details: { author, reason, ...given(by) } };
+}
+
+function given(by: Node | undefined): { readonly by?: EntryId } {
+  return by === undefined ? {} : { by: by.id };
 }

@@ -41,13 +41,14 @@ export class Cuts {
 
   /** The settings entry that cuts a content entry. */
   cutterOf(node: Node, rulings: Rulings, isMember: (node: Node) => boolean): Node | undefined {
+    return this.cutterAmong(node, rulings, (each) => rulings.of(each) !== undefined && isMember(each));
+  }
+
+  /** The one of these settings entries that cuts a content entry, whether or not it has an effect. */
+  cutterAmong(node: Node, rulings: Rulings, isAmong: (node: Node) => boolean): Node | undefined {
     const { ledger } = this.#standings;
     const isCutter = (each: { readonly node: Node; readonly power: number }): boolean =>
-      each.power > WRITE &&
-      rulings.of(each.node) !== undefined &&
-      isMember(each.node) &&
-      !ledger.knows(node, each.node) &&
-      !this.isKnownTo(node, each.node);
+      each.power > WRITE && isAmong(each.node) && !ledger.knows(node, each.node) && !this.isKnownTo(node, each.node);
     const sets = ledger.grants(node.author).flatMap((grant) => (grant.via === "set" ? [grant] : []));
     const cutter = sets.find(isCutter) ?? ledger.publics().find(isCutter);
     if (cutter === undefined || sets.some((each) => each === cutter)) return cutter?.node;

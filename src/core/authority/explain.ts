@@ -29,6 +29,14 @@ export interface KeyExplanation {
   readonly chain: readonly GrantStep[];
 }
 
+/** What would make an entry void, had `by` not taken its effect. */
+export interface RevivalExplanation {
+  /** A settings entry that has no effect. It cuts the entry itself, or what entitles its author. */
+  readonly would: EntryId;
+  /** Left out where uses decided it, not one entry. */
+  readonly by?: EntryId;
+}
+
 /** Good entries have no rule. */
 export interface EntryExplanation {
   readonly type: "counts" | "void" | "unknown";
@@ -39,6 +47,8 @@ export interface EntryExplanation {
   readonly by?: EntryId;
   /** It counts all the same because this good entry stands on it. */
   readonly keptUnder?: EntryId;
+  /** It is good because what would make it void lost its own effect. */
+  readonly revived?: RevivalExplanation;
 }
 
 export function explainKey({ authority, graph }: Replica, key: PublicKey): KeyExplanation {
@@ -62,10 +72,17 @@ export function explainEntry({ authority, graph }: Replica, id: EntryId): EntryE
   if (node === undefined) return { type: "unknown" };
   const { author } = node;
   const cause = authority.causeOf(node);
-  if (cause === undefined) return { type: "counts", author };
+  if (cause === undefined) return { type: "counts", author, ...revivalIn(authority, node) };
   const why = { author, rule: cause.rule, ...(cause.by === undefined ? {} : { by: cause.by.id }) };
   const above = graph.counts(node) ? goodAbove(node, graph) : undefined;
   return above === undefined ? { type: "void", ...why } : { type: "counts", ...why, keptUnder: above.id };
+}
+
+function revivalIn(authority: Authority, node: Node): { readonly revived?: RevivalExplanation } {
+  const revival = authority.revivalOf(node);
+  if (revival === undefined) return {};
+  const { would, by } = revival;
+  return { revived: { would: would.id, ...(by === undefined ? {} : { by: by.id }) } };
 }
 
 /** Each step goes to what its author knew, so the walk ends at the root. */

@@ -27,7 +27,7 @@ export interface Said {
   readonly via: "set" | "redeem";
 }
 
-/** Why an invite does not admit a key. */
+/** Why an invite does not admit a key. removed: somebody lowered or removed it by name after the invite, or not known to it. */
 export type RedeemFault = "unknown" | "withdrawn" | "unentitled" | "expired" | "used up" | "removed" | "needless";
 
 /** What was said of the key by name; undefined when nothing. A redemption never weighs against a set that it does not know. */
@@ -77,8 +77,20 @@ export function redeemableBy(
   const inviter = powerOf(invite.node.author, view);
   if (inviter >= WRITE || inviter >= invite.power) return "unentitled";
   if (isExpired(invite, time)) return "expired";
-  if (author !== view.owner && saidOf(author, view)?.power === NONE) return "removed";
-  return powerOf(author, view) <= invite.power ? "needless" : invite;
+  if (powerOf(author, view) <= invite.power) return "needless";
+  return isLoweredFor(author, invite, view) ? "removed" : invite;
+}
+
+/**
+ * Whether the key was set by name to less than the invite gives by somebody of whom whoever made the invite did not know. Who was set to none
+ * stays out of any. What a later invite gave the key does not count: it would let an earlier one in again.
+ */
+export function isLoweredFor(key: PublicKey, { node, power }: InviteTerms, view: View): boolean {
+  const sets = latestOf(
+    sayings(key, view).filter((said) => said.via === "set"),
+    view.ledger,
+  );
+  return sets.some((set) => set.power > power && (set.power === NONE || !view.ledger.knows(node, set.node)));
 }
 
 /** When a redemption is decided: after all that is stronger than what it gives, and before whoever has it is judged. */

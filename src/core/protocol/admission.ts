@@ -2,12 +2,13 @@
  * Letting somebody in who proves the secret of a ticket: what is signed, and what an invite is worth at present.
  *
  * [SESSION-9] Whoever proves the secret of an invite that stands is a guest of the session: it may read the database as long as the
- *             invite stands, to write the redemption by which every replica admits it. A key that was removed stays out. Everybody else
- *             is told `unavailable`, as for a database that does not exist.
+ *             invite stands, to write the redemption by which every replica admits it. A key that was removed, or lowered by name unknown to the
+ *             invite, stays out. Everybody else is told `unavailable`, as for a database that does not exist.
  *
  * Deliberately not here: whether a redemption counts (authority).
  */
-import { inviteOf } from "../authority/power-of.ts";
+import type { InviteTerms } from "../authority/ledger.ts";
+import { inviteOf, isLoweredFor } from "../authority/power-of.ts";
 import { concatBytes } from "../bytes.ts";
 import { domainTags } from "../domain-tags.ts";
 import { decodeHex, type PublicKey } from "../ids.ts";
@@ -39,9 +40,12 @@ export type InviteFault = "withdrawn" | "expired" | "usedUp" | "unentitled";
 export interface KnownInvite {
   readonly power: Power;
   readonly expiresMs: number;
+  readonly uses: number;
   /** How many redeemed it, as far as is known. */
   readonly used: number;
+  readonly redeemers: ReadonlySet<PublicKey>;
   readonly fault: InviteFault | undefined;
+  readonly terms: InviteTerms;
 }
 
 /** By settings, which change with every grant: asked for at every use of a guest's session. */
@@ -58,11 +62,14 @@ export function knownInvites({ settings, authority }: Replica): ReadonlyMap<Publ
     const terms = inviteOf(key, view);
     if (terms === undefined || terms.power === NONE) continue;
     const { power, expiresMs, uses, node } = terms;
-    const used = authority.ledger.redemptions(key).filter((each) => authority.rulingOf(each)?.invite === terms).length;
+    const redemptions = authority.ledger.redemptions(key);
+    const inEffect = redemptions.filter((each) => authority.rulingOf(each)?.invite === terms);
+    const used = inEffect.length;
     const inviter = authority.power(node.author);
     const isEntitled = inviter < WRITE && inviter < power;
     const fault = !isEntitled ? "unentitled" : used >= uses ? "usedUp" : undefined;
-    invites.set(key, { power, expiresMs, used, fault });
+    const redeemers = new Set(inEffect.map(({ author }) => author));
+    invites.set(key, { power, expiresMs, uses, used, redeemers, fault, terms });
   }
   invitesByView.set(settings, invites);
   return invites;
@@ -73,6 +80,12 @@ export function inviteFault(replica: Replica, invite: PublicKey, nowMs: number):
   const known = knownInvites(replica).get(invite);
   if (known === undefined) return "withdrawn";
   return known.fault ?? (nowMs > known.expiresMs ? "expired" : undefined);
+}
+
+/** Whether an invite that is known admits all but this key, because somebody removed it, or lowered it unknown to the invite. */
+export function isBarred(replica: Replica, key: PublicKey, invite: PublicKey): boolean {
+  const terms = knownInvites(replica).get(invite)?.terms;
+  return terms !== undefined && isLoweredFor(key, terms, replica.authority.view());
 }
 
 /** Whether somebody with the authority to do so has taken everything from this key. */

@@ -4,14 +4,16 @@
  * [SESSION-27] A session that proves a further key may do what that key may do in that database.
  * [REQUEST-1] Every request is answered alike, whether the database is known or not.
  *
- * Proofs are checked before it is looked up what they are about: so the time that an answer takes tells nothing either.
+ * A signature is checked in any case, whether it is known what it is about or not: so the time that an answer takes tells nothing either.
  */
 import { type DatabaseId, entryIdFromDigest, type PublicKey } from "../ids.ts";
 import { proofsPerSessionMax } from "../limits.ts";
 import { joinMessage, proveMessage } from "./admission.ts";
 import { Commitments, commitmentOf } from "./commitments.ts";
 import type { Greeting } from "./greeting.ts";
-import { hideKnock, type Knock, type KnockPlace, revealKnock } from "./knock.ts";
+import { decoyProof, hideKeyProof, revealKeyProof } from "./key-proof.ts";
+import { hideKnock, type Knock, revealKnock } from "./knock.ts";
+import type { MaskPlace } from "./mask.ts";
 import type { JoinMessage, KnockMessage, ProveMessage } from "./message.ts";
 import type { JoinChecked, KeyChecked } from "./session-event.ts";
 import type { SessionState } from "./session-state.ts";
@@ -44,7 +46,8 @@ export class Joining {
 
   /** We take part in a database with a key of its own. */
   prove(database: DatabaseId, key: PublicKey, signature: Uint8Array): void {
-    this.#state.send({ type: "prove", commitment: this.#ours.of(database), key, signature });
+    const hidden = hideKeyProof({ key, signature }, this.#place(database, this.#state.options.self));
+    this.#state.send({ type: "prove", commitment: this.#ours.of(database), hidden });
   }
 
   /** We want in, and have no secret. */
@@ -70,8 +73,12 @@ export class Joining {
   }
 
   /** Somebody takes part in a database with another key than that of the session. */
-  checkKey({ commitment, key, signature }: ProveMessage): void {
+  checkKey({ commitment, hidden }: ProveMessage): void {
     if (!this.#take()) return;
+    const database = this.#find(commitment);
+    // Unmasked and checked in any case: a database that is not known here costs the same.
+    const revealed = revealKeyProof(hidden, this.#place(database ?? nowhere, this.#state.peer));
+    const { key, signature } = database === undefined ? decoyProof(this.#state.peer) : revealed;
     const message = proveMessage(this.#state.options.transcript, this.#state.peer, commitment);
     this.#state.emit({ type: "checkKey", commitment, key, message, signature });
   }
@@ -122,8 +129,8 @@ export class Joining {
     return false;
   }
 
-  #place(database: DatabaseId, asker: PublicKey): KnockPlace {
+  #place(database: DatabaseId, speaker: PublicKey): MaskPlace {
     const { transcript, sha256 } = this.#state.options;
-    return { database, asker, transcript, sha256 };
+    return { database, speaker, transcript, sha256 };
   }
 }

@@ -14,7 +14,7 @@
  *   flow         please send no more batches of a database, or go on.
  *   ping, pong   is somebody there? Pongs 0 and 1 come unasked: a message of yours is coming in, or waits here.
  *   pace         how much the sender of this wants to receive at most.
- *   prove        a proof of a further key, with which the sender takes part in a database.
+ *   prove        a proof of a further key, with which the sender takes part in a database: see key-proof.ts.
  *   knock        somebody without a ticket's secret asks to be let in: see knock.ts.
  *   heard        the answer to every knock, whatever becomes of it.
  *   rejected     an admin said no to what a knock asked for.
@@ -31,6 +31,7 @@ import { type Frontier, type Head, readFrontier, writeFrontier } from "../fronti
 import { type DatabaseId, decodeHex, type EntryId, encodeHex, type PublicKey } from "../ids.ts";
 import { knockBytesMax, messageBytesMax, samplesMax, wantsMax } from "../limits.ts";
 import { commitmentBytesLength } from "./commitments.ts";
+import { keyProofBytesLength } from "./key-proof.ts";
 import {
   type DatabaseDigest,
   malformed,
@@ -120,10 +121,8 @@ export interface JoinMessage {
 export interface ProveMessage {
   readonly type: "prove";
   readonly commitment: string;
-  /** The key that is proven. */
-  readonly key: PublicKey;
-  /** By that key over `proveMessage`. */
-  readonly signature: Uint8Array;
+  /** See `hideKeyProof`. */
+  readonly hidden: Uint8Array;
 }
 
 export interface KnockMessage {
@@ -167,7 +166,7 @@ const fields: Readonly<Record<Message["type"], number>> = {
   ping: 1,
   pong: 1,
   pace: 1,
-  prove: 3,
+  prove: 2,
   knock: 2,
   heard: 1,
   rejected: 1,
@@ -203,10 +202,6 @@ export function encodeMessage(message: Message): Uint8Array {
       writer.bytes(message.signature);
       break;
     case "prove":
-      writer.bytes(decodeHex(message.commitment));
-      writer.publicKey(message.key);
-      writer.bytes(message.signature);
-      break;
     case "knock":
       writer.bytes(decodeHex(message.commitment));
       writer.bytes(message.hidden);
@@ -297,7 +292,7 @@ function readBody(reader: CborReader, type: Message["type"]): Message {
     }
     case "prove": {
       const commitment = readCommitment(reader);
-      return { type, commitment, key: reader.publicKey(), signature: reader.fixedBytes(64) };
+      return { type, commitment, hidden: reader.fixedBytes(keyProofBytesLength) };
     }
     case "knock": {
       const commitment = readCommitment(reader);

@@ -2,14 +2,18 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { isAcceptableSignature } from "../../crypto/acceptance.ts";
+import { arbitraryPublicKey } from "../../testing/arbitrary.ts";
 import { Conversation, type Line, openHanded, Site } from "../../testing/sites.ts";
 import { keyOf, rowParts, sealRoot, setPower, settingsParts, startMs, Writer } from "../../testing/writers.ts";
-import { type DatabaseId, encodeHex } from "../ids.ts";
+import { type DatabaseId, encodeHex, publicKeyFromBytes } from "../ids.ts";
 import { knockBytesMax, memberNameBytesMax, proofsPerSessionMax, requestNoteBytesMax } from "../limits.ts";
 import { NONE, READ, WRITE } from "../store/power.ts";
 import type { SettingsOp } from "../store/settings.ts";
 import { commitmentOf } from "./commitments.ts";
-import { hideKnock, type Knock, type KnockPlace, revealKnock } from "./knock.ts";
+import { decoyProof, hideKeyProof, keyProofBytesLength, revealKeyProof } from "./key-proof.ts";
+import { hideKnock, type Knock, revealKnock } from "./knock.ts";
+import type { MaskPlace } from "./mask.ts";
 import { encodeMessage, type Message } from "./message.ts";
 import { Session } from "./session.ts";
 import { prefixOf } from "./short-digest.ts";
@@ -88,10 +92,86 @@ describe("[SESSION-27] a further key", () => {
 
   test("costs whoever is asked at most so many checks in one session", () => {
     const session = new Session({ ...openHanded, self: keyOf(0), peer: keyOf(8), replicas: new Map(), sha256 });
-    const message: Message = { type: "prove", commitment: "ab".repeat(12), key: keyOf(9), signature: good };
+    const message: Message = {
+      type: "prove",
+      commitment: "ab".repeat(12),
+      hidden: new Uint8Array(keyProofBytesLength),
+    };
     const receive = () => session.step({ type: "received", bytes: encodeMessage(message) });
     for (let i = 0; i < proofsPerSessionMax; i++) expect(receive()).toHaveLength(1);
     expect(receive()).toMatchObject([{ type: "fail", failure: { code: "MESSAGE_UNEXPECTED" } }]);
+  });
+});
+
+describe("[SESSION-31] what proves a further key", () => {
+  const { id } = database([]);
+  const place: MaskPlace = { database: id, speaker: keyOf(8), transcript: new Uint8Array(32).fill(1), sha256 };
+  const bytes64 = fc.uint8Array({ minLength: 64, maxLength: 64 });
+  const halves = (signature: Uint8Array) => [signature.subarray(0, 32), signature.subarray(32)].map(encodeHex);
+
+  test("comes to those who know the database, and is of no use to others", () => {
+    fc.assert(
+      fc.property(arbitraryPublicKey(), bytes64, (key, signature) => {
+        const hidden = hideKeyProof({ key, signature }, place);
+        expect(hidden).toHaveLength(keyProofBytesLength);
+        expect(revealKeyProof(hidden, place)).toEqual({ key, signature });
+        const others: readonly Partial<MaskPlace>[] = [
+          { database: database([setPower(keyOf(1), READ)]).id },
+          { speaker: keyOf(9) },
+          { transcript: new Uint8Array(32).fill(2) },
+        ];
+        for (const other of others) {
+          const revealed = revealKeyProof(hidden, { ...place, ...other });
+          expect(revealed.key).not.toBe(key);
+          for (const half of halves(signature)) expect(encodeHex(revealed.signature)).not.toContain(half);
+        }
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  test("is in nothing that a session sends, and other bytes stand for it in each session", () => {
+    const signature = Uint8Array.from({ length: 64 }, (_, i) => i + 1);
+    const said = [1, 2].map((transcript) => {
+      const site = new Site(8, sha256);
+      site.open(id);
+      const handed = { ...openHanded, transcript: new Uint8Array(32).fill(transcript), sha256 };
+      const session = new Session({ ...handed, self: keyOf(8), peer: keyOf(1), replicas: site.replicas });
+      const effects = session.step({ type: "proving", database: id, key: keyOf(9), signature });
+      return effects.flatMap((effect) => (effect.type === "send" ? [encodeHex(effect.bytes)] : [])).join();
+    });
+    for (const text of said) {
+      expect(text.length).toBeGreaterThan(2 * keyProofBytesLength);
+      for (const part of [keyOf(9), ...halves(signature), prefixOf(id)]) expect(text).not.toContain(part);
+    }
+    expect(said[0]?.slice(-2 * keyProofBytesLength)).not.toBe(said[1]?.slice(-2 * keyProofBytesLength));
+  });
+
+  test("is hidden by another stream than a request in the same session: neither uncovers the other, nor itself", () => {
+    const nothing = { key: publicKeyFromBytes(new Uint8Array(32)), signature: new Uint8Array(64) };
+    const stream = hideKeyProof(nothing, place);
+    const parts = [0, 32, 64].map((at) => encodeHex(stream.subarray(at, at + 32)));
+    expect(new Set(parts).size).toBe(3);
+    const uncovered = hideKnock(knock, place).map((byte, i) => byte ^ (stream[i] ?? 0));
+    expect(new TextDecoder().decode(uncovered)).not.toContain(knock.name);
+  });
+
+  test("costs one check, be the database known or not: where it is not, of a signature that is well-formed and bad", () => {
+    const site = new Site(0, sha256);
+    site.open(id, database([]).owner.entries);
+    const { transcript } = openHanded;
+    const proof = { key: keyOf(9), signature: good };
+    const message: Message = {
+      type: "prove",
+      commitment: commitmentOf(id, keyOf(8), transcript, sha256),
+      hidden: hideKeyProof(proof, { ...place, transcript }),
+    };
+    const checked = [site.replicas, new Map()].map((replicas) => {
+      const session = new Session({ ...openHanded, self: keyOf(0), peer: keyOf(8), replicas, sha256 });
+      return session.step({ type: "received", bytes: encodeMessage(message) });
+    });
+    expect(checked).toMatchObject([[{ type: "checkKey", ...proof }], [{ type: "checkKey", ...decoyProof(keyOf(8)) }]]);
+    expect(isAcceptableSignature(decoyProof(keyOf(8)).signature)).toBe(true);
   });
 });
 
@@ -119,7 +199,7 @@ describe("[REQUEST-1] a request", () => {
     site.open(id, owner.entries);
     const options = { ...openHanded, self: keyOf(0), peer: keyOf(8), replicas: site.replicas, sha256 };
     const session = new Session({ ...options, shares: () => false });
-    const place: KnockPlace = { database: id, asker: keyOf(8), transcript: openHanded.transcript, sha256 };
+    const place: MaskPlace = { database: id, speaker: keyOf(8), transcript: openHanded.transcript, sha256 };
     const commitment = commitmentOf(id, keyOf(8), openHanded.transcript, sha256);
     const message: Message = { type: "knock", commitment, hidden: hideKnock(knock, place) };
     const effects = session.step({ type: "received", bytes: encodeMessage(message) });
@@ -154,7 +234,7 @@ describe("[REQUEST-1] a request", () => {
 });
 
 describe("[REQUEST-2] what is said with a request", () => {
-  const place: KnockPlace = { database: database([]).id, asker: keyOf(8), transcript: new Uint8Array(32), sha256 };
+  const place: MaskPlace = { database: database([]).id, speaker: keyOf(8), transcript: new Uint8Array(32), sha256 };
   const knocks: fc.Arbitrary<Knock> = fc.record({
     name: fc.string({ unit: "grapheme", maxLength: 12 }),
     note: fc.string({ unit: "grapheme", maxLength: 80 }),
@@ -167,9 +247,9 @@ describe("[REQUEST-2] what is said with a request", () => {
       fc.property(knocks, (said) => {
         const hidden = hideKnock(said, place);
         expect(revealKnock(hidden, place)).toEqual(said);
-        const others: readonly Partial<KnockPlace>[] = [
+        const others: readonly Partial<MaskPlace>[] = [
           { database: database([setPower(keyOf(1), READ)]).id },
-          { asker: keyOf(9) },
+          { speaker: keyOf(9) },
           { transcript: new Uint8Array(32).fill(1) },
         ];
         for (const other of others) expect(revealKnock(hidden, { ...place, ...other })).not.toEqual(said);
@@ -183,6 +263,12 @@ describe("[REQUEST-2] what is said with a request", () => {
     const text = encodeHex(hideKnock({ ...knock, name, note: name }, place));
     expect(text).not.toContain(encodeHex(new TextEncoder().encode(name)));
     expect(text).not.toContain(prefixOf(place.database));
+  });
+
+  test("is hidden by another stream when it is another one, also in one session", () => {
+    const [one, other] = ["aaaa", "bbbb"].map((note) => hideKnock({ ...knock, note }, place));
+    const differences = one?.filter((byte, i) => byte !== other?.[i]).length ?? 0;
+    expect(differences).toBeGreaterThan(16);
   });
 
   test("is bounded: a longer name or note is no request, and the longest that there can be fit a message", () => {

@@ -77,8 +77,12 @@ describe("[SESSION-1] a stranger", () => {
           const lacks = [keyOf(0), keyOf(1), invite];
           const all = [{ type: "started" as const }, ...events];
           const effects = all.flatMap((event) => answerChecks(session, event, lacks));
-          // What the engine alone hears of: it keeps a request, or does not.
-          return effects.filter(({ type }) => type !== "knocked");
+          // What the engine alone hears of: it keeps a request, or does not; and it checks one signature or another.
+          return effects
+            .filter(({ type }) => type !== "knocked")
+            .map((effect) =>
+              effect.type === "checkKey" ? { ...effect, key: undefined, signature: undefined } : effect,
+            );
         });
         expect(replies[0]).toEqual(replies[1]);
         answers += replies[0]?.length ?? 0;
@@ -235,6 +239,7 @@ describe("[SESSION-9] somebody who wants in", () => {
   test.each([
     ["its invite is withdrawn", settingsParts({ ...offer, power: 999 }), 0],
     ["its key is removed", settingsParts(setPower(keyOf(8), 999)), 0],
+    ["its key is set to less than reading", settingsParts(setPower(keyOf(8), 300)), 0],
     ["its invite expires", rowParts("later"), startMs],
   ])("gets nothing more from the moment at which %s", (_what, parts, ms) => {
     const { id, owner } = database([{ ...offer, expiresMs: 2 * startMs + 1_000 }]);
@@ -343,7 +348,6 @@ test("[SESSION-1] [SESSION-3] while permissions change, those who may read each 
         for (const line of one.lines) expect(line.failure).toBeUndefined();
       }
     }),
-    { numRuns: 150 },
   );
   expect(over).toBeGreaterThan(10);
 });

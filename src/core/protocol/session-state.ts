@@ -3,8 +3,9 @@ import type { Failure } from "../errors.ts";
 import type { DatabaseId, PublicKey } from "../ids.ts";
 import type { Replica } from "../replica.ts";
 import { NONE } from "../store/power.ts";
-import { inviteFault, isRemoved, knownInvites } from "./admission.ts";
+import { inviteFault, isBarred, knownInvites } from "./admission.ts";
 import type { Cursor } from "./cursor.ts";
+import { guestsOf } from "./guests.ts";
 import { Lane } from "./lane.ts";
 import { Lanes } from "./lanes.ts";
 import { encodeMessage, type Message } from "./message.ts";
@@ -80,6 +81,7 @@ export class SessionState {
   letIn(database: DatabaseId, invite: PublicKey): boolean {
     const replica = this.replica(database);
     if (replica === undefined || !this.#mayBeGuest(database, replica, invite)) return false;
+    if (!guestsOf(replica).admit(invite, this.keyOf(database), this.options.nowMs())) return false;
     this.#guests.set(database, invite);
     return true;
   }
@@ -92,7 +94,7 @@ export class SessionState {
   #mayBeGuest(database: DatabaseId, replica: Replica, invite: PublicKey): boolean {
     if (inviteFault(replica, invite, this.options.nowMs()) !== undefined) return false;
     if ((knownInvites(replica).get(invite)?.power ?? NONE) > replica.holderPower) return false;
-    return !isRemoved(replica, this.peer) && !isRemoved(replica, this.keyOf(database));
+    return ![this.peer, this.keyOf(database)].some((key) => isBarred(replica, key, invite));
   }
 
   /** Those that the peer may be told of. */

@@ -21,7 +21,7 @@ export class Taking {
 
   takeBatch(message: EntriesMessage): void {
     const { database, number, left, leftBytes, batch } = message;
-    if (!this.#state.isWelcome(database)) return;
+    if (!this.#state.isWelcome(database)) return this.#dismiss(database);
     const { arrivals, delivery, replica } = this.#state.lane(database);
     const next = arrivals.received + 1;
     if (number !== next) return this.#state.refuse(`batch ${number}`, `batch ${next}`);
@@ -43,6 +43,11 @@ export class Taking {
       receivedBytes: arrivals.bytes,
       totalBytes: arrivals.bytes + leftBytes,
     });
+  }
+
+  /** Time alone may have ended what let it in. What it sends would never be confirmed, nor be known to have come from it. */
+  #dismiss(database: DatabaseId): void {
+    if (this.#state.lanes.get(database)?.isShared === true) this.#state.end({ type: "end" });
   }
 
   confirmBatch(event: BatchStored): void {
