@@ -52,6 +52,8 @@ export class Cheat {
   readonly played: Map<CheatName, number> = new Map();
   /** Somebody it has sent, once it has got hold of a ticket. */
   lurker: Lurker | undefined;
+  #hasSent = false;
+  #isOver = false;
   /** Of invites that it got hold of. */
   readonly #secrets: Uint8Array[] = [];
   readonly #mallory: Mallory;
@@ -98,10 +100,19 @@ export class Cheat {
   /** Gets hold of a ticket. */
   async learn(secret: Uint8Array): Promise<void> {
     this.#secrets.push(secret);
-    if (this.lurker !== undefined) return;
-    this.lurker = await Lurker.enter(this.#cluster, this.#database);
+    if (this.#hasSent || this.#isOver) return;
+    this.#hasSent = true;
+    const lurker = await Lurker.enter(this.#cluster, this.#database);
+    if (this.#isOver) return lurker.leave();
+    this.lurker = lurker;
     // They have nothing to say to each other, and take each other's garbage badly.
-    this.#cluster.cut(this.key, this.lurker.key);
+    this.#cluster.cut(this.key, lurker.key);
+  }
+
+  /** Whoever it has sent goes, also who is still on the way. */
+  leave(): void {
+    this.#isOver = true;
+    this.lurker?.leave();
   }
 
   /** Shows one trick to whoever is connected. */

@@ -86,7 +86,7 @@ async function heal(scene: Scene): Promise<void> {
   const { cluster, mallory } = scene;
   scene.isOver = true;
   mallory?.leave();
-  scene.cheat?.lurker?.leave();
+  scene.cheat?.leave();
   for (const [trick, times] of mallory?.played ?? []) scene.count(`mallory ${trick}`, times);
   for (const [cheat, times] of scene.cheat?.played ?? []) scene.count(`cheat ${cheat}`, times);
   cluster.network.healAll();
