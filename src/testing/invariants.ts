@@ -385,7 +385,7 @@ export class Invariants implements NetworkTap {
       if (prefix !== prefixOf(this.#database)) continue;
       this.#checkReader(sender, to, "a digest");
       this.#checkBars(sender, to, "digest");
-      this.#checkDigest(sender, digest);
+      this.#checkDigest(sender, to, digest);
     }
   }
 
@@ -399,7 +399,7 @@ export class Invariants implements NetworkTap {
 
   #checkEntries(sender: Watched, to: PublicKey, message: EntriesMessage, channel: ChannelPair): void {
     this.#checkReader(sender, to, "entries");
-    if (message.digest !== "") this.#checkDigest(sender, message.digest);
+    if (message.digest !== "") this.#checkDigest(sender, to, message.digest);
     const batch = decodeBatch(message.batch, this.#database, this.#sha256);
     if (!batch.ok) return this.#report(sender.device.key, `sent a batch that is ${batch.failure.code}`);
     for (const entry of batch.value) {
@@ -407,7 +407,8 @@ export class Invariants implements NetworkTap {
       this.#follows.set(id, placeOf(entry));
       if (!sender.durableIds.has(id)) this.#report(sender.device.key, `sent ${id}, which is not durable`);
       const node = sender.replica?.graph.get(id);
-      if (node !== undefined && sender.replica?.graph.counts(node) === false && !this.readers.hasAsked(to, id))
+      const isVoid = node !== undefined && sender.replica?.graph.counts(node) === false;
+      if (isVoid && this.#network.isPrompt(sender.device.key, to) && !this.readers.hasAsked(to, id))
         this.#report(sender.device.key, `sent ${id}, which is void`);
     }
     const flight = this.#flight(channel, sender.device.key);
@@ -438,7 +439,7 @@ export class Invariants implements NetworkTap {
     message: Extract<Message, { readonly type: "stored" }>,
     channel: ChannelPair,
   ): void {
-    if (message.digest !== "") this.#checkDigest(sender, message.digest);
+    if (message.digest !== "") this.#checkDigest(sender, to, message.digest);
     const flight = this.#flight(channel, to);
     for (let number = flight.acknowledged + 1; message.complete && number <= message.number; number++) {
       for (const id of flight.sent.get(number) ?? [])
@@ -453,9 +454,10 @@ export class Invariants implements NetworkTap {
   }
 
   /** A digest is of what was durable at some time; usually now. */
-  #checkDigest(watched: Watched, digest: string): void {
+  /** What waits before a slow channel was true when it was said, and what counts may have changed since. */
+  #checkDigest(watched: Watched, to: PublicKey, digest: string): void {
     const { device, replica, durable } = watched;
-    if (replica === undefined) return;
+    if (replica === undefined || !this.#network.isPrompt(device.key, to)) return;
     for (let through = Math.min(durable.length, replica.graph.size); through >= 0; through--)
       if (this.#digestOf(watched, replica, through) === digest) return;
     this.#report(device.key, "sent a digest of what is not durable");

@@ -48,6 +48,8 @@ interface Way {
   readonly random: SeededRandom;
   /** No message has overtaken another on it so far. */
   isOrdered: boolean;
+  /** It never was so slow that messages waited for room. */
+  isPrompt: boolean;
   conditions: WayConditions;
   isHeld: boolean;
 }
@@ -138,7 +140,9 @@ export class MemoryNetwork {
 
   /** What one way is like from now on. */
   change(from: PublicKey, to: PublicKey, conditions: WayConditions): void {
-    this.#way(from, to).conditions = conditions;
+    const way = this.#way(from, to);
+    way.conditions = conditions;
+    if (conditions.bytesPerSecond !== undefined) way.isPrompt = false;
   }
 
   /** Undoes every `cut`, `hold` and `change`. */
@@ -169,6 +173,11 @@ export class MemoryNetwork {
     return this.#way(from, to).isOrdered;
   }
 
+  /** Whether no message had to wait for room before it was sent so far, one way. */
+  isPrompt(from: PublicKey, to: PublicKey): boolean {
+    return this.#way(from, to).isPrompt;
+  }
+
   #addLink(one: Device, other: Device): void {
     const [a, b] = one.key < other.key ? [one, other] : [other, one];
     const [out, back] = [this.#way(a.key, b.key), this.#way(b.key, a.key)];
@@ -184,7 +193,7 @@ export class MemoryNetwork {
     const known = this.#ways.get(from + to);
     if (known !== undefined) return known;
     const random = new SeededRandom(this.#seed ^ hashOf(from + to));
-    const way: Way = { random, isOrdered: true, conditions: plain, isHeld: false };
+    const way: Way = { random, isOrdered: true, isPrompt: true, conditions: plain, isHeld: false };
     this.#ways.set(from + to, way);
     return way;
   }
