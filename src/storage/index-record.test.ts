@@ -156,9 +156,9 @@ test("[STORAGE-15] random rows are entries that can be stored again, or STORAGE_
       const { entries } = decodeIndex(record);
       expect(decodeIndex(encodeIndex(0, entries)).entries).toEqual(entries);
     }),
-    { numRuns: 5_000 },
+    { numRuns: 25_000 },
   );
-  expect(decoded).toBeGreaterThan(0);
+  expect(decoded).toBeGreaterThan(10);
 });
 
 test("[STORAGE-15] random headers are STORAGE_CORRUPT", () => {

@@ -302,13 +302,6 @@ export class AuthorityModel {
   }
 }
 
-/** What counts of all these entries, which must stand after what they follow. */
-export function countingOf(entries: readonly ModelEntry[]): Counting {
-  const model = new AuthorityModel();
-  for (const entry of entries) model.add(entry);
-  return model.counting(new Set(entries.map(({ id }) => id)));
-}
-
 /** Every power below write that somebody may have, the owner's, and write for all that is weaker. */
 function strataOf(settings: readonly ModelEntry[]): readonly number[] {
   const powers = new Set<number>([OWNER, WRITE]);
