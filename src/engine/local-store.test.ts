@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { TidemarkError } from "../core/errors.ts";
 import { type DatabaseId, entryIdFromDigest, publicKeyFromBytes } from "../core/ids.ts";
@@ -236,24 +235,30 @@ describe("[STORAGE-23] a record of the wrong shape", () => {
   });
 
   test("is noticed whichever field is not what it should be", async () => {
-    const strange = fc.constantFrom<unknown>(-1, 1.5, Number.NaN, "strange", [], [1], {}, null, () => {});
-    const fields = kinds.flatMap((kind) => Object.keys(samples[kind]).map((field) => [kind, field] as const));
+    const store = await new World().open();
+    const strange = [-1, 1.5, Number.NaN, "strange", [], [1], {}, null, () => {}];
     // Any data may stand here, and any text there.
     const free = new Set(["config", "state", "name", "user", "id", "type", "epoch", "error"]);
-    const checked = fields.filter(([kind, field]) => !free.has(field) || kind === "job" || kind === "relation");
-    await fc.assert(
-      fc.asyncProperty(fc.constantFrom(...checked), strange, async ([kind, field], value) => {
-        const isTime = field.endsWith("Ms") && typeof value === "number" && !Number.isNaN(value);
-        const isEmpty =
-          (field === "addresses" && Array.isArray(value) && value.length === 0) ||
-          (field === "properties" && JSON.stringify(value) === "{}");
-        const isText = typeof value === "string" && ["id", "epoch"].includes(field);
-        fc.pre(!isTime && !isEmpty && !isText);
-        const store = await new World().open();
-        expect(() => store.put(kind, "a", { ...samples[kind], [field]: value } as never)).toThrow("INPUT_INVALID");
-        expect(store.all(kind)).toEqual([]);
-      }),
-    );
+    const texts = new Set(["id", "epoch", "note"]);
+    const taken: unknown[] = [];
+    for (const kind of kinds)
+      for (const field of Object.keys(samples[kind]))
+        for (const value of strange) {
+          if (free.has(field) && kind !== "job" && kind !== "relation") continue;
+          const isTime = field.endsWith("Ms") && typeof value === "number" && !Number.isNaN(value);
+          const isEmpty =
+            (field === "addresses" && Array.isArray(value) && value.length === 0) ||
+            (field === "properties" && JSON.stringify(value) === "{}");
+          if (isTime || isEmpty || (texts.has(field) && typeof value === "string")) continue;
+          try {
+            store.put(kind, "a", { ...samples[kind], [field]: value } as never);
+            taken.push([kind, field, value]);
+          } catch (error) {
+            expect(error).toMatchObject({ code: "INPUT_INVALID" });
+          }
+          expect(store.all(kind)).toEqual([]);
+        }
+    expect(taken).toEqual([]);
   });
 
   test("does not keep a kind that cannot be read at all from being used", async () => {

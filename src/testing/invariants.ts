@@ -67,6 +67,10 @@ interface Watched {
   readonly durableIds: Set<EntryId>;
   /** Short digests of the durable entries, by their number. */
   readonly digests: Map<number, string>;
+  /** Short digests of what was durable when it was looked at, whatever counted then. */
+  readonly formerDigests: Set<string>;
+  /** Everything that counted when it was looked at. */
+  readonly everCounted: Set<EntryId>;
   /** The latest time that its clock has shown. */
   latestMs: number;
   /** Everything that it ever asked for by id. */
@@ -200,6 +204,7 @@ export class Invariants implements NetworkTap {
     if (replica.stored > watched.stored && replica.stored > watched.durable.length)
       this.#report(device.key, `takes ${replica.stored} entries for durable, ${watched.durable.length} are`);
     watched.stored = replica.stored;
+    watched.formerDigests.add(shortDigest(replica.digest()));
     if (replica.pending.size > pendingEntriesMax || replica.pending.bytes > pendingBytesMax)
       this.#report(device.key, `${replica.pending.size} entries wait`);
     this.#checkBacklog(device);
@@ -288,7 +293,7 @@ export class Invariants implements NetworkTap {
   }
 
   /** Tips are what counts and nothing that counts follows. */
-  #checkTips({ device, everVoid }: Watched, graph: Graph): void {
+  #checkTips({ device, everVoid, everCounted }: Watched, graph: Graph): void {
     const tips = new Set<EntryId>();
     for (let position = 0; position < graph.size; position++) {
       const node = graph.at(position);
@@ -296,6 +301,7 @@ export class Invariants implements NetworkTap {
         everVoid.add(node.id);
         continue;
       }
+      everCounted.add(node.id);
       for (const id of followsOf(this.#follows.get(node.id) ?? declared(node))) {
         tips.delete(id);
         const before = graph.get(id);
@@ -408,7 +414,8 @@ export class Invariants implements NetworkTap {
       if (!sender.durableIds.has(id)) this.#report(sender.device.key, `sent ${id}, which is not durable`);
       const node = sender.replica?.graph.get(id);
       const isVoid = node !== undefined && sender.replica?.graph.counts(node) === false;
-      if (isVoid && this.#network.isPrompt(sender.device.key, to) && !this.readers.hasAsked(to, id))
+      const wasSaidBefore = !this.#network.isPrompt(sender.device.key, to) && sender.everCounted.has(id);
+      if (isVoid && !wasSaidBefore && !this.readers.hasAsked(to, id))
         this.#report(sender.device.key, `sent ${id}, which is void`);
     }
     const flight = this.#flight(channel, sender.device.key);
@@ -453,11 +460,11 @@ export class Invariants implements NetworkTap {
       this.#report(device.key, `sent ${what} to a key that may not read`);
   }
 
-  /** A digest is of what was durable at some time; usually now. */
-  /** What waits before a slow channel was true when it was said, and what counts may have changed since. */
+  /** A digest is of what was durable at some time. What waited before a slow channel may have been said while other things counted. */
   #checkDigest(watched: Watched, to: PublicKey, digest: string): void {
     const { device, replica, durable } = watched;
-    if (replica === undefined || !this.#network.isPrompt(device.key, to)) return;
+    if (replica === undefined) return;
+    if (!this.#network.isPrompt(device.key, to) && watched.formerDigests.has(digest)) return;
     for (let through = Math.min(durable.length, replica.graph.size); through >= 0; through--)
       if (this.#digestOf(watched, replica, through) === digest) return;
     this.#report(device.key, "sent a digest of what is not durable");
@@ -505,6 +512,8 @@ function newlyWatched(device: Device): Watched {
     durable: [],
     durableIds: new Set(),
     digests: new Map(),
+    formerDigests: new Set(),
+    everCounted: new Set(),
     latestMs: 0,
     wanted: new Set(),
     remembered: new WeakSet(),
