@@ -1,5 +1,16 @@
-import type { PlaywrightTestConfig } from "@playwright/test";
+import { existsSync } from "node:fs";
+import { firefox, type PlaywrightTestConfig } from "@playwright/test";
 import { launchOptions } from "./scripts/chromium.mjs";
+import { findFirefox, firefoxOptions } from "./scripts/firefox.mjs";
+import { isDebianRoot } from "./scripts/installed.mjs";
+
+const inFirefox = "firefox.spec.ts";
+
+/** Where it can be installed, it has to be there (`npm run setup`): left out, it would fail unseen. */
+const hasFirefox = findFirefox() !== undefined || existsSync(firefox.executablePath()) || isDebianRoot();
+if (!hasFirefox && process.env.TEST_WORKER_INDEX === undefined) {
+  console.log("no Firefox is installed here: the tests in it are left out");
+}
 
 /** Tests start what they need through e2e/fixtures.ts: there is no server beside them, and nothing is tried twice. */
 const config: PlaywrightTestConfig = {
@@ -11,7 +22,19 @@ const config: PlaywrightTestConfig = {
   timeout: 60_000,
   expect: { timeout: 15_000 },
   reporter: "list",
-  use: { browserName: "chromium", launchOptions: launchOptions(), trace: "retain-on-failure" },
+  use: { trace: "retain-on-failure" },
+  projects: [
+    { name: "chromium", testIgnore: inFirefox, use: { browserName: "chromium", launchOptions: launchOptions() } },
+    ...(hasFirefox
+      ? [
+          {
+            name: "firefox",
+            testMatch: inFirefox,
+            use: { browserName: "firefox", launchOptions: firefoxOptions() },
+          } as const,
+        ]
+      : []),
+  ],
 };
 
 export default config;

@@ -148,6 +148,7 @@ export class Subject {
       peersChanged: () => {},
       jobChanged: () => {},
       logged: () => {},
+      storageChanged: () => {},
     };
     const instance = await Instance.open(ports, listener);
     instance.setOnline(true);

@@ -5,15 +5,29 @@ import { parseArgs } from "node:util";
 import { backInSync, backOnline } from "./back-in-sync.ts";
 import { Browsers } from "./browsers.ts";
 import { measureHardware } from "./hardware.ts";
+import { killedBackfill } from "./killed-backfill.ts";
 import { memory } from "./memory.ts";
 import { queue } from "./queue.ts";
 import { receive } from "./receive.ts";
+import { reopen } from "./reopen.ts";
 import { judge, print, type Report, ratiosOf } from "./report.ts";
 import { sessions } from "./sessions.ts";
+import { takeOver } from "./take-over.ts";
 import type { Figures, Workload } from "./workload.ts";
 import { workloads } from "./workloads.ts";
 
-const all: readonly Workload[] = [...workloads, receive, queue, memory, backInSync, backOnline, sessions];
+const all: readonly Workload[] = [
+  ...workloads,
+  receive,
+  reopen,
+  takeOver,
+  killedBackfill,
+  queue,
+  memory,
+  backInSync,
+  backOnline,
+  sessions,
+];
 
 /** The exit code: 1 when a target was missed that does not depend on the machine. */
 export async function main(args: readonly string[]): Promise<number> {

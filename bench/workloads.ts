@@ -123,7 +123,7 @@ export async function addRowMaker({ page }: Device): Promise<void> {
 }
 
 /** On the page: one commit per row, a thousand under way at a time. */
-async function writeRows({ count, from }: { readonly count: number; readonly from: number }): Promise<number> {
+export async function writeRows({ count, from }: { readonly count: number; readonly from: number }): Promise<number> {
   const table = db.table("rows");
   const start = performance.now();
   for (let next = from; next < from + count; next += 1_000) {

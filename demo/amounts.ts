@@ -3,10 +3,11 @@ import { countWords } from "./element.ts";
 
 const kilo = 1_000;
 
-/** "1 byte", "940 bytes", "1.2 kB", "34 MB". */
+/** "1 byte", "940 bytes", "1.2 kB", "34 MB", "10 GB". */
 export function bytesWords(bytes: number): string {
   if (bytes < kilo) return countWords(Math.round(bytes), "byte");
-  const [scaled, unit] = bytes < kilo ** 2 ? [bytes / kilo, "kB"] : [bytes / kilo ** 2, "MB"];
+  const unit = bytes < kilo ** 2 ? "kB" : bytes < kilo ** 3 ? "MB" : "GB";
+  const scaled = bytes / kilo ** { kB: 1, MB: 2, GB: 3 }[unit];
   return `${scaled.toLocaleString("en", { maximumFractionDigits: scaled < 10 ? 1 : 0 })} ${unit}`;
 }
 

@@ -1,5 +1,5 @@
 /** Opens the instance and shows the view that the address asks for. */
-import { type Instance, open } from "tidemark";
+import { type Database, type Instance, open } from "tidemark";
 import {
   boardHref,
   boardOf,
@@ -12,11 +12,14 @@ import {
 } from "./address.ts";
 import { Announcer } from "./announcer.ts";
 import { type Asked, Asking } from "./asking.ts";
+import { Banners } from "./banners.ts";
+import { Blocked } from "./blocked.ts";
 import { Board } from "./board.ts";
-import { hasCode } from "./explain.ts";
+import { endsAll, hasCode } from "./explain.ts";
 import { Failure, type WayOut } from "./failure.ts";
 import { GivenUp } from "./given-up.ts";
 import { hasArrived, Joining } from "./joining.ts";
+import { OpenTabs } from "./open-tabs.ts";
 import { OwnName } from "./own-name.ts";
 import { Pace } from "./pace.ts";
 import { Problems } from "./problems.ts";
@@ -26,20 +29,30 @@ import type { Surroundings, View } from "./view.ts";
 
 const appName = "Tidemark board";
 
+/** Where on the page everything goes. */
+export interface Places {
+  readonly root: HTMLElement;
+  readonly announcer: HTMLElement;
+  readonly toasts: HTMLElement;
+  readonly banners: HTMLElement;
+}
+
 export class App {
   readonly #root: HTMLElement;
   readonly #announcer: Announcer;
   readonly #toasts: Toasts;
+  readonly #banners: Banners;
   #surroundings: Surroundings | undefined;
   #givenUp = new GivenUp("");
   #view: View | undefined;
   /** Counts what was asked to be shown: what was overtaken while it loaded is not shown. */
   #turn = 0;
 
-  constructor(root: HTMLElement, announcer: HTMLElement, toasts: HTMLElement) {
+  constructor({ root, announcer, toasts, banners }: Places) {
     this.#root = root;
     this.#announcer = new Announcer(announcer);
     this.#toasts = new Toasts(toasts);
+    this.#banners = new Banners(banners);
     addEventListener("hashchange", () => void this.#showRoute());
   }
 
@@ -47,7 +60,8 @@ export class App {
     const relay = readRelay();
     try {
       const sync = new Pace(name).get();
-      const instance = await open(relay === undefined ? { name, sync } : { name, relay, sync });
+      const onBlocked = (): void => void this.#show(new Blocked());
+      const instance = await open({ name, sync, onBlocked, ...(relay === undefined ? {} : { relay }) });
       this.#surroundings = this.#surround(instance);
       this.#givenUp = new GivenUp(name);
     } catch (error) {
@@ -58,14 +72,21 @@ export class App {
 
   #surround(instance: Instance): Surroundings {
     const problems = new Problems();
-    instance.on("problem", (error) => problems.add(error));
+    const giveUp = (error: unknown): void => void this.#show(new Failure(error, [reload]));
+    instance.on("problem", (error) => {
+      problems.add(error);
+      if (endsAll(error)) giveUp(error);
+    });
+    this.#banners.listen(instance);
     return {
       instance,
       problems,
       announcer: this.#announcer,
       toasts: this.#toasts,
       ownName: new OwnName(instance.name),
-      giveUp: (error) => void this.#show(new Failure(error, [reload])),
+      tabs: new OpenTabs(instance.name),
+      giveUp,
+      toBoards: () => this.#go(""),
     };
   }
 
@@ -108,8 +129,10 @@ export class App {
   }
 
   async #loadStart(around: Surroundings): Promise<View> {
-    const boards = (await around.instance.databases()).filter(({ id }) => !this.#givenUp.has(id));
-    return new Start(around, boards, {
+    const boards = async (): Promise<readonly Database[]> =>
+      (await around.instance.databases()).filter(({ id }) => !this.#givenUp.has(id));
+    return new Start(around, await boards(), {
+      boards,
       openBoard: (id) => this.#go(boardHref(id)),
       openLink: (link) => void this.#openLink(around, link),
     });

@@ -2,7 +2,7 @@
 import type { Database, DatabaseStatus, PermissionsChange, Stop } from "tidemark";
 import { Composer } from "./composer.ts";
 import { countWords, element, setText } from "./element.ts";
-import { explain, hasCode } from "./explain.ts";
+import { endsAll, explain, hasCode } from "./explain.ts";
 import { Filters } from "./filters.ts";
 import { icon } from "./icons.ts";
 import { Members } from "./members.ts";
@@ -93,6 +93,7 @@ export class Board implements View {
         setOffline: (isOffline) => void this.#setOffline(isOffline),
         setOwnName: (name) => void this.#setOwnName(name),
         attempt: (work) => this.#write(work),
+        forgotten: () => around.toBoards(),
       },
     );
     this.#shareButton.addEventListener("click", () => this.#share.open(this.#status.online));
@@ -174,23 +175,25 @@ export class Board implements View {
   }
 
   get #canWrite(): boolean {
-    return ["owner", "admin", "write"].includes(this.#status.permission);
+    const { permission, access } = this.#status;
+    return access.removed !== true && ["owner", "admin", "write"].includes(permission);
   }
 
   #showStatus(status: DatabaseStatus): void {
+    const couldWrite = this.#canWrite;
     const before = this.#status.permission;
     this.#status = status;
     setText(this.#title, status.name);
     this.#panel.show(status);
     this.#banner.show(status.online);
     this.#presence.show(status);
-    this.#shareButton.hidden = !["owner", "admin"].includes(status.permission);
+    this.#shareButton.hidden = status.access.removed === true || !["owner", "admin"].includes(status.permission);
     this.#composer.element.hidden = !this.#canWrite;
     this.#namePrompt.show(this.#canWrite);
     this.#readOnly.hidden = this.#canWrite;
     setText(this.#readOnly, this.#canWrite ? "" : readOnlyWords(status));
     this.#notices.showPermission(status.permission);
-    if (before !== status.permission) {
+    if (before !== status.permission || couldWrite !== this.#canWrite) {
       this.#showNotes();
       void this.#writeOwnName();
     }
@@ -308,13 +311,15 @@ export class Board implements View {
   }
 
   #report(error: unknown): void {
-    if (hasCode(error, "WORKER_DEAD")) return this.#around.giveUp(error);
+    if (endsAll(error)) return this.#around.giveUp(error);
     const { title, hint } = explain(error);
     this.#around.toasts.show(title, { hint, isError: true });
   }
 }
 
-function readOnlyWords({ permission }: DatabaseStatus): string {
+function readOnlyWords({ permission, access }: DatabaseStatus): string {
+  if (access.removed === true)
+    return "Its owner removed this board. What is here can be read until you take it off this device.";
   if (permission === "read")
     return "You can read this board. To write on it, ask somebody who invites people, or for a link that can write.";
   return "You are no longer on this board. What had arrived before is still here.";

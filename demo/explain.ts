@@ -20,6 +20,37 @@ const explanations: Partial<Record<ErrorCode, Explanation>> = {
     title: "The board has stopped",
     hint: "Everything that was saved is safe. Load the page again to go on.",
   },
+  CALL_INTERRUPTED: {
+    title: "The tab that did this was closed meanwhile",
+    hint: "It may be done or not: look, then try again.",
+  },
+  MEMORY_LOST: {
+    title: "What was on this page is gone",
+    hint: "This browser saves nothing here, and the tab that held it was closed. Load the page again to begin anew.",
+  },
+  BUILD_OUTDATED: {
+    title: "A newer version of this page is open in another tab",
+    hint: "Load this page again to get it, too. What you wrote is kept.",
+  },
+  INSTANCE_WIPED: {
+    title: "Everything on this device was deleted",
+    hint: "Load the page again to begin anew.",
+  },
+  DATABASE_REMOVED: { title: "Its owner removed this board", hint: "It can be read, and not changed any more." },
+  EDIT_LOST: {
+    title: "Something written right before a tab was closed could not be saved",
+    hint: "Look what is missing, and write it again.",
+  },
+  EXPORT_MALFORMED: {
+    title: "This file is damaged, cut off, or holds no boards",
+    hint: "What was taken from it so far is kept. Try another copy of the file.",
+  },
+  BACKUP_PASSPHRASE: { title: "That is not the passphrase of the file", hint: "Type it once more." },
+  STORAGE_NEWER: {
+    title: "A newer version of this page has saved things here",
+    hint: "Load the page again to get that version.",
+  },
+  STORAGE_FENCED: { title: "Another tab has taken over", hint: "Everything goes on there." },
   INSTANCE_CLOSED: { title: "The board is closed", hint: "Load the page again to go on." },
   ENVIRONMENT_UNSUPPORTED: {
     title: "This browser cannot run the board",
@@ -109,4 +140,9 @@ function inputWords({ code, details }: TidemarkError): string | undefined {
 
 export function hasCode(error: unknown, ...codes: readonly ErrorCode[]): boolean {
   return error instanceof TidemarkError && codes.includes(error.code);
+}
+
+/** After this nothing works on this page until it is loaded again. */
+export function endsAll(error: unknown): boolean {
+  return hasCode(error, "WORKER_DEAD", "MEMORY_LOST", "BUILD_OUTDATED", "INSTANCE_WIPED");
 }

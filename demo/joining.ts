@@ -1,7 +1,7 @@
 /** Shown from the opening of a link until the board is here: what is waited for, how far it is, and a way out. */
 import { type Database, type DatabaseStatus, type ErrorDetails, type Stop, TidemarkError } from "tidemark";
 import { element, setText } from "./element.ts";
-import { type Explanation, explain, hasCode } from "./explain.ts";
+import { type Explanation, endsAll, explain, hasCode } from "./explain.ts";
 import { icon, mark } from "./icons.ts";
 import { Transfers } from "./transfers.ts";
 import type { Surroundings, View } from "./view.ts";
@@ -88,7 +88,7 @@ export class Joining implements View {
 
   #fail(error: unknown): void {
     if (hasCode(error, "ABORTED")) return;
-    if (hasCode(error, "WORKER_DEAD")) return this.#around.giveUp(error);
+    if (endsAll(error)) return this.#around.giveUp(error);
     this.#isRefused = true;
     const { title, hint } = refusalWords(error);
     setText(this.#heading, title);

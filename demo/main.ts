@@ -2,7 +2,12 @@
 import { App } from "./app.ts";
 import { element } from "./element.ts";
 
-const app = new App(find("app"), find("announcer"), find("toasts"));
+const app = new App({
+  root: find("app"),
+  announcer: find("announcer"),
+  toasts: find("toasts"),
+  banners: find("banners"),
+});
 find("skip").addEventListener("click", (event) => {
   event.preventDefault(); // What stands behind the # of the address is the board.
   document.getElementById("main")?.focus();

@@ -1,6 +1,7 @@
 /** The panel beside a board: what is saved and safe where, who is here and how, and the ways to steer it. */
 import type { Database, DatabaseStatus, Instance } from "tidemark";
 import { isUsualInstance } from "./address.ts";
+import { BoardFile } from "./board-file.ts";
 import { countWords, element, setText } from "./element.ts";
 import { help } from "./help.ts";
 import { icon } from "./icons.ts";
@@ -14,6 +15,7 @@ import { RequestList } from "./request-list.ts";
 import { SafeList } from "./safe-list.ts";
 import { blockLine, safeWords } from "./safe-words.ts";
 import { reachedWords, relayWords, savedWords, summaryWords, type Words } from "./status-words.ts";
+import { StorageMeter } from "./storage-meter.ts";
 import { SyncDetails } from "./sync-details.ts";
 import type { Surroundings } from "./view.ts";
 
@@ -28,6 +30,8 @@ export interface PanelOptions {
 export interface PanelOwner {
   setOffline(isOffline: boolean): void;
   setOwnName(name: string): void;
+  /** The board is not on this device any more. */
+  forgotten(): void;
   /** Resolves with whether it worked; if not, people are told why. */
   attempt(work: Promise<unknown>): Promise<boolean>;
 }
@@ -42,6 +46,8 @@ export class Panel {
   readonly #requests: RequestList;
   readonly #safe: SafeList;
   readonly #details: SyncDetails;
+  readonly #meter: StorageMeter;
+  readonly #file: BoardFile;
   readonly #name = element("input", {
     type: "text",
     id: "own-name",
@@ -66,6 +72,8 @@ export class Panel {
     this.#safe = new SafeList(nameOf);
     const withNames = (text: string): string => peers.withNames(text, nameOf);
     this.#details = new SyncDetails({ instance, database, nameOf, withNames, attempt });
+    this.#meter = new StorageMeter(instance, around.tabs);
+    this.#file = new BoardFile(database, owner);
     this.#nameField = this.#makeNameField(owner);
     this.#offline.addEventListener("change", () => owner.setOffline(this.#offline.checked));
     const trouble = problemList(problems);
@@ -82,7 +90,10 @@ export class Panel {
       this.#list.element,
       this.#nameField,
       ...ownInstanceNote(instance),
+      element("h2", {}, "This device"),
+      this.#meter.element,
       trouble.element,
+      this.#file.element,
       this.#details.element,
       help(),
     );
@@ -100,6 +111,7 @@ export class Panel {
       ...relayWords(status.relays, status.online),
     ]);
     this.#safe.show(status);
+    this.#file.show(status);
     this.#offline.checked = !status.online;
     this.#list.show(status);
     const canWrite = ["owner", "admin", "write"].includes(status.permission);
@@ -125,6 +137,8 @@ export class Panel {
     this.#requests.close();
     this.#stopProblems();
     this.#details.close();
+    this.#meter.close();
+    this.#file.close();
   }
 
   #makeNameField(owner: PanelOwner): HTMLElement {

@@ -1,6 +1,7 @@
 /** The first page: the boards on this device, a way to make one, and a way to join one. */
 import type { Database, DatabaseStatus, Stop } from "tidemark";
 import { boardHref } from "./address.ts";
+import { DeviceSection } from "./device-section.ts";
 import { countWords, element, setText } from "./element.ts";
 import { help } from "./help.ts";
 import { icon, mark } from "./icons.ts";
@@ -11,6 +12,8 @@ import type { Surroundings, View } from "./view.ts";
 export interface StartOwner {
   openBoard(id: string): void;
   openLink(link: string): void;
+  /** Those on this device, as they are now. */
+  boards(): Promise<readonly Database[]>;
 }
 
 /** A board's name is at most 128 bytes; this many characters fit in any script. */
@@ -24,7 +27,9 @@ export class Start implements View {
   readonly #around: Surroundings;
   readonly #owner: StartOwner;
   readonly #heading = element("h1", { tabindex: -1 }, "Boards that live on your devices");
-  readonly #stops: Stop[] = [];
+  readonly #boards = element("div", { class: "board-section" });
+  readonly #device: DeviceSection;
+  #stops: readonly Stop[] = [];
 
   constructor(around: Surroundings, boards: readonly Database[], owner: StartOwner) {
     this.#around = around;
@@ -42,8 +47,10 @@ export class Start implements View {
       intro,
     );
     const main = element("main", { class: "start", id: "main", tabindex: -1 });
-    if (boards.length > 0) main.append(this.#boardList(boards));
-    main.append(element("div", { class: "cards" }, this.#makeForm(), this.#joinForm()));
+    this.#device = new DeviceSection(around, () => void this.#refresh());
+    this.#showBoards(boards);
+    const cards = element("div", { class: "cards" }, this.#makeForm(), this.#joinForm());
+    main.append(this.#boards, cards, this.#device.element);
     this.elements = [header, main, element("footer", { class: "page-footer" }, help())];
   }
 
@@ -52,7 +59,20 @@ export class Start implements View {
   }
 
   close(): void {
+    this.#device.close();
     for (const stop of this.#stops) stop();
+  }
+
+  async #refresh(): Promise<void> {
+    const boards = await this.#owner.boards().catch(() => undefined); // Closed: another page says so.
+    if (boards !== undefined) this.#showBoards(boards);
+  }
+
+  #showBoards(boards: readonly Database[]): void {
+    for (const stop of this.#stops) stop();
+    this.#stops = [];
+    this.#boards.hidden = boards.length === 0;
+    this.#boards.replaceChildren(...(boards.length === 0 ? [] : [this.#boardList(boards)]));
   }
 
   #boardList(boards: readonly Database[]): HTMLElement {
@@ -70,12 +90,11 @@ export class Start implements View {
     const name = element("span", { class: "board-name", dir: "auto" }, "…");
     const words = element("span", { class: "fine" });
     const link = element("a", { href: boardHref(board.id) }, name, words);
-    this.#stops.push(
-      board.sync.subscribe((status) => {
-        setText(name, status.name === "" ? "A shared board" : status.name);
-        setText(words, boardWords(status));
-      }),
-    );
+    const stop = board.sync.subscribe((status) => {
+      setText(name, status.name === "" ? "A shared board" : status.name);
+      setText(words, boardWords(status));
+    });
+    this.#stops = [...this.#stops, stop];
     return element("li", {}, link);
   }
 
@@ -149,6 +168,7 @@ export class Start implements View {
 }
 
 function boardWords({ ready, access, permission, online, peers }: DatabaseStatus): string {
+  if (access.removed === true) return "Removed by its owner";
   if (!ready && access.state === "rejected") return "Not let in";
   if (!ready) return access.state === "pending" ? "Asked to come in" : "Waiting to be let in";
   const connected = !online

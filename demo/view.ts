@@ -1,6 +1,7 @@
 /** A page of the app: one is shown at a time. */
 import type { Instance } from "tidemark";
 import type { Announcer } from "./announcer.ts";
+import type { OpenTabs } from "./open-tabs.ts";
 import type { OwnName } from "./own-name.ts";
 import type { Problems } from "./problems.ts";
 import type { Toasts } from "./toasts.ts";
@@ -26,6 +27,9 @@ export interface Surroundings {
   readonly toasts: Toasts;
   readonly problems: Problems;
   readonly ownName: OwnName;
+  readonly tabs: OpenTabs;
   /** Shows why the app cannot go on. */
   giveUp(error: unknown): void;
+  /** Shows the first page. */
+  toBoards(): void;
 }

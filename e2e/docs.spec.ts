@@ -90,7 +90,7 @@ async function bundle(folder: string): Promise<void> {
   });
 }
 
-for (const document of ["README.md", "docs/sync.md", "docs/permissions.md", "docs/keys.md"]) {
+for (const document of ["README.md", "docs/sync.md", "docs/permissions.md", "docs/keys.md", "docs/backup.md"]) {
   test(`[PACKAGE-7] the examples of ${document} compile against the package, and run`, async ({ page: tab, relay }) => {
     const folder = mkdtempSync(join(tmpdir(), "tidemark-docs-"));
     const errors: string[] = [];

@@ -13,6 +13,7 @@ import { extname, join, normalize } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { test as base } from "@playwright/test";
+import { launchPlain, type PlainChromium } from "./chromium.ts";
 
 export { expect } from "@playwright/test";
 
@@ -32,6 +33,11 @@ export interface Site {
   readonly url: string;
 }
 
+interface TestFixtures {
+  /** A Chromium whose tabs are hidden, frozen and kept for going back as those of people are. */
+  readonly plain: PlainChromium;
+}
+
 interface WorkerFixtures {
   readonly relay: Relay;
   /** The demo as `npm run build` and `vite build` made it, served as plain files. */
@@ -40,7 +46,15 @@ interface WorkerFixtures {
   readonly app: Site;
 }
 
-export const test: ReturnType<typeof base.extend<object, WorkerFixtures>> = base.extend<object, WorkerFixtures>({
+export const test: ReturnType<typeof base.extend<TestFixtures, WorkerFixtures>> = base.extend<
+  TestFixtures,
+  WorkerFixtures
+>({
+  plain: async ({}, use) => {
+    const plain = await launchPlain();
+    await use(plain);
+    await plain.close();
+  },
   relay: [
     async ({}, use) => {
       const relay = await startRelay();

@@ -1,18 +1,12 @@
 // The Chromium that tests run in: an installed one, else the one Playwright downloads.
-import { existsSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { findInstalled } from "./installed.mjs";
 
 const names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 const places = ["/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"];
 
 /** The path of an installed Chromium or Chrome, or undefined. */
 export function findChromium() {
-  const folders = (process.env.PATH ?? "").split(delimiter).filter((folder) => folder !== "");
-  const candidates = [
-    ...["/usr/bin", ...folders].flatMap((folder) => names.map((name) => join(folder, name))),
-    ...places,
-  ];
-  return candidates.find((path) => existsSync(path));
+  return findInstalled(names, places);
 }
 
 /** Without these, Chromium calls home, and does not start as root in a container. */

@@ -1,9 +1,11 @@
-// Installs what is missing, and only that: packages, and a browser for the tests. `node scripts/setup.mjs [--no-browser]`
+// Installs what is missing, and only that: packages, and browsers for the tests. `node scripts/setup.mjs [--no-browser]`
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { findChromium } from "./chromium.mjs";
+import { findFirefox } from "./firefox.mjs";
+import { isDebianRoot } from "./installed.mjs";
 
 const project = fileURLToPath(new URL("..", import.meta.url));
 const npm = process.platform === "win32" ? "npm.cmd" : "npm";
@@ -14,9 +16,17 @@ export function setupPackages() {
   if (!arePackagesInstalled()) install("packages", npm, ["ci"]);
 }
 
-/** Throws when no browser can be installed. */
+/** Throws when no Chromium can be installed, or no Firefox on Debian as root; elsewhere the tests in Firefox are left out. */
 export async function setupBrowser() {
-  if (!(await isBrowserInstalled())) installBrowser();
+  const { chromium, firefox } = await import("@playwright/test");
+  if (findChromium() === undefined && !existsSync(chromium.executablePath())) installBrowser("chromium", "chromium");
+  if (findFirefox() !== undefined || existsSync(firefox.executablePath())) return;
+  try {
+    installBrowser("firefox", "firefox-esr");
+  } catch (error) {
+    if (isDebianRoot()) throw error;
+    console.log(`${error.message}: the tests in Firefox are left out`);
+  }
 }
 
 function checkNode() {
@@ -39,25 +49,13 @@ function arePackagesInstalled() {
   );
 }
 
-async function isBrowserInstalled() {
-  if (findChromium() !== undefined) return true;
-  const { chromium } = await import("@playwright/test");
-  return existsSync(chromium.executablePath());
-}
-
-function installBrowser() {
-  const isDebianRoot = existsSync("/etc/debian_version") && process.getuid?.() === 0;
-  if (
-    isDebianRoot &&
-    run("apt-get", ["update"]) &&
-    run("apt-get", ["install", "-y", "--no-install-recommends", "chromium"])
-  )
-    return;
-  install("a browser", process.execPath, [
-    join(project, "node_modules/@playwright/test/cli.js"),
-    "install",
-    "chromium",
-  ]);
+function installBrowser(name, debianPackage) {
+  if (isDebianRoot()) {
+    console.log(`installing ${debianPackage} with apt …`);
+    const apt = ["install", "-y", "--no-install-recommends", debianPackage];
+    if (run("apt-get", ["update"]) && run("apt-get", apt)) return;
+  }
+  install(name, process.execPath, [join(project, "node_modules/@playwright/test/cli.js"), "install", name]);
 }
 
 function install(what, program, args) {

@@ -5,33 +5,32 @@ import { command, stopOnSignals } from "./command.mjs";
 
 const project = fileURLToPath(new URL("..", import.meta.url));
 const { FUZZ_RUNS = "2000", SIMULATION_SEEDS = "2000", SIMULATION_LIVES = "10000", SOAK_REPEATS = "10" } = process.env;
-const { AUTHORITY_GRAPHS = "500" } = process.env;
+const { AUTHORITY_GRAPHS = "500", TAB_ROUNDS = "1000", BACKFILL_CYCLES = "50" } = process.env;
 const hourMs = 3_600_000;
 
 const vitest = "node_modules/vitest/vitest.mjs";
 const long = `--testTimeout=${hourMs}`;
 /** Other lives each time; the command that shows one that failed again is printed. */
 const simulation = ["--from", String(Date.now() % 1e9), "--runs", SIMULATION_LIVES, "--actions", "40"];
+const playwright = "node_modules/@playwright/test/cli.js";
+/** Tabs that end at random moments: many rounds, once. The seed stands in the titles of the tests. */
+const rounds = { TAB_ROUNDS, BACKFILL_CYCLES, TAB_SEED: String(Date.now() % 1e9) };
 const steps = [
   { name: "simulation", script: "scripts/sim.mjs", args: simulation, repeats: 1 },
   { name: "unit", script: vitest, args: ["run", "--project", "unit", long], repeats: Number(SOAK_REPEATS) },
   { name: "browser", script: vitest, args: ["run", "--project", "browser", long], repeats: Number(SOAK_REPEATS) },
   { name: "build", script: "scripts/build.mjs", args: [], repeats: 1 },
   { name: "demo", script: "node_modules/vite/bin/vite.js", args: ["build", "--logLevel", "warn"], repeats: 1 },
-  {
-    name: "e2e",
-    script: "node_modules/@playwright/test/cli.js",
-    args: ["test", "--repeat-each", SOAK_REPEATS],
-    repeats: 1,
-  },
+  { name: "tabs", script: playwright, args: ["test", "--grep", "rounds|again and again"], repeats: 1, env: rounds },
+  { name: "e2e", script: playwright, args: ["test", "--repeat-each", SOAK_REPEATS], repeats: 1 },
 ];
 
 stopOnSignals();
 const failed = [];
-for (const { name, script, args, repeats } of steps) {
+for (const { name, script, args, repeats, env: own } of steps) {
   for (let round = 1; round <= repeats; round++) {
     console.log(`\n== ${name} ${round}/${repeats}`);
-    const env = { FUZZ_RUNS, SIMULATION_SEEDS, AUTHORITY_GRAPHS, AUTHORITY_FROM: String(Date.now() % 1e9) };
+    const env = { FUZZ_RUNS, SIMULATION_SEEDS, AUTHORITY_GRAPHS, AUTHORITY_FROM: String(Date.now() % 1e9), ...own };
     const options = { cwd: project, env, timeoutMs: 2 * hourMs, echo: true };
     const { ok } = await command(process.execPath, [script, ...args], options);
     if (!ok) failed.push(`${name} ${round}`);

@@ -1,5 +1,12 @@
 /** Tidemark: local-first databases in the browser that sync peer to peer. */
 export { Database, type SharedPermission, type ShareOptions } from "./client/database.ts";
+export type {
+  ExportAllOptions,
+  ExportOptions,
+  ImportedDatabase,
+  ImportOptions,
+  ImportReport,
+} from "./client/export.ts";
 export {
   type CreateDatabaseOptions,
   Instance,
@@ -35,9 +42,11 @@ export type {
   Revival,
 } from "./client/permissions-info.ts";
 export type { Requests, RequestsEvents } from "./client/requests.ts";
+export type { StorageInfo, StorageState, StorageStatus, VerifyOptions } from "./client/storage-info.ts";
 export type { CombinedPreferences, Preferences, Progress, Sync, SyncEvents } from "./client/sync.ts";
 export type { DatabaseStatus, Exchange, JobInfo, RelationInfo, WriteEvent, WrittenEntry } from "./client/sync-info.ts";
 export type { SyncChoice } from "./client/sync-settings.ts";
+export type { OtherBuild, Tab } from "./client/tab.ts";
 export { Table } from "./client/table.ts";
 export type { KvWriter, Row, RowChanges, RowLike, TableWriter, Transaction } from "./client/transaction.ts";
 export type { TransportList } from "./client/transport-list.ts";
@@ -49,6 +58,7 @@ export type { JsonValue } from "./core/store/values.ts";
 export type { BlockReason, BlockType } from "./engine/blocked-by.ts";
 export type { Diagnosis, Finding } from "./engine/diagnosis.ts";
 export type { LoggedEvent } from "./engine/event-log.ts";
+export type { FileProgress } from "./engine/exporting.ts";
 export type { HeldBy, PendingAmount } from "./engine/holdings.ts";
 export type { LatencySummary, MetricsSnapshot } from "./engine/metrics.ts";
 export type { Access, GrantedBy, InviteInfo, Member, RequestInfo } from "./engine/permissions-info.ts";
@@ -56,6 +66,7 @@ export type { AddressRecord, ErrorNote, JobState, PeerState } from "./engine/rec
 export type { Preset, SyncSettings } from "./engine/settings.ts";
 export type { PeerStatus } from "./engine/status.ts";
 export type { PathInfo, PeerInfo, TransportInfo } from "./engine/sync-info.ts";
+export type { VerifyProgress, VerifyReport } from "./engine/verify.ts";
 export type { JoinRefusal } from "./ports/storage.ts";
 export type { RelayStatus } from "./ports/transport.ts";
 export type { StateDigest } from "./worker/api.ts";

@@ -113,6 +113,8 @@ const impure: readonly Plant[] = [
   plant("core/locale.ts", `export const order: number = "a".localeCompare("b");`, ["lint"], "locales"),
   plant("ports/date.ts", `export const now: number = Date.now();`, ["lint"], "ports/clock.ts"),
   plant("engine/timer.ts", `setTimeout(() => {}, 1);`, ["types", "lint"], "ports/clock.ts"),
+  plant("tabs/timer.ts", `setTimeout(() => {}, 1);`, ["types", "lint"], "ports/clock.ts"),
+  plant("tabs/global.ts", `navigator.locks.request("x", () => {});`, ["types", "lint"], "composition"),
   plant("engine/date.ts", `export const now: number = Date.now();`, ["lint"], "ports/clock.ts"),
 ];
 
@@ -122,6 +124,7 @@ const allowed: readonly Plant[] = [
   plant("engine/fine.ts", `export const later: Promise<number> = Promise.resolve(1);`, []),
   plant("storage/fine.ts", `import { openDB } from "idb"; export { openDB };`, []),
   plant("crypto/fine.ts", `export { sign } from "@noble/ed25519";`, []),
+  plant("tabs/web-locks.ts", `export const locks: unknown = navigator.locks;`, []),
   plant("relay/fine.ts", `export { WebSocketServer } from "ws";\nexport { hostname } from "node:os";`, []),
 ];
 

@@ -8,7 +8,7 @@
 import { expose } from "comlink";
 import type { TransportBuilder } from "./ports/transport.ts";
 import { carryErrors } from "./worker/error-data.ts";
-import { WorkerHost } from "./worker/host.ts";
+import { TabHost } from "./worker/tab-host.ts";
 
 export { type ErrorCode, type ErrorDetails, TidemarkError } from "./core/errors.ts";
 export type { PublicKey } from "./core/ids.ts";
@@ -22,7 +22,7 @@ export type {
   TransportListener,
 } from "./ports/transport.ts";
 
-const host = new WorkerHost();
+const host = new TabHost();
 // Exposed before anything is awaited: a message that arrives earlier would be lost.
 carryErrors();
 expose(host);

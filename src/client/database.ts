@@ -1,5 +1,4 @@
 /** A database, as the app holds it. */
-import { transfer } from "comlink";
 import { type DatabaseId, formatCid } from "../core/ids.ts";
 import { inviteUsesMax, labelBytesMax } from "../core/limits.ts";
 import { validateStoreName } from "../core/store/kinds.ts";
@@ -7,6 +6,7 @@ import { ADMIN, type Permission, type Power, parsePermission, RELAY } from "../c
 import { invalid, validateName } from "../core/store/values.ts";
 import type { Access } from "../engine/permissions-info.ts";
 import type { DatabaseInfo, StateDigest, WatchedType, WorkerApi } from "../worker/api.ts";
+import { type ExportOptions, exportStream } from "./export.ts";
 import {
   assertFunction,
   assertInteger,
@@ -19,7 +19,7 @@ import {
 } from "./input.ts";
 import { Invites } from "./invites.ts";
 import { Kv } from "./kv.ts";
-import type { Waiting } from "./line.ts";
+import { type CallOptions, isInterruption, type Line, type Waiting } from "./line.ts";
 import { reportUncaught, type Stop } from "./listeners.ts";
 import { Permissions } from "./permissions.ts";
 import { Requests } from "./requests.ts";
@@ -27,7 +27,6 @@ import { Sync } from "./sync.ts";
 import { Table } from "./table.ts";
 import { type RowLike, Transaction } from "./transaction.ts";
 import type { OrderedItems, Watched } from "./watched.ts";
-import type { WorkerLink } from "./worker-link.ts";
 import type { WriteListener, Written } from "./written.ts";
 
 /** What a ticket can give. */
@@ -60,12 +59,12 @@ export class Database {
   /** People who ask to be let in. */
   readonly requests: Requests;
   readonly #id: DatabaseId;
-  readonly #link: WorkerLink;
+  readonly #link: Line;
   readonly #watched: Watched;
   readonly #written: Written;
 
   /** For `Instance`. */
-  constructor({ id }: DatabaseInfo, link: WorkerLink, watched: Watched, written: Written) {
+  constructor({ id }: DatabaseInfo, link: Line, watched: Watched, written: Written) {
     this.id = formatCid(id);
     this.#id = id;
     this.#link = link;
@@ -79,7 +78,8 @@ export class Database {
 
   /**
    * Writes to any number of stores as one entry: all of it or nothing. The function collects the writes; what it throws is
-   * thrown and nothing is written. Resolves when the entry is durable on this device, at once when nothing was written.
+   * thrown and nothing is written. Resolves when the entry is durable on this device, at once when nothing was written. It is written once, whatever
+   * becomes of the tab that leads; when this page closes before it resolved, another one, or the next that opens, still writes it.
    *
    * Rejects with DATABASE_NOT_READY, PERMISSION_DENIED, ROW_MISSING, STORE_TYPE, INPUT_INVALID, ENTRY_TOO_LARGE (above
    * 32 MiB), or a STORAGE_ code.
@@ -100,8 +100,8 @@ export class Database {
     }
     const stores = tx.writes();
     if (stores.length === 0) return;
-    const buffers = stores.map(({ payload }) => payload.buffer as ArrayBuffer);
-    await this.call("transact", (api, database) => api.commit(database, transfer([...stores], buffers)));
+    const edit = { database: this.#id, stores };
+    await this.#link.write("transact", (api, write) => api.commit(this.#id, stores, write), { edit });
   }
 
   /** A table of that name; it need not exist. The type is the app's word: rows of other devices are not checked against it. */
@@ -134,7 +134,7 @@ export class Database {
     if (label !== undefined) validateName(label, "label", labelBytesMax);
     const power = toSharedPower(permission);
     const invite = given({ power, expiresMs, uses, label });
-    return this.call("share", (api, database) => api.share(database, invite));
+    return this.#link.write("share", (api, write) => api.share(this.#id, invite, write));
   }
 
   /**
@@ -156,7 +156,7 @@ export class Database {
    * INSTANCE_CLOSED. Else it waits: `access()` and the status tell for what.
    */
   ready(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    return this.call("ready", (api, database) => api.ready(database), options.signal);
+    return this.call("ready", (api, database) => api.ready(database), given({ signal: options.signal }));
   }
 
   /**
@@ -209,9 +209,49 @@ export class Database {
     return this.call("digest", (api, database) => api.stateDigest(database));
   }
 
+  /**
+   * This database as a file: a backup, or a way to another device. It holds every entry as it was signed, and no secrets; `import` takes it. The stream is
+   * read as fast as somebody takes it, and no faster. Throws INPUT_INVALID. The stream fails with DATABASE_NOT_READY, DATABASE_UNKNOWN when it is forgotten
+   * meanwhile, STORAGE_CORRUPT where entries are damaged and not back yet, another STORAGE_ code, CALL_INTERRUPTED when the tab that leads ends, and ABORTED.
+   *
+   * @example
+   * const file = await new Response(db.export({ passphrase })).blob();
+   */
+  export(options: ExportOptions = {}): ReadableStream<Uint8Array> {
+    assertObject(options, "options of export", "{ passphrase, signal, onProgress }");
+    const { passphrase, signal, onProgress } = options;
+    return exportStream(this.#link, this.#id, { ...given({ passphrase, signal, onProgress }), recovery: false });
+  }
+
+  /**
+   * Takes this database from this device, in all tabs, with everything that is kept about it; others keep what they have, and it can be joined or imported
+   * again. What is on no other device and in no file is lost: `sync.status()` tells what is pending. Later calls reject with DATABASE_UNKNOWN. Resolves
+   * also when it is forgotten already. Rejects with a STORAGE_ code; then it is still here.
+   *
+   * @example
+   * await db.whenSafe({ copies: 2 });
+   * await db.forget();
+   */
+  async forget(): Promise<void> {
+    await this.call("forget", (api, database) => api.forgetDatabase(database));
+  }
+
+  /**
+   * Removes this database for everybody, for ever. Every device that hears of it stops writing to it: commits reject with DATABASE_REMOVED, and
+   * `access()` says `removed`. Nobody is made to delete what they have; `forget()` does that, on each device. Resolves when it is durable here, and also when
+   * it was removed before. Rejects with PERMISSION_DENIED for anybody but the owner, DATABASE_NOT_READY, or a STORAGE_ code.
+   *
+   * @example
+   * await db.remove();
+   * await db.whenSafe({ copies: 2 }); // Somebody else has heard of it.
+   */
+  async remove(): Promise<void> {
+    await this.call("remove", (api, database) => api.removeDatabase(database));
+  }
+
   /** For stores: a call about this database. */
-  call<T>(name: string, run: (api: WorkerApi, database: DatabaseId) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    return this.#link.call(name, (api) => run(api, this.#id), signal);
+  call<T>(name: string, run: (api: WorkerApi, database: DatabaseId) => Promise<T>, options?: CallOptions): Promise<T> {
+    return this.#link.call(name, (api) => run(api, this.#id), options);
   }
 
   /** For stores: everything in one of them, now and after every change. */
@@ -222,10 +262,15 @@ export class Database {
     show: (items: readonly Item[]) => void,
   ): Stop {
     const number = this.#watched.add(items, show);
-    this.call("subscribe", (api, database) => api.watch(number, database, type, store)).catch(reportUncaught);
+    const stop = this.#link.stand((leader) => {
+      leader.api.watch(number, this.#id, type, store).catch((error: unknown) => {
+        if (!isInterruption(error)) reportUncaught(error);
+      });
+    });
     return () => {
+      stop();
       this.#watched.delete(number);
-      this.call("unsubscribe", (api) => api.unwatch(number)).catch(() => {}); // Closed: nothing is watched any more.
+      this.#link.send((api) => api.unwatch(number));
     };
   }
 }

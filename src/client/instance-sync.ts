@@ -34,6 +34,7 @@ export class InstanceSync {
   readonly transports: TransportList;
   readonly #line: Line;
   readonly #listeners = new Listeners<Omit<InstanceSyncEvents, "peers">>(["job", "log"]);
+  #stopLogging: Stop | undefined;
 
   /** For `Instance`. */
   constructor(line: Line) {
@@ -149,7 +150,11 @@ export class InstanceSync {
   /** The worker sends events of the log only while somebody listens. */
   #setLogging(): void {
     const on = this.#listeners.has("log");
-    this.#line.call("log", (api) => api.setLogging(on)).catch(() => {}); // Closed: nothing is logged any more.
+    if (on) this.#stopLogging ??= this.#line.stand(({ api }) => void api.setLogging(true).catch(() => {})); // The next one is told.
+    if (on || this.#stopLogging === undefined) return;
+    this.#stopLogging();
+    this.#stopLogging = undefined;
+    this.#line.send((api) => api.setLogging(false));
   }
 }
 

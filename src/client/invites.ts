@@ -29,6 +29,6 @@ export class Invites {
    */
   async revoke(key: string): Promise<void> {
     const invite = toPublicKey(key, "key");
-    await this.#line.call("invites.revoke", (api) => api.revokeInvite(this.#database, invite));
+    await this.#line.write("invites.revoke", (api, write) => api.revokeInvite(this.#database, invite, write));
   }
 }

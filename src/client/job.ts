@@ -81,9 +81,13 @@ export class Job {
         };
         abort = () => reject(new TidemarkError("ABORTED", { call: "done" }));
         signal?.addEventListener("abort", abort);
-        // Before the question: what happens between the two is not missed.
-        stop = this.on("changed", settle);
-        this.info().then(settle, reject);
+        // Before the question: what happens between the two is not missed. A new leader is asked too: what happened before it began nobody told.
+        const stopHearing = this.on("changed", settle);
+        const stopAsking = this.#line.stand(() => void this.info().then(settle, reject));
+        stop = () => {
+          stopHearing();
+          stopAsking();
+        };
       });
     } finally {
       stop();

@@ -1,30 +1,34 @@
 import { expose } from "comlink";
 import { expect, onTestFinished, test } from "vitest";
-import { WorkerHost } from "../worker/host.ts";
+import { TabHost } from "../worker/tab-host.ts";
+import { InstanceLink } from "./instance-link.ts";
 import { formatKey, Keys } from "./keys.ts";
-import { WorkerLink } from "./worker-link.ts";
+import type { Line } from "./line.ts";
+import { openPageTabs } from "./page-tabs.ts";
 
 const passphrase = "correct horse battery staple";
 
 /** The page's side and the worker's side in one thread, with a channel between them in place of a worker. */
-async function openKeys(): Promise<{ readonly keys: Keys; readonly link: WorkerLink }> {
+async function openKeys(): Promise<{ readonly keys: Keys; readonly line: Line }> {
   const { port1, port2 } = new MessageChannel();
-  expose(new WorkerHost(), port1);
+  expose(new TabHost(), port1);
   const worker = Object.assign(port2, { terminate: () => port1.close(), onerror: null }) as unknown as Worker;
   const name = crypto.randomUUID();
-  const { link } = await WorkerLink.boot({
+  const ignore = (): void => {};
+  const { link } = await InstanceLink.open({
     startWorker: () => worker,
     bootTimeoutMs: 5_000,
     signal: undefined,
     boot: { relays: [], iceServers: [], sync: {}, name },
-    onEvent: () => {},
+    tabs: openPageTabs(name),
+    listener: { event: ignore, attached: ignore, tab: ignore, outdated: ignore, blocked: ignore, wrote: ignore },
   });
-  onTestFinished(() => link.close(name));
-  return { keys: new Keys(link), link };
+  onTestFinished(() => link.close());
+  return { keys: new Keys(link.line), line: link.line };
 }
 
 test("[KEYS-22] over the border keys are made, listed and deleted, and each failure has its code", async () => {
-  const { keys, link } = await openKeys();
+  const { keys, line } = await openKeys();
   const { key } = await keys.create("work");
   const [device, work] = await keys.list();
   expect(device).toMatchObject({ name: "device", createdAtMs: undefined });
@@ -34,7 +38,7 @@ test("[KEYS-22] over the border keys are made, listed and deleted, and each fail
   await expect(keys.create("x".repeat(65))).rejects.toMatchObject({ code: "INPUT_INVALID" });
   await expect(keys.delete("other")).rejects.toMatchObject({ code: "KEY_UNKNOWN" });
   await expect(keys.delete("device")).rejects.toMatchObject({ code: "KEY_IN_USE" });
-  await link.call("createDatabase", (api) => api.createDatabase({ name: "Board", key: "work" }));
+  await line.call("createDatabase", (api) => api.createDatabase({ name: "Board", key: "work" }));
   await expect(keys.delete("work")).rejects.toMatchObject({ code: "KEY_IN_USE", details: { name: "work" } });
   await keys.create("free");
   await keys.delete("free");
@@ -54,8 +58,8 @@ test("[KEYS-22] over the border a key is made with a backup, lost and restored, 
 });
 
 test("[KEYS-22] over the border a backup names each database and what the key in it may do there", async () => {
-  const { keys, link } = await openKeys();
-  await link.call("createDatabase", (api) => api.createDatabase({ name: "Board" }));
+  const { keys, line } = await openKeys();
+  await line.call("createDatabase", (api) => api.createDatabase({ name: "Board" }));
   const { text, publicKey, databases } = await keys.backup({ passphrase });
   expect(databases).toEqual([
     { id: expect.stringMatching(/^bafyrei/), name: "Board", permission: "admin", code: undefined },

@@ -8,6 +8,7 @@ import type { Permission } from "../core/store/power.ts";
 import { validateName } from "../core/store/values.ts";
 import { plainSha256 } from "../crypto/plain-sha256.ts";
 import type { KeyInfo as StoredKeyInfo } from "../ports/keys.ts";
+import type { KeysApi, RestoredKey } from "../worker/api.ts";
 import { assertObject, assertText, toPublicKey } from "./input.ts";
 import type { Line } from "./line.ts";
 
@@ -103,14 +104,14 @@ export class Keys {
     assertObject(options, "options of create", "{ passphrase }");
     const { passphrase } = options;
     if (passphrase !== undefined) assertText(passphrase, "passphrase", "a text of at least 8 characters");
-    const { key, backup } = await this.#link.call("keys.create", (api) => api.createKey(name, passphrase));
+    const { key, backup } = await this.#link.call("keys.create", (api) => api.createKey(name, passphrase), once);
     return backup === undefined ? { key: toInfo(key) } : { key: toInfo(key), backup };
   }
 
   /** For good. Rejects with KEY_UNKNOWN, with KEY_IN_USE for the device's own and for one that a database here uses, or with a STORAGE_ code. */
   async delete(name: string): Promise<void> {
     assertName(name);
-    await this.#link.call("keys.delete", (api) => api.deleteKey(name));
+    await this.#link.call("keys.delete", (api) => api.deleteKey(name), once);
   }
 
   /**
@@ -126,7 +127,7 @@ export class Keys {
     assertObject(options, "options of backup", "{ passphrase }");
     const { passphrase } = options;
     assertText(passphrase, "passphrase", "a text of at least 8 characters");
-    const backup = await this.#link.call("keys.backup", (api) => api.backupKeys(passphrase));
+    const backup = await this.#link.call("keys.backup", (api) => api.backupKeys(passphrase), once);
     return { ...backup, databases: backup.databases.map(withId) };
   }
 
@@ -144,10 +145,18 @@ export class Keys {
     assertObject(options, "options of restore", "{ name }");
     const { name } = options;
     if (name !== undefined) assertName(name);
-    const { key, databases } = await this.#link.call("keys.restore", (api) => api.restoreKeys(text, passphrase, name));
-    return { key: toInfo(key), databases: databases.map(withId) };
+    const restore = (api: KeysApi): ReturnType<KeysApi["restoreKeys"]> => api.restoreKeys(text, passphrase, name);
+    return toRestored(await this.#link.call("keys.restore", restore, once));
   }
 }
+
+/** For apps. */
+export function toRestored({ key, databases }: RestoredKey): Restored {
+  return { key: toInfo(key), databases: databases.map(withId) };
+}
+
+/** A second key, or a failure because the first call succeeded, would be the wrong answer. */
+const once = { kind: "once" } as const;
 
 function assertName(name: unknown): void {
   validateName(name, "key name", keyNameBytesMax);

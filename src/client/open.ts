@@ -2,9 +2,10 @@
 import { TidemarkError } from "../core/errors.ts";
 import { invalid, validateName } from "../core/store/values.ts";
 import type { Preset } from "../engine/settings.ts";
-import { assertObject } from "./input.ts";
+import { assertFunction, assertObject, assertOneOf } from "./input.ts";
 import { Instance } from "./instance.ts";
 import { resolveSettings, type SyncChoice } from "./sync-settings.ts";
+import type { OtherBuild } from "./tab.ts";
 
 export interface OpenOptions {
   /** Names the instance within the origin: it has its own key and its own databases. 1 to 64 bytes. */
@@ -22,6 +23,16 @@ export interface OpenOptions {
   /** How long the worker may take to start, in milliseconds. Default: 15,000. */
   readonly bootTimeoutMs?: number;
   readonly signal?: AbortSignal;
+  /**
+   * Called when a tab with an older build of the app leads, which this one cannot work together with: `open` waits until all tabs of that build are
+   * closed or reloaded. They are told by their "outdated".
+   */
+  readonly onBlocked?: (older: OtherBuild) => void;
+  /**
+   * auto, the default: the browser is asked to keep what is stored, once per device, when its user first makes, shares or joins a database;
+   * some browsers then ask their user. never: only when the app calls `storage.persist()`.
+   */
+  readonly persist?: "auto" | "never";
 }
 
 const instanceNameBytesMax = 64;
@@ -30,8 +41,12 @@ const bootTimeoutDefaultMs = 15_000;
 /**
  * Opens the instance of that name in this browser, and with it everything that was saved.
  *
- * Rejects with INPUT_INVALID; ENVIRONMENT_UNSUPPORTED outside a secure browser page; INSTANCE_IN_USE when another tab has it open;
- * WORKER_BOOT when the worker's script does not start; STORAGE_UNAVAILABLE and other STORAGE_ codes; ABORTED.
+ * Any number of tabs may have it open: one of them leads and works for all. When it is closed or crashes, another one takes over; calls that
+ * wait are answered by that, and what is written is written once.
+ *
+ * Rejects with INPUT_INVALID; ENVIRONMENT_UNSUPPORTED outside a secure browser page; WORKER_BOOT when the worker's script does not start;
+ * STORAGE_NEWER when a newer version of the app has stored something here and other STORAGE_ codes; BUILD_OUTDATED when a newer version is open in
+ * another tab; INSTANCE_IN_USE when another tab has it open and tabs cannot talk to each other in this browser; ABORTED.
  *
  * @example
  * const tide = await open({ name: "notes-app", relay: "wss://relay.example" });
@@ -44,6 +59,8 @@ export async function open(options: OpenOptions): Promise<Instance> {
   const relays = options.relay === undefined ? [] : [options.relay].flat();
   for (const relay of relays) validateRelay(relay);
   const sync = options.sync === undefined ? {} : resolveSettings(options.sync);
+  if (options.onBlocked !== undefined) assertFunction(options.onBlocked, "onBlocked");
+  if (options.persist !== undefined) assertOneOf(options.persist, "persist", ["auto", "never"]);
   if (options.signal?.aborted) throw new TidemarkError("ABORTED", { call: "open" });
   assertBrowserPage();
   return Instance.open({
@@ -54,6 +71,8 @@ export async function open(options: OpenOptions): Promise<Instance> {
     startWorker: workerStarter(options),
     bootTimeoutMs: options.bootTimeoutMs ?? bootTimeoutDefaultMs,
     signal: options.signal,
+    onBlocked: options.onBlocked,
+    persist: options.persist ?? "auto",
   });
 }
 
@@ -70,7 +89,7 @@ function validateRelay(relay: string): void {
 }
 
 function assertBrowserPage(): void {
-  for (const missing of ["Worker", "MessageChannel", "indexedDB"]) {
+  for (const missing of ["Worker", "MessageChannel"]) {
     if (!(missing in globalThis)) throw new TidemarkError("ENVIRONMENT_UNSUPPORTED", { missing });
   }
   if (!globalThis.isSecureContext) {

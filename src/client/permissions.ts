@@ -92,7 +92,7 @@ export class Permissions {
   async setPublic(permission: "write" | "read" | "relay" | "none"): Promise<void> {
     if (!publicPermissions.includes(permission)) throw invalid("permission", permission, publicPermissions.join(", "));
     const power = parsePermission(permission);
-    await this.#line.call("permissions.setPublic", (api) => api.setPublic(this.#database, power));
+    await this.#line.write("permissions.setPublic", (api, write) => api.setPublic(this.#database, power, write));
   }
 
   /** What everybody may do: "none" unless `setPublic` was called. */
@@ -134,7 +134,8 @@ export class Permissions {
   async #set(
     change: { readonly [K in keyof PermissionChange]: PermissionChange[K] | undefined } & Wanted,
   ): Promise<void> {
-    await this.#line.call("permissions.set", (api) => api.setPermission(this.#database, given(change)));
+    const set = given(change);
+    await this.#line.write("permissions.set", (api, write) => api.setPermission(this.#database, set, write));
   }
 }
 

@@ -46,15 +46,14 @@ export class Requests {
     if (name !== undefined) assertLabel(name, "name");
     const power = permission === undefined ? undefined : toPower(permission);
     const asker = toPublicKey(key, "key");
-    await this.#line.call("requests.approve", (api) =>
-      api.approveRequest(this.#database, given({ key: asker, power, name })),
-    );
+    const approval = given({ key: asker, power, name });
+    await this.#line.write("requests.approve", (api, write) => api.approveRequest(this.#database, approval, write));
   }
 
   /** Turns somebody down; they are told, now and should they ask again. Rejects as `approve` does. */
   async reject(key: string): Promise<void> {
     const asker = toPublicKey(key, "key");
-    await this.#line.call("requests.reject", (api) => api.rejectRequest(this.#database, asker));
+    await this.#line.write("requests.reject", (api, write) => api.rejectRequest(this.#database, asker, write));
   }
 
   /** Whether this device keeps requests of this database; remembered. Those who ask are answered alike. Default: true. */
@@ -65,6 +64,13 @@ export class Requests {
 
   on<E extends keyof RequestsEvents>(event: E, listener: (data: RequestsEvents[E]) => void): Stop {
     return this.#listeners.on(event, listener);
+  }
+
+  /** For `Instance`: another leader serves this page, whose requests may be others. */
+  async reread(): Promise<void> {
+    if (!this.#listeners.has("changed")) return;
+    const requests = await this.list().catch(() => undefined); // Closed, or the database is gone: there is nothing to show.
+    if (requests !== undefined) this.take(requests);
   }
 
   /** For `Instance`: an event of the worker. */

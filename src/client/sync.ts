@@ -167,6 +167,13 @@ export class Sync {
     return (await this.#line.command("history", { database: this.#database })).map(withCid);
   }
 
+  /** For `Instance`: another leader serves this page, who is connected to others. */
+  async reread(): Promise<void> {
+    if (!this.#listeners.has("status")) return;
+    const status = await this.status().catch(() => undefined); // Closed, or the database is gone: there is nothing to show.
+    if (status !== undefined) this.take("status", status);
+  }
+
   /** For `Instance`: an event of the worker. */
   take<E extends keyof SyncEvents>(event: E, data: SyncEvents[E]): void {
     this.#listeners.emit(event, data);

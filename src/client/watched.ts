@@ -10,6 +10,7 @@ export class OrderedItems<Item> {
   readonly #toItem: (id: string, value: Row | JsonValue) => Item;
   #ids: string[] = [];
   #items: readonly Item[] = [];
+  #isShown = false;
 
   /** `toItem` is called once per change of an item: one that did not change keeps its identity. */
   constructor(toItem: (id: string, value: Row | JsonValue) => Item) {
@@ -21,19 +22,37 @@ export class OrderedItems<Item> {
     return this.#items;
   }
 
-  /** `changes` are in the order of the ids when they are `all`. */
-  apply(changes: ItemsEvent["items"], all: boolean): void {
-    if (all) this.#replace(changes);
+  /**
+   * `changes` are in the order of the ids when they are `all`. False when nothing of what is shown is another now, as when a new leader says all that
+   * the one before had said.
+   */
+  apply(changes: ItemsEvent["items"], all: boolean): boolean {
+    if (all) return this.#replace(changes);
     // One by one costs a search and a move each; merging costs one pass. 32 moves of pointers are about one pass.
-    else if (changes.length <= 32) this.#change(changes);
+    if (changes.length <= 32) this.#change(changes);
     else this.#merge(changes);
+    return true;
   }
 
-  #replace(all: ItemsEvent["items"]): void {
-    this.#ids = [];
+  #replace(all: ItemsEvent["items"]): boolean {
+    const ids: string[] = [];
     const items: Item[] = [];
-    for (const [id, value] of all) if (value !== undefined) items[this.#ids.push(id) - 1] = this.#toItem(id, value);
+    let kept = 0;
+    for (const [id, value] of all) {
+      if (value === undefined) continue;
+      const item = this.#toItem(id, value);
+      const at = this.#indexOf(id);
+      const held = this.#ids[at] === id ? this.#items[at] : undefined;
+      const isSame = held !== undefined && isEqual(held, item);
+      if (isSame) kept += 1;
+      items[ids.push(id) - 1] = isSame ? held : item;
+    }
+    const isChanged = !this.#isShown || kept < items.length || kept < this.#items.length;
+    this.#isShown = true;
+    if (!isChanged) return false;
+    this.#ids = ids;
     this.#items = items;
+    return true;
   }
 
   #change(changes: ItemsEvent["items"]): void {
@@ -86,12 +105,11 @@ export class Watched {
   readonly #takers = new Map<number, (event: ItemsEvent) => void>();
   #next = 1;
 
-  /** A number for the worker's events; `show` is called with all items at each of them. */
+  /** A number for the worker's events; `show` is called with all items at the first of them and at each that changes some. */
   add<Item>(items: OrderedItems<Item>, show: (items: readonly Item[]) => void): number {
     const number = this.#next++;
     this.#takers.set(number, (event) => {
-      items.apply(event.items, event.all);
-      show(items.items);
+      if (items.apply(event.items, event.all)) show(items.items);
     });
     return number;
   }
@@ -103,4 +121,20 @@ export class Watched {
   take(event: ItemsEvent): void {
     this.#takers.get(event.watch)?.(event);
   }
+}
+
+/** Of what a structured clone makes of JSON values and bytes. */
+function isEqual(a: unknown, b: unknown): boolean {
+  if (Object.is(a, b)) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  if (a instanceof Uint8Array || b instanceof Uint8Array) return isEqualBytes(a, b);
+  if (Array.isArray(a) !== Array.isArray(b)) return false;
+  const [keys, others] = [Object.keys(a), Object.keys(b)];
+  if (keys.length !== others.length) return false;
+  return keys.every((key) => Object.hasOwn(b, key) && isEqual(a[key as never], b[key as never]));
+}
+
+function isEqualBytes(a: object, b: object): boolean {
+  if (!(a instanceof Uint8Array && b instanceof Uint8Array) || a.length !== b.length) return false;
+  return a.every((byte, at) => byte === b[at]);
 }

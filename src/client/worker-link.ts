@@ -1,179 +1,148 @@
 /**
- * The line to the worker: boots it, calls it, and notices when it is dead.
+ * The page's own worker: starts it, notices when it is dead, and starts it again.
  *
  * [CLIENT-2] A worker that does not answer within the boot time-out, or whose script does not load, rejects `open` with
  *            WORKER_BOOT, which says what to do.
- * [CLIENT-3] When the worker ends, every call under way and every later one rejects with WORKER_DEAD.
- * [CLIENT-7] An aborted call rejects with ABORTED at once; after `close` every call rejects with INSTANCE_CLOSED.
+ * [CLIENT-3] A worker that ended is started again, under the same tab; when it ends more than three times a minute, the page is told WORKER_DEAD.
  */
 import { transfer, wrap } from "comlink";
 import { TidemarkError } from "../core/errors.ts";
-import type { DatabaseId } from "../core/ids.ts";
-import { timerMsMax } from "../core/limits.ts";
-import { invalid } from "../core/store/values.ts";
-import type { CommandName, SyncCommands, SyncResults } from "../engine/commands.ts";
+import { workerRestartsPerMinuteMax } from "../core/limits.ts";
 import { PeerConnections } from "../transport/simple-peer.ts";
-import type { BootInfo, BootOptions, WorkerApi, WorkerEvent } from "../worker/api.ts";
-import { carryErrors, toErrorData } from "../worker/error-data.ts";
-import { assertInteger, given } from "./input.ts";
-import type { Line, Waiting } from "./line.ts";
+import type { BootOptions, TabApi, WorkerEvent } from "../worker/api.ts";
+import { carryErrors } from "../worker/error-data.ts";
 
 export interface WorkerLinkOptions {
   readonly startWorker: () => Worker;
   readonly bootTimeoutMs: number;
-  readonly signal: AbortSignal | undefined;
-  readonly boot: Omit<BootOptions, "lifeLock">;
+  /** Asked at each start. */
+  readonly boot: () => Omit<BootOptions, "lifeLock">;
   readonly onEvent: (event: WorkerEvent) => void;
+  /** The worker is no more; another is on its way, from which events will come. */
+  readonly onRestart: () => void;
+  /** There is no worker, and there will be none. */
+  readonly onDead: (error: TidemarkError) => void;
 }
 
-export class WorkerLink implements Line {
-  readonly #worker: Worker;
-  readonly #api: WorkerApi;
-  readonly #events = new MessageChannel();
+/** One worker, from its start to its end. */
+interface Running {
+  readonly worker: Worker;
+  readonly api: TabApi;
+  readonly events: MessageChannel;
+  readonly life: AbortController;
+}
+
+const minuteMs = 60_000;
+
+export class WorkerLink {
+  readonly #options: WorkerLinkOptions;
   readonly #connections: PeerConnections[] = [];
-  readonly #underWay = new Set<(error: TidemarkError) => void>();
-  readonly #waitForDeath = new AbortController();
-  readonly #onEvent: (event: WorkerEvent) => void;
-  #ended: TidemarkError | undefined;
-  /** Why nothing more is asked of the worker. */
-  #refusal: TidemarkError | undefined;
-  #closing: Promise<void> | undefined;
-  #commands = 0;
+  #running: Running;
+  #restarts: readonly number[] = [];
+  #isEnded = false;
 
-  private constructor({ startWorker, onEvent }: WorkerLinkOptions) {
+  constructor(options: WorkerLinkOptions) {
     carryErrors();
-    this.#onEvent = onEvent;
-    this.#worker = startWorker();
+    this.#options = options;
+    this.#running = this.#start();
+  }
+
+  /** Of the worker that runs now. */
+  get api(): TabApi {
+    return this.#running.api;
+  }
+
+  /** Rejects with WORKER_BOOT, INSTANCE_IN_USE, ENVIRONMENT_UNSUPPORTED. Called once. */
+  boot(): Promise<void> {
+    return this.#boot(this.#running);
+  }
+
+  /** The worker's engine has ended, and a new one makes its own. */
+  closeConnections(): void {
+    for (const connections of this.#connections.splice(0)) connections.close();
+  }
+
+  end(): void {
+    this.#isEnded = true;
+    this.closeConnections();
+    stop(this.#running);
+  }
+
+  #start(): Running {
+    const worker = this.#options.startWorker();
+    const events = new MessageChannel();
+    events.port1.onmessage = ({ data }: MessageEvent<WorkerEvent>) => this.#take(data);
     // Every method of the API returns a promise already: its remote form is its own.
-    this.#api = wrap(this.#worker) as unknown as WorkerApi;
-    this.#events.port1.onmessage = ({ data }: MessageEvent<WorkerEvent>) => this.#take(data);
+    return { worker, api: wrap(worker) as unknown as TabApi, events, life: new AbortController() };
   }
 
-  /** Rejects with WORKER_BOOT, INSTANCE_IN_USE, STORAGE_UNAVAILABLE, ENVIRONMENT_UNSUPPORTED. */
-  static async boot(options: WorkerLinkOptions): Promise<{ readonly link: WorkerLink; readonly info: BootInfo }> {
-    const link = new WorkerLink(options);
-    try {
-      return { link, info: await link.#boot(options) };
-    } catch (error) {
-      link.#end(new TidemarkError("WORKER_DEAD", { reason: "it did not start" }));
-      throw error;
-    }
-  }
-
-  /** Calls the worker. `signal` ends the waiting with ABORTED, not what the worker does. */
-  call<T>(name: string, run: (api: WorkerApi) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    if (this.#refusal !== undefined) return Promise.reject(this.#refusal);
-    if (signal?.aborted) return Promise.reject(new TidemarkError("ABORTED", { call: name }));
-    return new Promise<T>((resolve, reject) => {
-      const abort = (): void => fail(new TidemarkError("ABORTED", { call: name }));
-      const settle = (): void => {
-        this.#underWay.delete(fail);
-        signal?.removeEventListener("abort", abort);
-      };
-      const fail = (error: unknown): void => {
-        settle();
-        reject(error);
-      };
-      this.#underWay.add(fail);
-      signal?.addEventListener("abort", abort);
-      run(this.#api).then((value) => {
-        settle();
-        resolve(value);
-      }, fail);
-    });
-  }
-
-  async command<Name extends CommandName>(
-    name: Name,
-    command: SyncCommands[Name],
-    { signal, timeoutMs }: Waiting = {},
-  ): Promise<SyncResults[Name]> {
-    if (timeoutMs !== undefined) assertInteger(timeoutMs, "timeoutMs", 1, timerMsMax);
-    if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid("signal", signal, "an AbortSignal");
-    const id = ++this.#commands;
-    const cancel = (): void => void this.call(name, (api) => api.cancel(id)).catch(() => {}); // Closed: so is the command.
-    signal?.addEventListener("abort", cancel);
-    try {
-      return await this.call(name, (api) => api.command(name, command, given({ id, timeoutMs })), signal);
-    } finally {
-      signal?.removeEventListener("abort", cancel);
-    }
-  }
-
-  /** A command that nobody waits for: a failure is a `problem`. */
-  post<Name extends CommandName>(name: Name, command: SyncCommands[Name]): void {
-    this.call(name, (api) => api.post(name, command)).catch(() => {}); // Closed, which nobody waits for either.
-  }
-
-  /** Tells of an error that no call waits for. */
-  report(error: unknown, database: DatabaseId | undefined): void {
-    if (this.#ended === undefined) this.#onEvent({ type: "problem", database, error: toErrorData(error) });
-  }
-
-  /**
-   * Resolves when everything is durable, connected peers had two seconds to confirm it, and the worker has ended; every call with the first.
-   */
-  close(name: string): Promise<void> {
-    this.#closing ??= this.#closeNow(new TidemarkError("INSTANCE_CLOSED", { name }));
-    return this.#closing;
-  }
-
-  /** The connections stay until the worker has answered: what waits for peers goes through them. */
-  async #closeNow(reason: TidemarkError): Promise<void> {
-    if (this.#ended !== undefined) return;
-    const closed = this.call("close", (api) => api.close());
-    this.#refusal = reason;
-    await closed.finally(() => this.#end(reason));
-  }
-
-  async #boot({ boot, bootTimeoutMs, signal }: WorkerLinkOptions): Promise<BootInfo> {
+  async #boot(running: Running): Promise<void> {
+    const boot = this.#options.boot();
+    const { worker, api, events } = running;
     const lifeLock = `tidemark/${boot.name}/worker/${crypto.randomUUID()}`;
-    const { port2 } = this.#events;
-    const booted = this.call("open", (api) => api.boot({ ...boot, lifeLock }, transfer(port2, [port2])), signal);
-    const info = await Promise.race([booted, this.#failedToStart(bootTimeoutMs)]);
-    this.#worker.onerror = null;
-    this.#watchLife(lifeLock);
-    return info;
-  }
-
-  /** A script that cannot be loaded fires an error without a message; one that hangs fires nothing. */
-  #failedToStart(afterMs: number): Promise<never> {
-    return new Promise((_, reject) => {
-      const timer = setTimeout(
-        () => reject(new TidemarkError("WORKER_BOOT", { reason: "no answer", afterMs })),
-        afterMs,
-      );
-      this.#worker.onerror = ({ message }) => {
-        clearTimeout(timer);
-        reject(new TidemarkError("WORKER_BOOT", { reason: message || "its script could not be loaded", afterMs: 0 }));
-      };
-    });
+    const failed = failedToStart(worker, this.#options.bootTimeoutMs);
+    try {
+      const booted = api.boot({ ...boot, lifeLock }, transfer(events.port2, [events.port2]));
+      await Promise.race([booted, failed.promise]);
+      this.#watchLife(running, lifeLock);
+    } finally {
+      failed.stop();
+    }
   }
 
   /** The worker holds this lock while it lives; no event tells that a worker has died. */
-  #watchLife(lifeLock: string): void {
+  #watchLife(running: Running, lifeLock: string): void {
     navigator.locks
-      ?.request(lifeLock, { signal: this.#waitForDeath.signal }, () => {
-        const error = new TidemarkError("WORKER_DEAD", { reason: "it ended unexpectedly" });
-        this.#end(error);
-        this.#onEvent({ type: "problem", database: undefined, error: toErrorData(error) });
-      })
+      ?.request(lifeLock, { signal: running.life.signal }, () => void this.#restart("it ended unexpectedly"))
       .catch(() => {}); // Aborted when the link ends for another reason.
+  }
+
+  async #restart(reason: string): Promise<void> {
+    this.closeConnections();
+    stop(this.#running);
+    const now = performance.now();
+    this.#restarts = [...this.#restarts.filter((at) => now - at < minuteMs), now];
+    if (this.#isEnded) return;
+    if (this.#restarts.length > workerRestartsPerMinuteMax) {
+      this.#isEnded = true;
+      return this.#options.onDead(new TidemarkError("WORKER_DEAD", { reason }));
+    }
+    this.#options.onRestart();
+    try {
+      this.#running = this.#start();
+      await this.#boot(this.#running);
+    } catch (error) {
+      await this.#restart(`it did not start again: ${String(error)}`);
+    }
   }
 
   #take(event: WorkerEvent): void {
     if (event.type === "connections") this.#connections.push(new PeerConnections(event.port));
-    else this.#onEvent(event);
+    else this.#options.onEvent(event);
   }
+}
 
-  #end(reason: TidemarkError): void {
-    if (this.#ended !== undefined) return;
-    this.#ended = reason;
-    this.#refusal = reason;
-    this.#waitForDeath.abort();
-    this.#events.port1.close();
-    for (const connections of this.#connections) connections.close();
-    this.#worker.terminate();
-    for (const fail of [...this.#underWay]) fail(reason);
-  }
+function stop({ worker, events, life }: Running): void {
+  life.abort();
+  events.port1.close();
+  worker.terminate();
+}
+
+/** A script that cannot be loaded fires an error without a message; one that hangs fires nothing. */
+function failedToStart(worker: Worker, afterMs: number): { readonly promise: Promise<never>; stop(): void } {
+  let timer: ReturnType<typeof setTimeout>;
+  const promise = new Promise<never>((_, reject) => {
+    const fail = (reason: string, waitedMs: number): void =>
+      reject(new TidemarkError("WORKER_BOOT", { reason, afterMs: waitedMs }));
+    timer = setTimeout(() => fail("no answer", afterMs), afterMs);
+    worker.onerror = ({ message }) => fail(message || "its script could not be loaded", 0);
+  });
+  promise.catch(() => {}); // Told by the race.
+  return {
+    promise,
+    stop: () => {
+      clearTimeout(timer);
+      worker.onerror = null;
+    },
+  };
 }

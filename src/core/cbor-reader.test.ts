@@ -349,3 +349,29 @@ test("[CBOR-5] the type of the next item can be asked for", () => {
   };
   for (const [kind, hex] of Object.entries(kinds)) expect(new CborReader(fromHex(hex)).peek()).toBe(kind);
 });
+
+test("[CBOR-5] [CBOR-6] [CBOR-7] what is stepped over is what would be read, and its structure is checked alike", () => {
+  fc.assert(
+    fc.property(arbitraryValue(), arbitraryDamage(), fc.boolean(), (value, damage, isDamaged) => {
+      const bytes = isDamaged ? applyDamage(encodeValue(value), damage) : encodeValue(value);
+      const end = (read: (reader: CborReader) => unknown): Result<number> =>
+        attempt(() => {
+          const reader = new CborReader(bytes);
+          read(reader);
+          return reader.at;
+        });
+      const [read, skipped] = [end((reader) => reader.value()), end((reader) => reader.skip())];
+      if (read.ok) expect(skipped).toEqual(read);
+      // What texts hold and how keys are ordered is not looked at.
+      else if (skipped.ok) expect(read.failure.code).toBe("CBOR_NONCANONICAL");
+    }),
+  );
+  const nested = (levels: number): Uint8Array => Uint8Array.of(...Array.from({ length: levels }, () => 0x81), 0xf6);
+  const skip = (bytes: Uint8Array): string => codeOf(() => new CborReader(bytes).skip());
+  expect([skip(nested(depthMax)), skip(nested(depthMax + 1))]).toEqual(["none", "CBOR_TOO_DEEP"]);
+  const many = new CborWriter();
+  many.array(valueItemsMax);
+  for (let i = 0; i < valueItemsMax; i++) many.null();
+  expect(skip(many.finish())).toBe("CBOR_TOO_LARGE");
+  expect([skip(fromHex("a10102")), skip(fromHex("a161"))]).toEqual(["CBOR_UNEXPECTED", "CBOR_TRUNCATED"]);
+});

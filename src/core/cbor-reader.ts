@@ -17,6 +17,13 @@ import { readUtf8 } from "./utf8.ts";
 /** By major type. */
 const kinds = Object.keys(major) as readonly CborKind[];
 
+/** The least argument that takes so many bytes behind the head: a smaller one has a shorter form. */
+const leastBySize: readonly number[] = [0, 24, 0x100, 0, 0x1_0000, 0, 0, 0, 0x1_0000_0000];
+
+/** For `skip`, by depth: how many items are left, and whether they are those of a map. */
+const itemsLeft = new Uint32Array(depthMax + 1);
+const isMap = new Uint8Array(depthMax + 1);
+
 const float64 = new DataView(new ArrayBuffer(8));
 
 export class CborReader {
@@ -148,6 +155,51 @@ export class CborReader {
     return this.#value(levels);
   }
 
+  /**
+   * Steps over what `value` would return. Its structure is checked: types, lengths, nesting and number of items; not what texts hold, nor the order of
+   * keys. One loop, because this goes over everything that is kept of a database.
+   */
+  skip(): void {
+    this.#levelsMax = depthMax;
+    let depth = 0;
+    itemsLeft[0] = 1;
+    for (let items = 0; depth >= 0; ) {
+      const left = itemsLeft[depth] as number;
+      if (left === 0) {
+        depth--;
+        continue;
+      }
+      itemsLeft[depth] = left - 1;
+      const type = this.#first() >> 5;
+      // Of a map an even number of items is left where a key comes next.
+      if (depth > 0 && isMap[depth] === 1 && left % 2 === 0) {
+        if (type !== major.text) throw unexpected(this.#at, kinds[type] as CborKind, "text");
+      } else limited(++items, valueItemsMax);
+      if (type === major.text || type === major.bytes) this.#span(type, Number.MAX_SAFE_INTEGER);
+      else if (type === major.array || type === major.map) {
+        this.#checkLevels(depthMax - depth);
+        depth++;
+        itemsLeft[depth] = type === major.map ? 2 * this.map() : this.array();
+        isMap[depth] = type === major.map ? 1 : 0;
+      } else if (type === major.uint || type === major.negative) this.int();
+      else if (type === major.tag) throw unsupported(this.#at, "tag");
+      else this.#simple();
+    }
+  }
+
+  /** Steps over a byte string of exactly `length` bytes. Another length: CBOR_UNEXPECTED. */
+  skipFixedBytes(length: number): void {
+    const at = this.#at;
+    const from = this.#span(major.bytes, Number.MAX_SAFE_INTEGER);
+    const got = this.#at - from;
+    if (got !== length) throw unexpected(at, `${got} bytes`, `${length} bytes`);
+  }
+
+  /** Steps over a text of at most `max` bytes and returns where its content starts; it ends at the new position. */
+  skipText(max: number = Number.MAX_SAFE_INTEGER): number {
+    return this.#span(major.text, max);
+  }
+
   #value(levels: number): CborValue {
     limited(++this.#items, valueItemsMax);
     switch (this.#first() >> 5) {
@@ -261,8 +313,7 @@ export class CborReader {
     this.#need(1 + size);
     let value = 0;
     for (let i = 1; i <= size; i++) value = value * 256 + (this.#bytes[at + i] as number);
-    // What fits into half the size, or into the head itself, has a shorter form.
-    if (value < (size === 1 ? 24 : 256 ** (size / 2))) throw nonCanonical(at, "number in a longer form than needed");
+    if (value < (leastBySize[size] as number)) throw nonCanonical(at, "number in a longer form than needed");
     if (!Number.isSafeInteger(value)) throw unsupported(at, "integer beyond 2^53 − 1");
     this.#at = at + 1 + size;
     return value;

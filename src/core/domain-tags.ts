@@ -45,6 +45,9 @@ export const domainTags = {
   ticket: "tidemark/ticket/1\0",
   key: "tidemark/key/1\0",
   backup: "tidemark/backup/1\0",
+  /** Checks of a file of databases: of its header, and of each chunk with all before it. */
+  exportHeader: "tidemark/export/1/header\0",
+  exportChunk: "tidemark/export/1/chunk\0",
 } as const;
 
 /** Those under which something is signed. */

@@ -91,17 +91,26 @@ export interface ErrorDetails {
   BACKUP_VERSION: { readonly got: number; readonly expected: number };
   BACKUP_PASSPHRASE: { readonly expected: string };
   BACKUP_LIMIT: { readonly max: number };
+  EXPORT_MALFORMED: { readonly got: string; readonly expected: string };
+  DATABASE_REMOVED: { readonly database: string };
   ABORTED: { readonly call: string };
+  CALL_INTERRUPTED: { readonly call: string };
   TIMEOUT: { readonly call: string; readonly afterMs: number };
   // Where it runs
   INSTANCE_IN_USE: { readonly name: string };
   INSTANCE_CLOSED: { readonly name: string };
+  INSTANCE_WIPED: { readonly name: string };
   ENVIRONMENT_UNSUPPORTED: { readonly missing: string };
   STORAGE_UNAVAILABLE: { readonly reason: string };
   STORAGE_QUOTA: { readonly reason: string };
   STORAGE_CORRUPT: { readonly where: string };
   STORAGE_CLOSED: { readonly reason: string };
   STORAGE_CONFLICT: { readonly database: string; readonly got: number; readonly expected: number };
+  STORAGE_FENCED: { readonly got: number; readonly expected: number };
+  STORAGE_NEWER: { readonly got: number; readonly expected: number };
+  MEMORY_LOST: { readonly name: string };
+  BUILD_OUTDATED: { readonly got: string; readonly expected: string };
+  EDIT_LOST: { readonly database: string; readonly code: string };
   WORKER_BOOT: { readonly reason: string; readonly afterMs: number };
   WORKER_DEAD: { readonly reason: string };
   RELAY_LISTEN: { readonly host: string; readonly port: number; readonly reason: string };
@@ -133,6 +142,9 @@ const hints: Partial<Record<ErrorCode, string>> = {
   ENTRY_TOO_LARGE: "Split the transaction into smaller ones.",
   INSTANCE_IN_USE: "Another tab has this instance open. Close that tab, or open with another name.",
   INSTANCE_CLOSED: "Call open() again.",
+  INSTANCE_WIPED: "Nothing of it is here any more. Call open() again for a new one.",
+  EXPORT_MALFORMED: "Check that the file is whole, and an export. What was taken from it so far is kept.",
+  DATABASE_REMOVED: "Its owner removed it. It can be read; forget() takes it from this device.",
   PEER_INACTIVE: "Set the peer to active to sync with it.",
   PEER_BLOCKED: "Set the peer to active to sync with it.",
   PEER_GIVEN_UP: "It is tried again when the network comes back, when it appears by itself, or on sync.connect().",
@@ -158,7 +170,12 @@ const hints: Partial<Record<ErrorCode, string>> = {
   BACKUP_PASSPHRASE: "Check the passphrase: capitals, spaces and all.",
   STORAGE_QUOTA: "Free some space on this device, or ask for persistent storage.",
   STORAGE_CONFLICT: "Nothing of it was written. Load the database again, and repeat the change.",
+  STORAGE_FENCED: "Another tab leads now, and has what was stored. Nothing of it was written.",
+  STORAGE_NEWER: "Another tab has stored data with a later version of the app: reload this page to get that version.",
   STORAGE_UNAVAILABLE: "IndexedDB is blocked here; private windows and site settings can do that.",
+  CALL_INTERRUPTED: "It may have happened or not: look, then call again.",
+  MEMORY_LOST: "Nothing could be saved on this device, and the tab that had it is gone: reload the page.",
+  BUILD_OUTDATED: "A newer version of the app is open in another tab: reload this page to get it.",
   WORKER_BOOT: "The worker script did not start. If your bundler does not emit it, pass workerUrl or worker to open().",
   WORKER_DEAD: "The background worker ended; call open() again.",
   RELAY_LISTEN: "Choose another port or host, or stop the program that uses this one.",

@@ -125,6 +125,36 @@ test("[GRAPH-4] the frontier of the first positions is that of a graph of these 
   );
 });
 
+test("[GRAPH-4] restoring entries makes the same graph as adding them one by one, and refuses any of them that comes twice or too early", () => {
+  const shapeOf = (graph: Graph): unknown => [
+    graph.tips().map(({ id }) => id),
+    [...graph.frontier()].sort(),
+    graph.settings().map(({ id }) => id),
+    Array.from({ length: graph.size }, (_, position) => {
+      const { id, followers, coversAll, prev, parents, settings } = graph.at(position);
+      return [id, followers, coversAll, prev?.id, parents.map((node) => node.id), settings.map((node) => node.id)];
+    }),
+  ];
+  fc.assert(
+    fc.property(world, picks, fc.nat(), (made, order, pick) => {
+      const index = reorder(made.entries, order).map(indexOf);
+      const [added, restored] = [new Graph(), new Graph()];
+      for (const entry of index) added.add(entry);
+      const settings: Node[] = [];
+      expect(restored.restore(index, (node) => settings.push(node))).toBe(true);
+      expect(shapeOf(restored)).toEqual(shapeOf(added));
+      expect(settings.map(({ id }) => id)).toEqual(index.filter((entry) => entry.settings).map(({ id }) => id));
+      expect(index.every(({ id }, position) => restored.get(id)?.position === position)).toBe(true);
+      const at = pick % index.length;
+      const again = [...index, index[at] as EntryIndex];
+      expect(new Graph().restore(again, () => {})).toBe(false);
+      const isFollowed = index.some(({ prev, parents }) => [prev, ...parents].includes((index[at] as EntryIndex).id));
+      const without = index.filter((_, position) => position !== at);
+      expect(new Graph().restore(without, () => {})).toBe(!isFollowed);
+    }),
+  );
+});
+
 test("[GRAPH-5] the latest settings of every entry are those of its past that no other of its past follows", () => {
   let several = 0;
   fc.assert(

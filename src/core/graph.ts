@@ -15,7 +15,7 @@
 import { assert } from "./errors.ts";
 import type { Frontier, Head } from "./frontier.ts";
 import type { EntryId, PublicKey } from "./ids.ts";
-import { type EntryIndex, eachFollowed, isSameLatest, isSettings, linkNode, type Node } from "./node.ts";
+import { type EntryIndex, eachFollowed, isLinkable, isSameLatest, isSettings, linkNode, type Node } from "./node.ts";
 
 export type { EntryIndex, Node } from "./node.ts";
 
@@ -30,7 +30,9 @@ type OwnNode = Node & { followers: number; coversAll: boolean };
 
 export class Graph {
   readonly #nodes: OwnNode[] = [];
+  /** Of the nodes at positions below `#indexed`: after restoring, most databases are read before anybody asks for an entry by its id. */
   readonly #byId = new Map<EntryId, OwnNode>();
+  #indexed = 0;
   /** Of what counts, as are the heads. */
   readonly #tips = new Map<EntryId, Node>();
   readonly #heads = new Map<PublicKey, Set<Node>>();
@@ -61,11 +63,11 @@ export class Graph {
   }
 
   get(id: EntryId): Node | undefined {
-    return this.#byId.get(id);
+    return this.#ids().get(id);
   }
 
   has(id: EntryId): boolean {
-    return this.#byId.has(id);
+    return this.#ids().has(id);
   }
 
   at(position: number): Node {
@@ -131,10 +133,50 @@ export class Graph {
     return node;
   }
 
+  /**
+   * Adds entries to an empty graph, all of them good: as `add` would one by one, with what depends on the last of them found out once. `inserted` is
+   * told of each that writes settings before the next is linked; tips and heads are there in the end. False when an entry comes twice, or before
+   * what it follows: then the graph is of no use.
+   */
+  restore(entries: readonly EntryIndex[], inserted: (node: Node) => void): boolean {
+    assert(this.size === 0, "a graph is restored when it is empty");
+    const newest = new Map<PublicKey, Node>();
+    let last: Node | undefined;
+    let own: Node | undefined;
+    let tips = 0;
+    // Most follow the one before them, and name it with the very same text.
+    const find = (id: EntryId): Node | undefined => (id === own?.id ? own : id === last?.id ? last : this.get(id));
+    for (const entry of entries) {
+      if (last !== undefined && last.author !== entry.author) newest.set(last.author, last);
+      own = last?.author === entry.author ? last : newest.get(entry.author);
+      // What continues its author's chain where that ends cannot be there already.
+      if (!isLinkable(entry, find) || (entry.prev !== own?.id && this.has(entry.id))) return false;
+      const node: OwnNode = linkNode(entry, this.#nodes.length, find);
+      this.#nodes.push(node);
+      this.#noteSettings(node);
+      tips += 1 - followOpen(node);
+      node.coversAll = tips === 1;
+      if (entry.settings) inserted(node);
+      last = node;
+    }
+    this.#restoreEnds();
+    return true;
+  }
+
+  /** Tips and heads of a graph in which everything counts. */
+  #restoreEnds(): void {
+    const continued = new Uint8Array(this.size);
+    for (const { prev } of this.#nodes) if (prev !== undefined) continued[prev.position] = 1;
+    for (const node of this.#nodes) {
+      if (node.followers === 0) this.#tips.set(node.id, node);
+      if (continued[node.position] === 0) this.#addHead(node);
+    }
+  }
+
   /** The node of a checked entry whose followed entries are all held: to be inserted before another is linked. */
   link(entry: EntryIndex): Node {
-    assert(!this.#byId.has(entry.id), "an entry is added once");
-    return linkNode(entry, this.#nodes.length, (id) => this.#byId.get(id));
+    assert(!this.has(entry.id), "an entry is added once");
+    return linkNode(entry, this.#nodes.length, (id) => this.get(id));
   }
 
   /** Adds a node that was just linked. Answers with what counts because it does, itself left out. */
@@ -142,7 +184,6 @@ export class Graph {
     assert(node.position === this.#nodes.length, "a node is inserted when it was linked");
     const own: OwnNode = node;
     this.#nodes.push(own);
-    this.#byId.set(own.id, own);
     this.#noteSettings(own);
     if (!isGood) {
       this.#bad.add(own);
@@ -170,6 +211,14 @@ export class Graph {
     }
     for (const author of new Set(voided.map((node) => node.author))) this.#lowerHeads(author);
     return { revived, voided };
+  }
+
+  #ids(): ReadonlyMap<EntryId, OwnNode> {
+    for (; this.#indexed < this.#nodes.length; this.#indexed++) {
+      const node = this.#nodes[this.#indexed] as OwnNode;
+      this.#byId.set(node.id, node);
+    }
+    return this.#byId;
   }
 
   /** A node that is not counted yet, and whatever counts because it does now. */
@@ -214,8 +263,12 @@ export class Graph {
 
   #extendChain(node: Node): void {
     if (this.#voidCount > 0) this.#takeBack(node);
+    if (node.prev !== undefined) this.#heads.get(node.author)?.delete(node.prev);
+    this.#addHead(node);
+  }
+
+  #addHead(node: Node): void {
     const heads = this.#heads.get(node.author) ?? new Set();
-    if (node.prev !== undefined) heads.delete(node.prev);
     this.#heads.set(node.author, heads.add(node));
   }
 
@@ -248,6 +301,17 @@ export class Graph {
       this.#settings = node.settings;
     }
   }
+}
+
+/** One more follower for each node that this one follows. Answers how many had none. */
+function followOpen(node: Node): number {
+  let open = 0;
+  eachFollowed(node, (each) => {
+    const own = each as OwnNode;
+    if (own.followers === 0) open += 1;
+    own.followers += 1;
+  });
+  return open;
 }
 
 /** Of some chains of one author, the newest nodes at positions below `through`. */

@@ -214,6 +214,19 @@ export const backupMemoryKibMax: number = 256 * kib;
 export const backupPassesMax = 10;
 export const backupLanesMax = 4;
 
+// --- What a file can make us do.
+
+/** Entries are put into a chunk until it is as large as that, or 1,000 of them: as a batch between peers. One larger entry is a chunk of its own. */
+export const exportChunkBytes: number = 256 * kib;
+/** One entry of the largest size, and what stands around it. What of a chunk has come is in memory until it is whole. */
+export const exportChunkBytesMax: number = entryBytesMax + 64 * kib;
+/** The figures of Argon2id, a salt, a prefix and a check, as CBOR: less than 80 bytes. */
+export const exportHeaderBytesMax = 256;
+/** Databases in one file. A guess: about 1 MB of report. */
+export const exportDatabasesMax = 10_000;
+/** In one chunk, with the check or the tag that closes it. */
+export const exportEntriesMax: number = batchEntriesMax;
+
 // --- What this device, its user and its apps do.
 
 /** For opening the database on the disk: half a second on a slow phone, while a tab that blocks it does so for ever. */
@@ -238,3 +251,60 @@ export const drainTimeoutMs = 2_000;
 export const keyNameBytesMax = 64;
 /** Named keys of one instance. A guess: people have a few. */
 export const keysMax = 64;
+/** How often in a minute a worker that ended is started again: one that ends at once would do nothing else. */
+export const workerRestartsPerMinuteMax = 3;
+/** For the browser, or its user, to answer whether storage may stay; some browsers never do. What they say later still counts. */
+export const persistTimeoutMs = 10_000;
+/** Samples of how much is stored, one a day: a month shows the trend, in 1 kB. */
+export const usageSamplesMax = 30;
+/** For a tab that closes while no tab leads: what it waited for is kept, and done by whoever leads next. */
+export const closeTimeoutMs = 5_000;
+
+// --- Storage that takes nothing.
+
+/** What is tried, to see whether there is space again: a batch of a peer with its index, so that what is taken then can be stored. */
+export const storageProbeBytes: number = 512 * 1024;
+/** Pauses between these attempts: from as soon as somebody may have made room to what costs nothing. */
+export const storageProbeMsMin = 5_000;
+export const storageProbeMsMax = 60_000;
+
+// --- What a leader remembers of tabs that are gone.
+
+/** How long: longer than any browser keeps a page in its back/forward cache, which is half an hour at most. */
+export const endedTabKeptMs = 3_600_000;
+/** How many: some 200 bytes each, and read by every leader when it starts. */
+export const endedTabsMax = 256;
+/** Edits of theirs for which there was no space: as often as storage itself is tried at last. */
+export const outboxRetryMs = 60_000;
+/** Problems from before the first page was there to hear of them. A guess: who has more has one cause. */
+export const unheardProblemsMax = 100;
+
+/**
+ * What is written after the disk lost entries waits so long for a peer that may have this device's own newest ones: without them its chain
+ * forks, which is legal and costs a round trip. Nobody waits longer for a write.
+ */
+export const ownEntriesWaitMs = 10_000;
+
+// --- What the tabs of one browser wait for.
+
+/** A leader says that it lives. Often enough for who waits, and ten tabs still say next to nothing. */
+export const leaderBeatMs = 1_000;
+/** So many beats that did not come, and the leader is asked: folding and migrations may block a worker for some seconds. */
+export const leaderSilentBeats = 5;
+/** No answer for one beat more, and its lock is taken. */
+export const leaderStalledBeats: number = leaderSilentBeats + 1;
+/** A leader that nobody sees for so long hands over to a tab that is seen: whoever only looks at another tab comes back sooner. A guess. */
+export const hiddenBeatsMax = 10;
+/** For a leader that resigns to finish what is under way: `drainTimeoutMs` and a second for the disk. Below `leaderSilentBeats`. */
+export const resignTimeoutMs: number = drainTimeoutMs + 1_000;
+/** For the tab that a hidden leader hands over to, to take the lock: else whoever waits gets it. Some messages between tabs. */
+export const handOverTimeoutMs = 500;
+/** For a leader that is about to be frozen: browsers give a page some hundred milliseconds. A guess. */
+export const suspendTimeoutMs = 200;
+/** Tabs that a leader knows, some 100 bytes and two locks each. A guess: browsers slow down before. */
+export const tabsMax = 1_000;
+/** Where there are no Web Locks, whoever holds a lock answers within this, or nobody does. Some round trips between busy tabs. */
+export const askedLockAnswerMs = 300;
+/** Whoever waits for a lock asks again this often, and a holder that did not answer `askedLockSilentMax` times is gone. */
+export const askedLockAgainMs = 1_000;
+export const askedLockSilentMax = 2;

@@ -45,14 +45,12 @@ export interface Node {
 
 /** A node on top of what it follows, which `find` must know: [GRAPH-1]. It is in no graph by that. */
 export function linkNode(entry: EntryIndex, position: number, find: (id: EntryId) => Node | undefined): Node {
-  const held = (id: EntryId): Node => {
-    const node = find(id);
-    assert(node, "GRAPH-1");
-    return node;
-  };
-  const prev = entry.prev === undefined ? undefined : held(entry.prev);
-  const parents = entry.parents.length === 0 ? noNodes : entry.parents.map(held);
-  const settingsBefore = latestSettings(prev === undefined ? parents : [prev, ...parents]);
+  const prev = entry.prev === undefined ? undefined : held(entry.prev, find);
+  const parents = entry.parents.length === 0 ? noNodes : entry.parents.map((id) => held(id, find));
+  const settingsBefore =
+    prev !== undefined && parents.length === 0
+      ? prev.settings
+      : latestSettings(prev === undefined ? parents : [prev, ...parents]);
   const node = {
     id: entry.id,
     position,
@@ -72,6 +70,17 @@ export function linkNode(entry: EntryIndex, position: number, find: (id: EntryId
   return node;
 }
 
+function held(id: EntryId, find: (id: EntryId) => Node | undefined): Node {
+  const node = find(id);
+  assert(node, "GRAPH-1");
+  return node;
+}
+
+/** Whether `find` knows everything that an entry follows. */
+export function isLinkable({ prev, parents }: EntryIndex, find: (id: EntryId) => Node | undefined): boolean {
+  return (prev === undefined || find(prev) !== undefined) && parents.every((id) => find(id) !== undefined);
+}
+
 /** Whether it writes `_settings` itself. */
 export function isSettings(node: Node): boolean {
   return node.settings[0] === node;
@@ -79,7 +88,7 @@ export function isSettings(node: Node): boolean {
 
 /** Each node that it follows, once. */
 export function eachFollowed({ prev, parents }: Node, act: (node: Node) => void): void {
-  for (const parent of parents) act(parent);
+  for (let i = 0; i < parents.length; i++) act(parents[i] as Node);
   if (prev !== undefined && !parents.includes(prev)) act(prev);
 }
 

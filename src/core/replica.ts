@@ -145,20 +145,24 @@ export class Replica {
     decodeSettings: (id: EntryId) => Result<readonly SettingsOp[]>,
   ): Result<void> {
     assert(this.graph.size === 0, "a replica is restored when it is new");
-    for (const entry of entries) {
-      if (this.graph.has(entry.id) || !followsHeld(entry, this.graph))
-        return failure("STORAGE_CORRUPT", { where: `entry ${entry.id} out of order` });
-      const node = this.graph.add(entry);
-      if (!entry.settings) continue;
+    let undecoded: Result<never> | undefined;
+    const isOrdered = this.graph.restore(entries, (node) => {
+      if (undecoded !== undefined) return;
       const ops = decodeSettings(node.id);
-      if (!ops.ok) return ops;
-      this.authority.record(node, ops.value);
-      this.authority.noteInserted(node);
-    }
+      if (ops.ok) this.#recordRestored(node, ops.value);
+      else undecoded = ops;
+    });
+    if (undecoded !== undefined) return undecoded;
+    if (!isOrdered) return failure("STORAGE_CORRUPT", { where: `entry ${this.graph.size} out of order` });
     this.graph.regard(this.authority.weighAll());
     this.#state = state;
     this.#stored = entries.length;
     return success(undefined);
+  }
+
+  #recordRestored(node: Node, ops: readonly SettingsOp[]): void {
+    this.authority.record(node, ops);
+    this.authority.noteInserted(node);
   }
 
   /**
@@ -266,8 +270,4 @@ export class Replica {
     this.#isRecountTold = true;
     return [{ type: "announce", nodes, permissionsChanged }];
   }
-}
-
-function followsHeld({ prev, parents }: EntryIndex, graph: Graph): boolean {
-  return (prev === undefined || graph.has(prev)) && parents.every((id) => graph.has(id));
 }

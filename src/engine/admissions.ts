@@ -18,6 +18,7 @@ import { Requests } from "./requests.ts";
 import { isRefused } from "./status-input.ts";
 import type { Sync } from "./sync.ts";
 import { gives, isSynced, withSync } from "./sync-switch.ts";
+import type { Marking, WriteId, WriteMark } from "./writes.ts";
 
 export interface Approval {
   readonly key: PublicKey;
@@ -31,12 +32,19 @@ export interface AdmissionsOwner {
   /** Undefined for one that is not here. */
   find(id: DatabaseId): OpenDatabase | undefined;
   databases(): Iterable<OpenDatabase>;
+  /** It was forgotten: nothing about it is to be stored. */
+  isGone(id: DatabaseId): boolean;
   /** A failure is reported. */
   putRecord(record: DatabaseRecord): Promise<void>;
   /** Of `requests`. */
   requestsChanged(database: DatabaseId): void;
   statusChanged(database: DatabaseId): void;
   reported(error: unknown, database: DatabaseId): void;
+}
+
+interface Changing {
+  readonly seeds?: ReadonlyMap<PublicKey, Uint8Array>;
+  readonly marks?: readonly WriteMark[];
 }
 
 export class Admissions {
@@ -69,9 +77,10 @@ export class Admissions {
 
   // --- Letting in
 
-  async share(database: OpenDatabase, terms: InviteTerms): Promise<string> {
+  async share(database: OpenDatabase, terms: InviteTerms, mark: Marking): Promise<string> {
     const { invite, secret, ticket } = await this.#invites.create(database, terms, this.#reach(database));
-    await this.change(database, () => [invite], new Map([[invite.key, secret]]));
+    const seeds = new Map([[invite.key, secret]]);
+    await this.change(database, () => [invite], { seeds, marks: mark(ticket) });
     return ticket;
   }
 
@@ -83,18 +92,18 @@ export class Admissions {
     return this.#invites.list(database);
   }
 
-  async revokeInvite(database: OpenDatabase, key: PublicKey): Promise<void> {
-    await this.change(database, () => [this.#invites.withdrawal(database, key)]);
+  async revokeInvite(database: OpenDatabase, key: PublicKey, mark: Marking): Promise<void> {
+    await this.change(database, () => [this.#invites.withdrawal(database, key)], { marks: mark() });
   }
 
-  async approve(database: OpenDatabase, { key, power, name }: Approval): Promise<void> {
+  async approve(database: OpenDatabase, { key, power, name }: Approval, mark: Marking): Promise<void> {
     assertAdmin(database);
     await this.requests.approving(database, key, async (asked) => {
       const given = power ?? Math.max(asked.power, WRITE);
       if (given >= NONE)
         throw new TidemarkError("INPUT_INVALID", { field: "power", got: show(given), expected: "below 999" });
       const called = name ?? asked.name;
-      await this.change(database, () => {
+      const build = (): readonly SettingsOp[] => {
         assertMaySet(database, key, given);
         assertGivesSomething(database, given);
         const described = {
@@ -102,14 +111,22 @@ export class Admissions {
           ...(asked.sealKey === undefined ? {} : { sealKey: asked.sealKey }),
         };
         return [{ type: "set", key, power: given, ...described }];
-      });
+      };
+      await this.change(database, build, { marks: mark() });
     });
     await this.requests.flush();
   }
 
-  async reject(database: OpenDatabase, key: PublicKey): Promise<void> {
+  /** What may have been left undone of it when the device died. */
+  async approved(database: OpenDatabase): Promise<void> {
+    await this.setSync(database, true);
+    this.requests.settle(database);
+    await this.requests.flush();
+  }
+
+  async reject(database: OpenDatabase, key: PublicKey, write: WriteId | undefined): Promise<void> {
     assertAdmin(database);
-    this.requests.reject(database, key);
+    this.requests.reject(database, key, write);
     for (const path of this.#sync.peers.all()) this.#tellRejected(path, database.id, key);
     await this.requests.flush();
   }
@@ -121,25 +138,31 @@ export class Admissions {
 
   /**
    * Writes settings. Resolves when they are durable, and the database is synced if that gives somebody something. `build` may be called more
-   * than once. `seeds`: the secrets of the invites among them.
+   * than once. `seeds`: the secrets of the invites among them. `marks`: the writes that it decides.
    */
   async change(
     database: OpenDatabase,
     build: () => readonly SettingsOp[],
-    seeds: ReadonlyMap<PublicKey, Uint8Array> = new Map(),
+    { seeds, marks }: Changing = {},
   ): Promise<void> {
     let ops: readonly SettingsOp[] = [];
-    await database.commitSettings(() => {
+    const buildOnce = (): readonly SettingsOp[] => {
       ops = build();
       return ops;
-    }, seeds);
-    await this.wrote(database, [settingsPart(ops)]);
+    };
+    await database.commitSettings(buildOnce, seeds, marks);
+    await this.wroteOps(database, ops);
   }
 
-  /** This device did. Who is given something wants it synced. */
+  /** This device did. */
   async wrote(database: OpenDatabase, parts: readonly StorePart[]): Promise<void> {
     const payloads = parts.filter(({ name }) => name === settingsStoreName).map(({ payload }) => payload);
     const ops = payloads.flatMap((payload) => unwrap(decodeSettings(settingsStoreName, payload)));
+    await this.wroteOps(database, ops);
+  }
+
+  /** Who is given something wants it synced. */
+  async wroteOps(database: OpenDatabase, ops: readonly SettingsOp[]): Promise<void> {
     if (ops.some((op) => gives(op, database.identity.publicKey))) await this.setSync(database, true);
   }
 
@@ -206,6 +229,12 @@ export class Admissions {
     if (permissionsChanged) this.requests.settle(database);
   }
 
+  /** The database is gone from here: whoever waits for it is told `error`. */
+  forget(database: DatabaseId, error: TidemarkError): void {
+    this.joins.forget(database, error);
+    this.requests.forget(database);
+  }
+
   // --- The switch
 
   async setSync(database: OpenDatabase, on: boolean): Promise<void> {
@@ -216,6 +245,7 @@ export class Admissions {
 
   /** Rejects with a STORAGE_ code. */
   async #save(database: OpenDatabase, record: DatabaseRecord): Promise<void> {
+    if (this.#owner.isGone(database.id)) throw new TidemarkError("DATABASE_UNKNOWN", { database: database.id });
     database.record = record;
     await this.#ports.storage.putDatabase(record);
     this.#owner.statusChanged(database.id);

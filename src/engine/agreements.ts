@@ -61,6 +61,15 @@ export class Agreements {
     }
   }
 
+  /** The database is gone from here. */
+  forget(database: DatabaseId, error: TidemarkError): void {
+    for (const [key, waiters] of [...this.#waiters]) {
+      if (!key.startsWith(`${database}/`)) continue;
+      this.#waiters.delete(key);
+      for (const { reject } of waiters) reject(error);
+    }
+  }
+
   /** The session with the peer is over. */
   parted(peer: PublicKey): void {
     for (const [key, waiters] of this.#waiters) {

@@ -31,6 +31,7 @@ import { RecentEntries } from "./recent.ts";
 import { type Refolded, Refolding } from "./refolding.ts";
 import { Repair } from "./repair.ts";
 import { checkByChains, checkEach } from "./signatures.ts";
+import type { WriteMark } from "./writes.ts";
 import { writtenIn } from "./written.ts";
 
 export interface DatabaseListener {
@@ -52,6 +53,10 @@ export interface DatabaseListener {
   healing(event: HealingEvent): void;
   /** Keys of an encrypted database could not be given, or what they open could not be read: it is tried again at the next occasion. */
   notTended(error: unknown): void;
+  /** Why nothing of peers may be taken at present: storage could not keep it. */
+  readonly storageError: TidemarkError | undefined;
+  /** Resolves when storage takes so many bytes; rejects with why not. Asked while there is a `storageError`. */
+  admit(bytes: number): Promise<void>;
   /** Storage failed; this object does no more. */
   failed(error: unknown): void;
 }
@@ -181,31 +186,43 @@ export class OpenDatabase {
     return missingKeyOf(this.#ports, this.record) === undefined ? power : Math.max(power, READ);
   }
 
+  /** Its owner removed it, for everybody and for ever: it can be read. */
+  get isRemoved(): boolean {
+    return this.replica.settings.removed !== undefined;
+  }
+
   /** Whether the database has arrived: its root is here. */
   get hasRoot(): boolean {
     return this.replica.graph.size > 0;
   }
 
   /**
-   * Signs and accepts one transaction. Resolves when it is durable. Rejects with DATABASE_NOT_READY, PERMISSION_DENIED,
-   * ENTRY_TOO_LARGE, a code of the builder, or a STORAGE_ code; then nothing was written.
+   * Signs and accepts one transaction. Resolves when it is durable. Rejects with DATABASE_NOT_READY, DATABASE_REMOVED, PERMISSION_DENIED,
+   * ENTRY_TOO_LARGE, a code of the builder, or a STORAGE_ code; then nothing was written. `marks`: the writes that it decides.
    */
-  commit(build: () => readonly StorePart[]): Promise<void> {
-    return this.#queueCommit(build, () => this.#assertMayWrite());
+  commit(build: () => readonly StorePart[], marks: readonly WriteMark[] = []): Promise<void> {
+    return this.#queueCommit(build, () => this.#assertMayWrite(), marks);
   }
 
   /**
    * The same for a change of settings, together with what it asks of the epochs of an encrypted database. `build` may be called twice.
-   * `seeds`: the secrets of the invites that it makes.
+   * `seeds`: the secrets of the invites that it makes. `marks`: the writes that it decides.
    */
   async commitSettings(
     build: () => readonly SettingsOp[],
     seeds: ReadonlyMap<PublicKey, Uint8Array> = new Map(),
+    marks: readonly WriteMark[] = [],
   ): Promise<void> {
-    if (!this.encryption.isOn) return this.commit(() => [settingsPart(build())]);
+    if (!this.encryption.isOn) return this.commit(() => [settingsPart(build())], marks);
     const [first = [], ...others] = await this.#upkeep.plan({ ops: build(), seeds });
-    await this.commit(() => [settingsPart([...build(), ...first])]);
+    // What the others give is given later, by any admin's device, should this one die in between.
+    await this.commit(() => [settingsPart([...build(), ...first])], marks);
     for (const more of others) await this.commit(() => [settingsPart(more)]);
+  }
+
+  /** What this device writes is written after that: what it follows may not be here yet. */
+  writeAfter(ready: Promise<void>): void {
+    this.#commits = this.#commits.then(() => ready);
   }
 
   /** Resolves when everything is folded that the keys at hand open. */
@@ -221,13 +238,21 @@ export class OpenDatabase {
     );
   }
 
-  async #queueCommit(build: () => readonly StorePart[], assertMay: () => void): Promise<void> {
-    const accepted = this.#commits.then(() => this.#commitNext(build, assertMay));
+  async #queueCommit(
+    build: () => readonly StorePart[],
+    assertMay: () => void,
+    marks: readonly WriteMark[] = [],
+  ): Promise<void> {
+    const accepted = this.#commits.then(() => this.#commitNext(build, assertMay, marks));
     this.#commits = accepted.catch(() => {});
     await this.#journal.durable(await accepted);
   }
 
-  async #commitNext(build: () => readonly StorePart[], assertMay: () => void): Promise<number> {
+  async #commitNext(
+    build: () => readonly StorePart[],
+    assertMay: () => void,
+    marks: readonly WriteMark[],
+  ): Promise<number> {
     const { clock, sha256 } = this.#ports;
     const { identity } = this;
     this.#assertWorks();
@@ -237,7 +262,10 @@ export class OpenDatabase {
     const { body, content } = await this.encryption.seal(draft);
     const message = encodeUnsigned(body);
     const entry = sealEntry(body, message, await identity.sign(message), sha256);
+    // What cannot be kept is not shown first, nor the database loaded anew for it.
+    if (this.#listener.storageError !== undefined) await this.#listener.admit(entry.bytes.length);
     this.#accept(vouchOwn(entry), content === undefined ? nothingOpened : new Map([[entry.id, success(content)]]));
+    this.#journal.mark(marks);
     return this.replica.graph.size;
   }
 
@@ -253,6 +281,7 @@ export class OpenDatabase {
 
   #assertMayWrite(): void {
     this.#assertMaySign();
+    if (this.isRemoved) throw new TidemarkError("DATABASE_REMOVED", { database: this.id });
     if (this.power > WRITE) throw new TidemarkError("PERMISSION_DENIED", { need: "write", got: this.permission });
   }
 
@@ -267,9 +296,10 @@ export class OpenDatabase {
 
   /**
    * Checks and judges entries of a peer, which says that `left` more follow. Never rejects for what they contain, only when storage
-   * has failed.
+   * has failed, or takes nothing.
    */
   async receive(entries: readonly Entry[], left = 0): Promise<Judged> {
+    if (this.#listener.storageError !== undefined) throw this.#listener.storageError;
     this.#isFilling = left > 0;
     if (this.healing.damaged > 0) await this.healing.take(entries);
     const unknown = entries.filter((entry) => !this.replica.graph.has(entry.id));
@@ -342,13 +372,19 @@ export class OpenDatabase {
     return effects;
   }
 
-  #fail(error: unknown): void {
+  /** It is no more: whatever would be done with it from now on rejects with `error`. */
+  end(error: unknown): void {
     if (this.#failure !== undefined) return;
     this.#failure = { error };
     this.#stopTimers();
     void this.healing.stop();
     void this.#refolding.stop();
     void this.#lateFolding.stop();
+  }
+
+  #fail(error: unknown): void {
+    if (this.#failure !== undefined) return;
+    this.end(error);
     this.#listener.failed(error);
   }
 

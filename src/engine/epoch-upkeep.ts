@@ -69,6 +69,7 @@ export class EpochUpkeep {
 
   #mayGive(): boolean {
     const { ports, replica, encryption, self } = this.#options;
+    if (replica.settings.removed !== undefined) return false;
     return encryption.isOn && ports.sealing !== undefined && replica.authority.power(self()) < WRITE;
   }
 }

@@ -94,6 +94,20 @@ export class Healing {
     if (nodes.some(({ id }) => this.isDamaged(id))) throw error;
   }
 
+  /**
+   * Looks at positions `from` ≤ position < `to` on the disk; what is damaged there is mended, or asked for. Rejects with a STORAGE_ code.
+   */
+  async look(from: number, to: number): Promise<Found> {
+    const scanning = this.#scans.then(() => scanLog(this.#options, from, to, () => !this.#stopped));
+    this.#scans = scanning.then(
+      () => {},
+      () => {},
+    );
+    const found = await scanning;
+    this.#note(found);
+    return found;
+  }
+
   /** Puts back what is damaged here among entries that arrived. Resolves when they can be read; never rejects. */
   async take(entries: readonly Entry[]): Promise<void> {
     let healed = 0;

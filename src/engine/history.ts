@@ -58,6 +58,10 @@ export class History {
     for (const row of [...this.#rows.values()]) if (row.peer === peer) this.#drop(row);
   }
 
+  forgetDatabase(database: DatabaseId): void {
+    for (const row of [...this.#rows.values()]) if (row.database === database) this.#drop(row);
+  }
+
   #nextId(): string {
     this.#lastId = Math.max(this.#lastId + 1, this.#options.clock.now() * 1_000);
     return String(this.#lastId).padStart(16, "0");

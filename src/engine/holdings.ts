@@ -87,6 +87,12 @@ export class Holdings {
     log?.waiters.rejectAll(error);
   }
 
+  /** The database is gone from here, and what was known of who holds it. */
+  forget(database: DatabaseId, error: TidemarkError): void {
+    this.closed(database, error);
+    for (const byDatabase of this.#confirmedMs.values()) byDatabase.delete(database);
+  }
+
   /** Entries at positions below `through` are durable here. */
   stored(database: DatabaseId, through: number): void {
     const log = this.#logs.get(database);

@@ -85,6 +85,13 @@ export class HookReader {
     this.#ahead = [];
   }
 
+  /** Entries from a position on are gone, or have other positions: they are handed over anew. */
+  fellBack(position: number): void {
+    if (position >= this.#position) return;
+    this.#position = position;
+    this.recounted();
+  }
+
   /** Nothing is handed over any more, and what is being handled counts as not done. */
   stop(): void {
     this.#isStopped = true;

@@ -16,7 +16,7 @@ import { keyOf, rowParts, sealRoot, setPower, settingsParts, Writer } from "../t
 import { OpenDatabase } from "./database.ts";
 import { formatCursor } from "./hook-cursor.ts";
 import { HookReader, type WriteEvent } from "./hook-reader.ts";
-import { Hooks } from "./hooks.ts";
+import { type Hook, Hooks } from "./hooks.ts";
 import { storedEntry } from "./journal.ts";
 import { loadReplica } from "./loading.ts";
 import { LocalStore } from "./local-store.ts";
@@ -70,6 +70,8 @@ async function start(disk = new MemoryDisk(), storage: Storage = createMemorySto
     refolded: () => {},
     healing: () => {},
     notTended: () => {},
+    storageError: undefined,
+    admit: async () => {},
     failed: () => {},
   });
   const hooks = new Hooks({
@@ -550,5 +552,93 @@ describe("[HOOK-7] what is void when its turn comes", () => {
     reading.open();
     await settle();
     expect([reads, handed]).toEqual([[0, 0], []]);
+  });
+});
+
+describe("[HOOK-8] a name that another owner's hook has", () => {
+  interface Told {
+    readonly began: string[];
+    readonly rows: number[];
+    readonly hook: (owner: string, after?: string) => Hook;
+  }
+
+  function listen({ id }: Device): Told {
+    const told: Pick<Told, "began" | "rows"> = { began: [], rows: [] };
+    return {
+      ...told,
+      hook: (owner, after) => ({
+        ...{ database: id, name: "search", owner },
+        ...(after === undefined ? {} : { after }),
+        began: (cursor) => void told.began.push(`${owner} ${cursor}`),
+        write: ({ entries }) => void told.rows.push(...entries.map(({ seq }) => seq)),
+      }),
+    };
+  }
+
+  test("is waited for, in the order of the owners, and each goes on where the one before was", async () => {
+    const device = await start();
+    const { began, rows, hook } = listen(device);
+    const stops = ["a", "b", "c", "d"].map((owner) => device.hooks.add(hook(owner)));
+    const owners = (): readonly string[] => began.map((each) => each.slice(0, 1));
+    await device.write("r1");
+    await settle();
+    expect([owners(), rows]).toEqual([["a"], [1]]);
+    stops[2]?.();
+    stops[0]?.();
+    await device.write("r2");
+    await settle();
+    expect([owners(), rows]).toEqual([
+      ["a", "b"],
+      [1, 2],
+    ]);
+    stops[0]?.();
+    expect(owners(), "stopped twice").toEqual(["a", "b"]);
+    stops[1]?.();
+    await device.write("r3");
+    await settle();
+    expect([owners(), rows]).toEqual([
+      ["a", "b", "d"],
+      [1, 2, 3],
+    ]);
+    stops[3]?.();
+    device.hooks.add(hook("e"));
+    expect(owners(), "the name is free").toEqual(["a", "b", "d", "e"]);
+  });
+
+  test("is refused to an owner whose hook has it or waits for it already", async () => {
+    const { hooks, ...device } = await start();
+    const { hook } = listen({ hooks, ...device });
+    const stopFirst = hooks.add(hook("a"));
+    const stopWaiting = hooks.add(hook("b"));
+    for (const owner of ["a", "b"]) expect(codeOf(() => hooks.add(hook(owner)))).toBe("INPUT_INVALID");
+    stopWaiting();
+    const stopAgain = hooks.add(hook("b"));
+    stopFirst();
+    expect(codeOf(() => hooks.add(hook("b")))).toBe("INPUT_INVALID");
+    stopAgain();
+    hooks.add(hook("b"));
+  });
+
+  test("is refused at once with a cursor that is none, and each says with which cursor it began", async () => {
+    const device = await start();
+    const { began, hook } = listen(device);
+    const stop = device.hooks.add(hook("a"));
+    expect(codeOf(() => device.hooks.add(hook("b", "nonsense")))).toBe("CURSOR_INVALID");
+    const cursor = began[0]?.slice(2) ?? "";
+    await device.write("r1");
+    await settle();
+    device.hooks.add(hook("b", cursor));
+    stop();
+    expect(began).toEqual([`a ${cursor}`, `b ${cursor}`]);
+  });
+
+  test("begins nothing more once all are closed", async () => {
+    const device = await start();
+    const { began, hook } = listen(device);
+    const stop = device.hooks.add(hook("a"));
+    device.hooks.add(hook("b"));
+    device.hooks.close();
+    stop();
+    expect(began).toHaveLength(1);
   });
 });

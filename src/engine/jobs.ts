@@ -89,6 +89,12 @@ export class Jobs {
     this.#show(job);
   }
 
+  /** Whether the peer is to hold back with the database. */
+  holdsBack(peer: PublicKey, database: DatabaseId): boolean {
+    const scope = { peer, database };
+    return this.#of(scope).some(({ record }) => isHeldBack(record.state)) || this.#cancelled(scope).length > 0;
+  }
+
   /** Nothing that the peer has is missing here any more. */
   caughtUp(peer: PublicKey, database: DatabaseId): void {
     const job = this.#live.get(pairOf({ peer, database }));

@@ -183,12 +183,36 @@ export class Joins {
         reject(new TidemarkError("INSTANCE_CLOSED", { name: this.#options.ports.name }));
   }
 
-  ready({ id, record }: OpenDatabase): Promise<void> {
+  /** Rejects with ABORTED by `signal`. */
+  ready({ id, record }: OpenDatabase, signal?: AbortSignal): Promise<void> {
     if (record.refused !== undefined) return Promise.reject(refusal(id, record.refused));
     if (record.ticket === undefined) return Promise.resolve();
+    if (signal?.aborted) return Promise.reject(new TidemarkError("ABORTED", { call: "ready" }));
     return new Promise((resolve, reject) => {
-      this.#waiters.set(id, [...(this.#waiters.get(id) ?? []), { resolve, reject }]);
+      const abort = (): void => {
+        this.#dropWaiter(id, waiter);
+        reject(new TidemarkError("ABORTED", { call: "ready" }));
+      };
+      const end = (): void => signal?.removeEventListener("abort", abort);
+      const waiter: Waiter = {
+        resolve: () => {
+          end();
+          resolve();
+        },
+        reject: (error) => {
+          end();
+          reject(error);
+        },
+      };
+      this.#waiters.set(id, [...(this.#waiters.get(id) ?? []), waiter]);
+      signal?.addEventListener("abort", abort);
     });
+  }
+
+  #dropWaiter(id: DatabaseId, waiter: Waiter): void {
+    const left = (this.#waiters.get(id) ?? []).filter((one) => one !== waiter);
+    if (left.length === 0) this.#waiters.delete(id);
+    else this.#waiters.set(id, left);
   }
 
   /** Everybody says so, whether or not they know of the database. */
@@ -202,11 +226,19 @@ export class Joins {
     return record.ticket !== undefined && this.#heard.has(id) ? "heard" : undefined;
   }
 
-  access({ record, permission }: OpenDatabase): Access {
+  access({ record, permission, isRemoved }: OpenDatabase): Access {
     const { ticket, refused } = record;
-    if (refused !== undefined) return { state: "rejected", permission, reason: refused };
-    if (ticket === undefined) return { state: "member", permission };
-    return { state: this.hasSecret(ticket) ? "joining" : "pending", permission };
+    const known = { permission, ...(isRemoved ? { removed: true as const } : {}) };
+    if (refused !== undefined) return { state: "rejected", ...known, reason: refused };
+    if (ticket === undefined) return { state: "member", ...known };
+    return { state: this.hasSecret(ticket) ? "joining" : "pending", ...known };
+  }
+
+  /** The database is gone from here. */
+  forget(database: DatabaseId, error: TidemarkError): void {
+    this.#arrived.delete(database);
+    this.#heard.delete(database);
+    for (const { reject } of this.#takeWaiters(database)) reject(error);
   }
 
   async #settle(database: OpenDatabase, ticket: string): Promise<void> {

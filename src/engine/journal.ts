@@ -10,6 +10,7 @@ import type { Entry } from "../core/entry.ts";
 import type { Node } from "../core/graph.ts";
 import type { DatabaseId } from "../core/ids.ts";
 import type { CheckpointPart, Storage, StoredEntry } from "../ports/storage.ts";
+import { noteStored, rowsOf, type WriteMark } from "./writes.ts";
 
 export interface JournalOptions {
   readonly database: DatabaseId;
@@ -40,6 +41,8 @@ export class Journal {
   readonly #options: JournalOptions;
   #position: number;
   #waiting: StoredEntry[] = [];
+  /** Of those: which writes they decide. */
+  #marks: WriteMark[] = [];
   /** In the commit at hand: from `#position` on. */
   #storing: readonly StoredEntry[] = [];
   /** What has to be durable before anything more is stored. */
@@ -60,6 +63,11 @@ export class Journal {
   append(entries: readonly Entry[], nodes: readonly Node[]): void {
     for (const [i, entry] of entries.entries()) this.#waiting.push(storedEntry(entry, writesSettings(nodes[i])));
     if (this.#failure === undefined) this.#running ??= this.#run();
+  }
+
+  /** What was just appended decides these: to be called in the same turn. */
+  mark(marks: readonly WriteMark[]): void {
+    this.#marks.push(...marks);
   }
 
   /** Resolves when every entry at a position below `through` is durable; rejects when storage failed before that. */
@@ -120,13 +128,17 @@ export class Journal {
     this.#storing = entries;
     const through = this.#position + entries.length;
     const due = this.#options.checkpoint(through);
-    const committed = storage.commit({ database, position: this.#position, entries });
+    const marks = this.#marks.splice(0);
+    const writes = rowsOf(database, marks);
+    const rows = writes.length === 0 ? {} : { writes };
+    const committed = storage.commit({ database, position: this.#position, entries, ...rows });
     // The next commit need not wait for it: losing a part costs folding, nothing else. Parts themselves go one after the other.
     const previous = this.#checkpointed;
     if (due !== undefined) this.#put(due, Promise.all([previous, committed]));
     await committed;
     this.#position = through;
     this.#storing = [];
+    noteStored(database, marks);
     this.#options.stored(through);
     this.#resolveWaiters();
   }
@@ -161,6 +173,7 @@ export class Journal {
     if (this.#failure !== undefined) return;
     this.#failure = { error };
     this.#waiting = [];
+    this.#marks = [];
     this.#storing = [];
     const waiters = this.#waiters;
     this.#waiters = [];

@@ -79,7 +79,8 @@ async function readSettings(
   index: readonly EntryIndex[],
 ): Promise<Map<EntryId, readonly SettingsOp[]>> {
   const settings = new Map<EntryId, readonly SettingsOp[]>();
-  for (const [position, entry] of index.entries()) {
+  for (let position = 0; position < index.length; position++) {
+    const entry = index[position] as EntryIndex;
     if (!entry.settings) continue;
     const [bytes] = await ports.storage.read(database, position, position + 1);
     if (bytes === undefined) throw new TidemarkError("STORAGE_CORRUPT", { where: `no entry ${entry.id}` });

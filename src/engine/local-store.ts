@@ -85,6 +85,11 @@ export class LocalStore {
     this.#change({ kind, key, value: undefined });
   }
 
+  /** Everything is written anew, with whatever else changed. */
+  renew(): void {
+    for (const [kind, records] of this.#records) for (const [key, value] of records) this.#change({ kind, key, value });
+  }
+
   /** Resolves when everything put so far is durable; rejects with a STORAGE_ code when it cannot be written. */
   async flush(): Promise<void> {
     this.#cancelTimer?.();

@@ -98,6 +98,11 @@ export class PathReports implements Pick<PeersOwner, Told> {
     this.#watchdog.changed();
   }
 
+  /** The database is gone from here. */
+  forget(database: DatabaseId): void {
+    this.#agreedMs.delete(database);
+  }
+
   close(): void {
     this.#watchdog.close();
   }

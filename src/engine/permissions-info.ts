@@ -140,4 +140,6 @@ export interface Access {
   readonly permission: Permission;
   /** Of one that is rejected. */
   readonly reason?: JoinRefusal;
+  /** Its owner removed it: it can be read, and nobody writes to it. Left out while nobody did. */
+  readonly removed?: true;
 }

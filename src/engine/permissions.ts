@@ -21,13 +21,14 @@ import type { OpenDatabase, Recount } from "./database.ts";
 import { assertGivesSomething, assertMaySet } from "./invites.ts";
 import { isLabel } from "./label.ts";
 import type { EntryExplained, KeyExplained, Member, Recounted } from "./permissions-info.ts";
+import type { WriteId } from "./writes.ts";
 
 /** What is done with the ops of a change: signed, stored, and sent on. */
 export interface PermissionsOwner {
   /** Fails with DATABASE_UNKNOWN. */
   database(id: DatabaseId): OpenDatabase;
-  /** Resolves when the entry is durable. */
-  change(id: DatabaseId, build: () => readonly SettingsOp[]): Promise<void>;
+  /** Resolves when the entry is durable. `assertMay` throws what it is refused for, as things are then. */
+  change(id: DatabaseId, op: SettingsOp, assertMay: () => void, write: WriteId | undefined): Promise<void>;
 }
 
 export interface PermissionChange {
@@ -55,26 +56,26 @@ export class Permissions {
   }
 
   /** Rejects with PERMISSION_DENIED, DATABASE_NOT_READY, INPUT_INVALID for what is worth nothing and not 999, or a STORAGE_ code. */
-  async set(id: DatabaseId, { key, power, name, sealKey }: PermissionChange): Promise<void> {
+  async set(id: DatabaseId, { key, power, name, sealKey }: PermissionChange, write?: WriteId): Promise<void> {
     const database = this.#owner.database(id);
-    await this.#owner.change(id, () => {
+    const described = { ...(name === undefined ? {} : { name }), ...(sealKey === undefined ? {} : { sealKey }) };
+    const assertMay = (): void => {
       assertMaySet(database, key, power);
       // Weaker than that is to be said plainly: only 999 keeps invites from bringing the key back.
       assertGivesSomething(database, power);
-      const described = { ...(name === undefined ? {} : { name }), ...(sealKey === undefined ? {} : { sealKey }) };
-      return [{ type: "set", key, power, ...described }];
-    });
+    };
+    await this.#owner.change(id, { type: "set", key, power, ...described }, assertMay, write);
   }
 
   /** What every key may do that nobody set; 999: nothing. Rejects as `set` does. */
-  async setPublic(id: DatabaseId, power: Power): Promise<void> {
+  async setPublic(id: DatabaseId, power: Power, write?: WriteId): Promise<void> {
     const database = this.#owner.database(id);
-    await this.#owner.change(id, () => {
+    const assertMay = (): void => {
       const { permission } = database;
       if (database.power >= WRITE) throw new TidemarkError("PERMISSION_DENIED", { need: "admin", got: permission });
       assertGivesSomething(database, power);
-      return [{ type: "public", power }];
-    });
+    };
+    await this.#owner.change(id, { type: "public", power }, assertMay, write);
   }
 
   publicPermission(id: DatabaseId): Permission {
@@ -112,6 +113,12 @@ export class Permissions {
     const noted = this.#recounted.get(id) ?? nothing;
     this.#recounted.delete(id);
     return noted;
+  }
+
+  /** The database is gone from here. */
+  forget(id: DatabaseId): void {
+    this.#recounted.delete(id);
+    this.#refusals.delete(id);
   }
 
   /** Remembers why entries were refused. */

@@ -174,6 +174,7 @@ const checks: { readonly [Kind in keyof RecordByKind]: Check } = {
     state: oneOf("pending", "approved", "rejected"),
     decidedBy: optional(isId),
     decidedMs: optional(isMs),
+    decidedWrite: optional(isText),
   }),
 };
 

@@ -149,6 +149,8 @@ export interface RequestRecord {
   readonly state: RequestState;
   readonly decidedBy: PublicKey | undefined;
   readonly decidedMs: number | undefined;
+  /** The tab's write that rejected it: asked for again, it is done already. */
+  readonly decidedWrite?: string;
 }
 
 export type RequestState = "pending" | "approved" | "rejected";

@@ -166,6 +166,13 @@ export class Registry {
     this.#changed();
   }
 
+  /** With whom it was synced, and what happened then. */
+  forgetDatabase(database: DatabaseId): void {
+    this.#relations.forget({ database });
+    this.history.forgetDatabase(database);
+    this.#changed();
+  }
+
   #forgetAbout(peer: PublicKey): void {
     this.#relations.forget({ peer });
     this.history.forgetPeer(peer);

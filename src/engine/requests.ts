@@ -23,6 +23,7 @@ import { isLabel } from "./label.ts";
 import type { LocalStore } from "./local-store.ts";
 import type { RequestInfo } from "./permissions-info.ts";
 import type { RequestRecord, RequestState } from "./records.ts";
+import type { WriteId } from "./writes.ts";
 
 export interface RequestsOptions {
   readonly store: LocalStore;
@@ -102,11 +103,14 @@ export class Requests {
     this.settle(database);
   }
 
-  /** Throws REQUEST_UNKNOWN or REQUEST_DECIDED. */
-  reject(database: OpenDatabase, key: PublicKey): void {
+  /** Throws REQUEST_UNKNOWN or REQUEST_DECIDED, unless this very write rejected it. */
+  reject(database: OpenDatabase, key: PublicKey, write?: WriteId): void {
+    const decidedBefore = this.#of(database.id).get(key)?.decidedWrite;
+    if (write !== undefined && decidedBefore === nameOf(write)) return;
     const record = this.pending(database.id, key);
     const decision: Decision = { decidedBy: database.identity.publicKey, decidedMs: this.#options.clock.now() };
-    this.#put({ ...record, state: "rejected", ...decision });
+    const decidedWrite = write === undefined ? {} : { decidedWrite: nameOf(write) };
+    this.#put({ ...record, state: "rejected", ...decision, ...decidedWrite });
   }
 
   /** Who may do what changed: whose request was decided by that. */
@@ -119,6 +123,12 @@ export class Requests {
       // What let it in does not count any more. A key that was removed has had its answer.
       else if (!isRemoved(replica, record.key)) this.#decide(record, "pending", undecided);
     }
+  }
+
+  /** The database is gone from here. */
+  forget(database: DatabaseId): void {
+    for (const record of [...this.#of(database).values()]) this.#delete(record);
+    this.#byDatabase.delete(database);
   }
 
   /** Makes sure that it is on disk. Rejects with a STORAGE_ code. */
@@ -180,6 +190,10 @@ function grantOf(settings: SettingsView, { key, held }: RequestRecord): Decision
     else grant ??= { decidedBy: each.author, decidedMs: millisecondsOf(each.stamp.time) };
   }
   return grant;
+}
+
+function nameOf({ tab, number }: WriteId): string {
+  return `${tab}/${number}`;
 }
 
 function keyOf({ database, key }: Pick<RequestRecord, "database" | "key">): string {

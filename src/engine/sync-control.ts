@@ -34,7 +34,7 @@ export interface SyncControl {
     command: SyncCommands[Name],
     signal: AbortSignal,
   ): Promise<SyncResults[Name]>;
-  /** Returns the way to stop. Throws CURSOR_INVALID, and INPUT_INVALID for a name that is in use. */
+  /** Returns the way to stop. Throws CURSOR_INVALID, and INPUT_INVALID for a name that another hook of the same owner has. */
   addHook(hook: WriteHook): () => void;
 }
 

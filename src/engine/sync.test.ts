@@ -414,6 +414,7 @@ class Deaf implements InstanceListener {
   peersChanged(): void {}
   jobChanged(): void {}
   logged(): void {}
+  storageChanged(): void {}
 }
 
 describe("[SYNC-6] what a command changed", () => {

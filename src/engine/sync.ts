@@ -18,7 +18,7 @@ import { Agreements } from "./agreements.ts";
 import { Bandwidth } from "./bandwidth.ts";
 import type { CommandName, SyncCommands, SyncResults } from "./commands.ts";
 import type { OpenDatabase, Recount } from "./database.ts";
-import { loadEpoch } from "./epoch.ts";
+import { epochName, loadEpoch } from "./epoch.ts";
 import { EventLog } from "./event-log.ts";
 import { Execution } from "./execution.ts";
 import { Holdings } from "./holdings.ts";
@@ -58,6 +58,8 @@ export interface SyncOwner extends SyncListener {
   sharingChanged(database: DatabaseId): void;
   /** A session with a peer begins. */
   met(path: Path): void;
+  /** What could not be done may be possible now. */
+  woke(): void;
   /** Everything that a peer had is durable here. */
   caughtUp(database: DatabaseId): void;
   progressed(database: DatabaseId, progress: ReceiveProgress): void;
@@ -69,7 +71,6 @@ export interface SyncOwner extends SyncListener {
 const webrtc = "webrtc";
 
 export class Sync implements SyncControl {
-  readonly epoch: string;
   readonly store: LocalStore;
   readonly log: EventLog;
   readonly metrics: Metrics = new Metrics();
@@ -92,12 +93,16 @@ export class Sync implements SyncControl {
   /** Why a database could not be stored to or read, until it can be again. */
   readonly #storageErrors = new Map<DatabaseId, ErrorNote>();
   #settings: SyncSettings;
+  #epoch: string;
+  /** Storage takes nothing. */
+  #isHeldBack = false;
   #closed = false;
   #closing: Promise<void> | undefined;
 
   private constructor(ports: EnginePorts, owner: SyncOwner, store: LocalStore, epoch: string) {
     const { clock, random } = ports;
-    this.epoch = epoch;
+    this.#epoch = epoch;
+    const currentEpoch = (): string => this.#epoch;
     this.store = store;
     this.#ports = ports;
     this.#owner = owner;
@@ -126,14 +131,17 @@ export class Sync implements SyncControl {
       clock,
       random,
       settings,
-      flow: (peer, database, paused) => this.peers.carrier(peer)?.step({ type: "flowing", database, paused }),
+      flow: (peer, database, paused) =>
+        this.peers.carrier(peer)?.step({ type: "flowing", database, paused: paused || this.#isHeldBack }),
       ask: (database, peer) => this.#ask(database, peer),
       changed: (job, isNewState) => this.#jobChanged(job, isNewState),
     });
     this.#hooks = new Hooks({
       store,
       clock,
-      epoch,
+      get epoch() {
+        return currentEpoch();
+      },
       self: ports.identity.publicKey,
       stored: (database) => owner.database(database)?.replica.stored ?? 0,
       read: async (database, from, to) => (await owner.database(database)?.readWritten(from, to)) ?? [],
@@ -161,6 +169,11 @@ export class Sync implements SyncControl {
     const failed = (error: unknown): void => owner.reported(asTidemarkError(error), undefined);
     const [epoch, store] = await Promise.all([loadEpoch(storage, random), LocalStore.open({ storage, clock, failed })]);
     return new Sync(ports, owner, store, epoch);
+  }
+
+  /** Of this device's storage. */
+  get epoch(): string {
+    return this.#epoch;
   }
 
   get settings(): SyncSettings {
@@ -217,8 +230,29 @@ export class Sync implements SyncControl {
     this.log.log("info", online ? "instance.wentOnline" : "instance.wentOffline", undefined, {});
   }
 
+  /**
+   * While storage takes nothing every peer is told to hold back with everything, at every connection anew. After that all is compared, and what
+   * is remembered is written.
+   */
+  holdBack(on: boolean): void {
+    if (this.#isHeldBack === on || this.#closed) return;
+    this.#isHeldBack = on;
+    for (const path of this.peers.all()) this.#tellFlow(path);
+    if (on) return;
+    this.step({ type: "resumed" });
+    this.store.flush().catch(() => {}); // Told where it failed.
+  }
+
+  #tellFlow(path: Path): void {
+    const { key } = path;
+    if (key === undefined) return;
+    for (const { id } of this.#owner.databases())
+      path.step({ type: "flowing", database: id, paused: this.#isHeldBack || this.jobs.holdsBack(key, id) });
+  }
+
   /** The device woke, the network came back, the page is seen again: everything that waits is tried now. */
   wake(): void {
+    this.#owner.woke();
     this.peers.wake();
     this.#reachAll();
   }
@@ -235,8 +269,25 @@ export class Sync implements SyncControl {
     this.holdings.opened(id, replica.graph, replica.stored);
     this.peers.compareEvery(id, this.preferences.combined(id).intervalMs);
     this.#seek(record);
+    if (this.#isHeldBack) this.step({ type: "flowing", database: id, paused: true });
     this.peers.stepAll({ type: "offered", database: id });
     this.#hooks.stored(id);
+  }
+
+  /** It is gone from here: no session speaks of it any more, whoever waits for it is told `error`, and nothing of it is remembered. */
+  forget(database: DatabaseId, error: TidemarkError): void {
+    for (const path of this.peers.paths()) if (path.session?.speaksOf(database) === true) path.close();
+    this.rooms.leave(database);
+    this.hints.stop(database);
+    this.peers.compareEvery(database, 0);
+    this.agreements.forget(database, error);
+    this.holdings.forget(database, error);
+    this.#hooks.forget(database);
+    this.jobs.forget({ database });
+    this.preferences.forgetDatabase(database);
+    this.registry.forgetDatabase(database);
+    this.#reports.forget(database);
+    this.#storageErrors.delete(database);
   }
 
   closed(database: DatabaseId, error: unknown): void {
@@ -251,6 +302,21 @@ export class Sync implements SyncControl {
     this.step({ type: "announced", database: id, nodes });
     if (permissionsChanged) this.step({ type: "offered", database: id });
     this.#hooks.stored(id);
+  }
+
+  /**
+   * Entries from a position on are gone, or have other positions: nobody is taken to hold what is there now, hooks go on from there, and
+   * by another epoch peers hear that this device may lack what it had confirmed. Rejects with a STORAGE_ code.
+   */
+  async fellBack(database: DatabaseId, position: number): Promise<void> {
+    const { storage, random } = this.#ports;
+    this.registry.fellBack(database, position);
+    this.#hooks.fellBack(database, position);
+    await this.store.flush();
+    await storage.deleteValue(epochName);
+    this.#epoch = await loadEpoch(storage, random);
+    // Whoever is here heard of the old one.
+    this.peers.dropAll();
   }
 
   /** Entries became void or count again. What is answered makes durable that peers need not hold the latter. */
@@ -330,19 +396,22 @@ export class Sync implements SyncControl {
     this.#owner.reported(problem, database);
   }
 
-  /** Resolves when peers have what waits for them, or had the time, and all that is remembered is written; every call with the first. */
-  close(): Promise<void> {
-    this.#closing ??= this.#closeNow();
+  /**
+   * Resolves when peers have what waits for them, or had the time, unless it is not to drain, and all that is remembered is written; every call with
+   * the first.
+   */
+  close(isDraining = true): Promise<void> {
+    this.#closing ??= this.#closeNow(isDraining);
     return this.#closing;
   }
 
-  async #closeNow(): Promise<void> {
+  async #closeNow(isDraining: boolean): Promise<void> {
     this.#closed = true;
     const error = this.#closedError();
     // First: what ends because of the end is not why it ended.
     this.#execution.close(error);
     this.#hooks.close();
-    await this.#drain();
+    if (isDraining) await this.#drain();
     this.#reports.close();
     this.agreements.close(error);
     this.settling.close(error);
@@ -404,11 +473,14 @@ export class Sync implements SyncControl {
   }
 
   #createPeers(): Peers {
-    const { registry, transports, epoch } = this;
+    const { registry, transports } = this;
+    const currentEpoch = (): string => this.#epoch;
     const reports = this.#reports;
     return new Peers({
       ports: this.#ports,
-      epoch,
+      get epoch() {
+        return currentEpoch();
+      },
       boot: encodeHex(this.#ports.random.bytes(8)),
       registry,
       transports,
@@ -422,7 +494,10 @@ export class Sync implements SyncControl {
         onCommit: (database) => this.preferences.combined(database).onCommit,
         answered: (path, database, answer) => this.#owner.answered(path, database, answer),
         knocked: (path, database, knock) => this.#owner.knocked(path, database, knock),
-        carried: (path, isFirst) => reports.carried(path, isFirst),
+        carried: (path, isFirst) => {
+          reports.carried(path, isFirst);
+          if (this.#isHeldBack) this.#tellFlow(path);
+        },
         served: (path, database, entries, bytes) => reports.served(path, database, entries, bytes),
         received: (path, database, entries, bytes) => reports.received(path, database, entries, bytes),
         moved: (path) => reports.moved(path),

@@ -7,9 +7,11 @@
  * [STORAGE-3] Commits of one database happen in the order of the calls; `read` sees every commit that has resolved.
  * [STORAGE-4] Bytes handed in are copied or fully written before the promise resolves; the caller may not alter them until then.
  *   Bytes handed out are the caller's own.
- * [STORAGE-5] Failures are `TidemarkError`s with STORAGE_UNAVAILABLE, STORAGE_QUOTA, STORAGE_CORRUPT, STORAGE_CLOSED,
- *   STORAGE_CONFLICT or DATABASE_UNKNOWN.
+ * [STORAGE-5] Failures are `TidemarkError`s with STORAGE_UNAVAILABLE, STORAGE_NEWER, STORAGE_QUOTA, STORAGE_CORRUPT, STORAGE_CLOSED,
+ *   STORAGE_CONFLICT, STORAGE_FENCED or DATABASE_UNKNOWN.
  * [STORAGE-7] Nothing is kept for a database without a record: what would be is DATABASE_UNKNOWN.
+ * [STORAGE-41] Whoever claims storage is its only writer: every call that writes looks whether the claim still stands in the same
+ *   transaction as it writes. So no lock and no clock is needed for nobody's writes to mix with those of a leader that had been given up.
  *
  * Deliberately not here: whether entries are true. What is stored was checked before; what is loaded is checked again where it is used.
  */
@@ -99,6 +101,15 @@ export interface Commit {
   readonly entries: readonly StoredEntry[];
   /** Written together with the entries when given. */
   readonly record?: DatabaseRecord;
+  /** The same. */
+  readonly writes?: readonly WriteRow[];
+}
+
+/** What was done for a tab, so that nothing is done twice; one row per tab, the one put last. */
+export interface WriteRow {
+  readonly tab: string;
+  /** Plain data that survives a structured clone, and is not undefined. */
+  readonly value: unknown;
 }
 
 export interface LoadedDatabase {
@@ -107,6 +118,39 @@ export interface LoadedDatabase {
   readonly index: readonly EntryIndex[];
   /** In order of number. */
   readonly checkpoints: readonly CheckpointPart[];
+  /** What was not as it was written, and was made right or left out, in words for people. */
+  readonly damage?: readonly string[];
+  /** Something of it was put aside: see `nextAside`. */
+  readonly hasAside?: boolean;
+}
+
+/** What became of a log that could not be loaded. */
+export interface RepairedLog {
+  /** Where it ends now; undefined: where it did. */
+  readonly end: number | undefined;
+  /** How many entries beyond that were put aside. */
+  readonly aside: number;
+  /** Positions beyond that of which nothing is left. */
+  readonly lost: number;
+}
+
+/** Entries that `repair` put aside, in their order. Some may not be as they were. */
+export interface AsideEntries {
+  /** Grows from lot to lot. */
+  readonly number: number;
+  readonly entries: readonly Uint8Array[];
+}
+
+/** A record of a database, the index of a segment, a part of a checkpoint, a record of the engine, a value. */
+export type RecordDamage = "database" | "index" | "checkpoint" | "local" | "value";
+
+/** What was found of records beside the log. */
+export interface InspectedRecords {
+  readonly checked: number;
+  /** What was not as it was written. */
+  readonly damaged: readonly RecordDamage[];
+  /** How many of these were made right from a second copy. */
+  readonly mended: number;
 }
 
 /** What a small record is about. */
@@ -122,11 +166,19 @@ export interface LocalRecord {
 }
 
 export interface Storage {
-  /** All records, in the order of their ids. Fails with STORAGE_CORRUPT when one cannot be read. */
+  /** "memory": nothing outlives this worker. */
+  readonly kind: "idb" | "memory";
+  /**
+   * Makes this storage the only writer, durably, and says the number of the claim, which grows. From then on every writing call of
+   * whoever claimed earlier rejects with STORAGE_FENCED and writes nothing; reading goes on. May be called again. A storage that
+   * never claimed is not checked. Rejects with STORAGE_NEWER when a later version has begun to change what is stored.
+   */
+  claim(): Promise<number>;
+  /** All records, in the order of their ids. Of one that cannot be read there is the id, and nothing else. */
   databases(): Promise<readonly DatabaseRecord[]>;
-  putDatabase(record: DatabaseRecord): Promise<void>;
+  putDatabase(record: DatabaseRecord, writes?: readonly WriteRow[]): Promise<void>;
   /** Removes the database with everything kept for it. Absent: no error. */
-  deleteDatabase(database: DatabaseId): Promise<void>;
+  deleteDatabase(database: DatabaseId, writes?: readonly WriteRow[]): Promise<void>;
   /**
    * Undefined when there is no record. Does not read the entries' bytes, but notices when they are missing: STORAGE_CORRUPT.
    * Takes in what others wrote meanwhile.
@@ -159,6 +211,26 @@ export interface Storage {
    * when other entries, or entries of other sizes, are stored there; then nothing was written.
    */
   replace(database: DatabaseId, position: number, entries: readonly ReplacedEntry[]): Promise<void>;
+  /** Writes so many bytes and takes them back. Rejects as a commit of that size would, such as with STORAGE_QUOTA. */
+  probe(bytes: number): Promise<void>;
+  /**
+   * Makes a log that `load` refuses one that it takes, durably. Indexes are made anew by `indexOf`, which answers what an entry's bytes say,
+   * or undefined for what is none. Where that cannot be, and from `from` on, the log ends: what looks like an entry beyond is put
+   * aside, and checkpoints that go further are removed. Rejects with DATABASE_UNKNOWN.
+   */
+  repair(
+    database: DatabaseId,
+    indexOf: (bytes: Uint8Array) => EntryIndex | undefined,
+    from?: number,
+  ): Promise<RepairedLog>;
+  /** The first lot numbered above `after` of what was put aside; undefined: there is none. A damaged one is empty. */
+  nextAside(database: DatabaseId, after: number): Promise<AsideEntries | undefined>;
+  /** Absent: no error. */
+  deleteAside(database: DatabaseId, number: number): Promise<void>;
+  /** Looks at the records of a database, or at those of none, which hold no entries, and mends what it can. */
+  inspect(database: DatabaseId | undefined): Promise<InspectedRecords>;
+  /** What is kept in memory of the entries' bytes is read anew. */
+  uncache(database: DatabaseId): Promise<void>;
   /** All records of a kind, in the order of their keys. They belong to no database: `deleteDatabase` leaves them. */
   records(kind: RecordKind): Promise<readonly LocalRecord[]>;
   /**
@@ -166,6 +238,10 @@ export interface Storage {
    * calls. Rejects with INPUT_INVALID for a value that no structured clone carries.
    */
   putRecords(changes: readonly LocalRecord[]): Promise<void>;
+  /** All of them, in the order of their tabs. */
+  writeRows(): Promise<readonly WriteRow[]>;
+  /** A crash of the whole machine may take it back. Absent: no error. */
+  deleteWriteRow(tab: string): Promise<void>;
   /** Small values by name, such as the key pair; any value that survives a structured clone, CryptoKeys included. */
   getValue(name: string): Promise<unknown>;
   /** Stores a value only if the name is free and returns what is stored afterwards: two openers agree on one. */

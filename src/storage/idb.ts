@@ -2,37 +2,48 @@ import type { TidemarkError } from "../core/errors.ts";
 import type { DatabaseId, EntryId } from "../core/ids.ts";
 import { storageOpenTimeoutMs } from "../core/limits.ts";
 import type {
+  AsideEntries,
   CheckpointPart,
   Commit,
   DatabaseRecord,
+  InspectedRecords,
   LoadedDatabase,
   LocalRecord,
   RecordKind,
+  RepairedLog,
   ReplacedEntry,
   Storage,
+  WriteRow,
 } from "../ports/storage.ts";
 import { Connection } from "./connection.ts";
-import { decodeIndex } from "./index-record.ts";
+import { decodeLocal, decodePart, encodePart } from "./forms.ts";
+import { decodeIndex, joinEntries } from "./index-record.ts";
+import { inspectDatabase, inspectOthers } from "./inspect.ts";
 import { KeptDatabase } from "./kept-database.ts";
-import { ownRecords } from "./own-records.ts";
+import { renewRecords } from "./migrations.ts";
+import { ownRecords, ownRows } from "./own-records.ts";
 import { packSegments } from "./pack.ts";
 import { corrupt } from "./record.ts";
 import { replaceIn } from "./remains.ts";
-import {
-  allOf,
-  allOfKind,
-  databaseStores,
-  endingWithin,
-  numberedWithin,
-  objectStores,
-  ownBuffers,
-  toCheckpointPart,
-  toDatabaseRecord,
-} from "./schema.ts";
+import { type IndexOf, repairLog } from "./repair.ts";
+import { allOf, allOfKind, databaseStores, endingWithin, numberedWithin } from "./schema.ts";
 import { SegmentCache } from "./segment-cache.ts";
 import { Segment } from "./segment-record.ts";
 import { mergeSegments, requireContiguous } from "./segment-run.ts";
-import { putRecord, putSegments, readRemains, requireDatabase, requirePosition } from "./steps.ts";
+import {
+  allRecordCopies,
+  allValueCopies,
+  asideAfter,
+  dropAside,
+  findAside,
+  findRecord,
+  openEither,
+  putDatabaseRecord,
+  putValue,
+  recordCopyKey,
+  valueCopyKey,
+} from "./spare.ts";
+import { hasEntries, putRecord, putRows, putSegments, readRemains, requireDatabase, requirePosition } from "./steps.ts";
 import type { Run } from "./tail.ts";
 
 export interface IdbStorageOptions {
@@ -45,13 +56,17 @@ export interface IdbStorageOptions {
   readonly openTimeoutMs?: number;
 }
 
-/** Opens the IndexedDB database `tidemark/<name>`, which is made when it is not there. Rejects with STORAGE_UNAVAILABLE. */
+/**
+ * Opens the IndexedDB database `tidemark/<name>`, which is made when it is not there. Rejects with STORAGE_UNAVAILABLE, STORAGE_NEWER,
+ * STORAGE_QUOTA or STORAGE_CORRUPT; then nothing is changed, and nothing stays open.
+ */
 export async function openIdbStorage(name: string, options: IdbStorageOptions = {}): Promise<Storage> {
   const { onLost = () => {}, openTimeoutMs = storageOpenTimeoutMs } = options;
   return new IdbStorage(await Connection.open(`tidemark/${name}`, { onLost, openTimeoutMs }));
 }
 
 class IdbStorage implements Storage {
+  readonly kind = "idb";
   readonly #connection: Connection;
   readonly #kept = new Map<DatabaseId, KeptDatabase>();
   readonly #cache = new SegmentCache();
@@ -60,34 +75,54 @@ class IdbStorage implements Storage {
     this.#connection = connection;
   }
 
+  async claim(): Promise<number> {
+    const term = await this.#connection.claim();
+    void this.#renew();
+    return term;
+  }
+
   async databases(): Promise<readonly DatabaseRecord[]> {
-    const values = await this.#connection.transact(["databases"], "readonly", ({ store }) => store.getAll());
-    return values.map(toDatabaseRecord);
+    const [ids, values, names, copies] = await this.#connection.read(["databases", "spare"], (transaction) => {
+      const [records, spare] = [transaction.objectStore("databases"), transaction.objectStore("spare")];
+      const range = allRecordCopies();
+      return Promise.all([records.getAllKeys(), records.getAll(), spare.getAllKeys(range), spare.getAll(range)]);
+    });
+    const copyAt = new Map(names.map((name, i) => [name, copies[i]]));
+    return ids.flatMap((id, i) => findRecord(id, values[i], copyAt.get(recordCopyKey(id)))?.record ?? []);
   }
 
-  async putDatabase(record: DatabaseRecord): Promise<void> {
-    await this.#connection.transact(["databases"], "readwrite", ({ store }) => store.put(record, record.id));
+  async putDatabase(record: DatabaseRecord, writes: readonly WriteRow[] = []): Promise<void> {
+    const rows = ownRows(writes);
+    await this.#connection.write(["databases", "spare", "writes"], (transaction) =>
+      Promise.all([...putDatabaseRecord(transaction, record), ...putRows(transaction, rows)]),
+    );
   }
 
-  async deleteDatabase(database: DatabaseId): Promise<void> {
+  async deleteDatabase(database: DatabaseId, writes: readonly WriteRow[] = []): Promise<void> {
+    const rows = ownRows(writes);
     this.#cache.drop(this.#keep(database));
     this.#kept.delete(database);
-    await this.#connection.transact(objectStores, "readwrite", (transaction) =>
+    await this.#connection.write(["databases", "spare", ...databaseStores, "writes"], (transaction) =>
       Promise.all([
         transaction.objectStore("databases").delete(database),
+        transaction.objectStore("spare").delete(recordCopyKey(database)),
+        transaction.objectStore("spare").delete(asideAfter(database, 0)),
         ...databaseStores.map((name) => transaction.objectStore(name).delete(allOf(database))),
+        ...putRows(transaction, rows),
       ]),
     );
   }
 
   async load(database: DatabaseId): Promise<LoadedDatabase | undefined> {
     const kept = this.#keep(database);
-    const [record, indexes, ends, checkpoints] = await this.#connection.transact(
-      ["databases", "indexes", "segments", "checkpoints"],
-      "readonly",
+    const [key, stored, copy, aside, indexes, ends, checkpoints] = await this.#connection.read(
+      ["databases", "spare", "indexes", "segments", "checkpoints"],
       (transaction) =>
         Promise.all([
+          transaction.objectStore("databases").getKey(database),
           transaction.objectStore("databases").get(database),
+          transaction.objectStore("spare").get(recordCopyKey(database)),
+          transaction.objectStore("spare").getKey(asideAfter(database, 0)),
           transaction.objectStore("indexes").getAll(allOf(database)),
           transaction.objectStore("segments").getAllKeys(allOf(database)),
           transaction.objectStore("checkpoints").getAll(allOf(database)),
@@ -95,7 +130,8 @@ class IdbStorage implements Storage {
     );
     // Whatever was read before may be of a database that another tab has replaced meanwhile.
     this.#cache.drop(kept);
-    if (record === undefined) return undefined;
+    const found = key === undefined ? undefined : findRecord(key, stored, copy);
+    if (found === undefined) return undefined;
     const records = indexes.map(decodeIndex);
     requireContiguous(
       records,
@@ -103,27 +139,35 @@ class IdbStorage implements Storage {
       0,
     );
     for (const run of kept.load(records)) void this.#merge(database, run);
-    return {
-      record: toDatabaseRecord(record),
-      index: records.flatMap(({ entries }) => entries),
-      checkpoints: checkpoints.map(toCheckpointPart),
-    };
+    const parts = readParts(checkpoints);
+    const damage = [
+      ...(found.isSound ? [] : ["the record of a database"]),
+      ...(parts === undefined ? ["the checkpoints of a database"] : []),
+    ];
+    if (!found.isSound || copy === undefined) await this.#mend(() => this.putDatabase(found.record));
+    // Those after a damaged one say nothing without it.
+    if (parts === undefined) await this.#mend(() => this.deleteCheckpoints(database));
+    const index = joinEntries(records);
+    return { record: found.record, index, checkpoints: parts ?? [], damage, hasAside: aside !== undefined };
   }
 
-  async commit({ database, position, entries, record }: Commit): Promise<void> {
+  async commit({ database, position, entries, record, writes = [] }: Commit): Promise<void> {
     const segments = packSegments(position, entries);
-    const kept = this.#keep(database);
-    await this.#connection.transact(["databases", "indexes", "segments"], "readwrite", (transaction) =>
-      Promise.all([
-        record === undefined
-          ? requireDatabase(transaction, database)
-          : transaction.objectStore("databases").put(record, database),
+    const [kept, rows] = [this.#keep(database), ownRows(writes)];
+    const ids = entries.map(({ id }) => id);
+    const stores = ["databases", "spare", "indexes", "segments", "writes"] as const;
+    await this.#connection.write(stores, async (transaction, isRepeated) => {
+      if (isRepeated && ids.length > 0 && (await hasEntries(transaction, database, position, ids))) return;
+      await Promise.all([
+        ...(record === undefined
+          ? [requireDatabase(transaction, database)]
+          : putDatabaseRecord(transaction, { ...record, id: database })),
         requirePosition(transaction, database, position),
         // Asked for without waiting for the answers above: when one is no, the transaction is aborted with all of it.
         ...putSegments(transaction, database, segments),
-      ]),
-    );
-    const ids = entries.map(({ id }) => id);
+        ...putRows(transaction, rows),
+      ]);
+    });
     for (const run of kept.append(position, ids, segments)) void this.#merge(database, run);
   }
 
@@ -142,7 +186,7 @@ class IdbStorage implements Storage {
   async salvage(database: DatabaseId, from: number, to: number): Promise<readonly (Uint8Array | undefined)[]> {
     this.#connection.requireOpen();
     if (from >= to) return [];
-    const remains = await this.#connection.transact(["indexes", "segments"], "readonly", (transaction) =>
+    const remains = await this.#connection.read(["indexes", "segments"], (transaction) =>
       readRemains(transaction, database, from, to),
     );
     return remains.flatMap(({ first, bytes }) => bytes.slice(Math.max(0, from - first), to - first));
@@ -150,12 +194,46 @@ class IdbStorage implements Storage {
 
   async replace(database: DatabaseId, position: number, entries: readonly ReplacedEntry[]): Promise<void> {
     const to = position + entries.length;
-    await this.#connection.transact(["databases", "indexes", "segments"], "readwrite", async (transaction) => {
+    await this.#connection.write(["databases", "indexes", "segments"], async (transaction) => {
       await requireDatabase(transaction, database);
       const remains = position < to ? await readRemains(transaction, database, position, to) : [];
       const segments = remains.flatMap((each) => replaceIn(each, position, entries));
       await Promise.all(putSegments(transaction, database, segments));
     });
+    this.#cache.drop(this.#keep(database));
+  }
+
+  async probe(bytes: number): Promise<void> {
+    const key = "probe";
+    // In two steps: of what one transaction writes and removes, nothing might reach the disk.
+    await this.#connection.write(["spare"], (transaction) =>
+      transaction.objectStore("spare").put(new Uint8Array(bytes), key),
+    );
+    await this.#connection.write(["spare"], (transaction) => transaction.objectStore("spare").delete(key));
+  }
+
+  async repair(database: DatabaseId, indexOf: IndexOf, from?: number): Promise<RepairedLog> {
+    const repaired = await repairLog(this.#connection, database, indexOf, from);
+    this.#cache.drop(this.#keep(database));
+    this.#kept.delete(database);
+    return repaired;
+  }
+
+  async nextAside(database: DatabaseId, after: number): Promise<AsideEntries | undefined> {
+    return await this.#connection.read(["spare"], (transaction) => findAside(transaction, database, after));
+  }
+
+  async deleteAside(database: DatabaseId, number: number): Promise<void> {
+    await this.#connection.write(["spare"], (transaction) => dropAside(transaction, database, number));
+  }
+
+  async inspect(database: DatabaseId | undefined): Promise<InspectedRecords> {
+    return await (database === undefined
+      ? inspectOthers(this.#connection)
+      : inspectDatabase(this.#connection, database));
+  }
+
+  async uncache(database: DatabaseId): Promise<void> {
     this.#cache.drop(this.#keep(database));
   }
 
@@ -170,22 +248,21 @@ class IdbStorage implements Storage {
   }
 
   async checkpoints(database: DatabaseId): Promise<readonly CheckpointPart[]> {
-    const parts = await this.#connection.transact(["checkpoints"], "readonly", ({ store }) =>
-      store.getAll(allOf(database)),
+    const parts = await this.#connection.read(["checkpoints"], (transaction) =>
+      transaction.objectStore("checkpoints").getAll(allOf(database)),
     );
-    return parts.map(toCheckpointPart);
+    return parts.map(decodePart);
   }
 
   async putCheckpoint(database: DatabaseId, part: CheckpointPart, replaces: number): Promise<void> {
     // Relaxed, here and for local records: a crash of the whole machine may take back the newest of them, and the ones before are as good.
-    await this.#connection.transact(
+    await this.#connection.write(
       ["databases", "checkpoints"],
-      "readwrite",
       async (transaction) => {
         const checkpoints = transaction.objectStore("checkpoints");
         const requests: Promise<unknown>[] = [requireDatabase(transaction, database)];
         if (replaces < part.number) requests.push(checkpoints.delete(numberedWithin(database, replaces, part.number)));
-        requests.push(checkpoints.put(ownBuffers(part), [database, part.number]));
+        requests.push(checkpoints.put(encodePart(part), [database, part.number]));
         await Promise.all(requests);
       },
       "relaxed",
@@ -193,51 +270,88 @@ class IdbStorage implements Storage {
   }
 
   async deleteCheckpoints(database: DatabaseId): Promise<void> {
-    await this.#connection.transact(["checkpoints"], "readwrite", ({ store }) => store.delete(allOf(database)));
+    await this.#connection.write(["checkpoints"], (transaction) =>
+      transaction.objectStore("checkpoints").delete(allOf(database)),
+    );
   }
 
   async records(kind: RecordKind): Promise<readonly LocalRecord[]> {
-    const [keys, values] = await this.#connection.transact(["_sync"], "readonly", ({ store }) =>
-      Promise.all([store.getAllKeys(allOfKind(kind)), store.getAll(allOfKind(kind))]),
-    );
-    return keys.map(([, key], i) => ({ kind, key, value: values[i] }));
+    const [keys, values] = await this.#connection.read(["_sync"], (transaction) => {
+      const store = transaction.objectStore("_sync");
+      return Promise.all([store.getAllKeys(allOfKind(kind)), store.getAll(allOfKind(kind))]);
+    });
+    return keys.map(([, key], i) => ({ kind, key, value: readLocal(values[i]) }));
   }
 
   async putRecords(changes: readonly LocalRecord[]): Promise<void> {
     const records = ownRecords(changes);
-    await this.#connection.transact(
+    await this.#connection.write(
       ["_sync"],
-      "readwrite",
-      ({ store }) => Promise.all(records.map((record) => putRecord(store, record))),
+      (transaction) => Promise.all(records.map((record) => putRecord(transaction.objectStore("_sync"), record))),
       "relaxed",
     );
   }
 
+  async writeRows(): Promise<readonly WriteRow[]> {
+    const [tabs, values] = await this.#connection.read(["writes"], (transaction) => {
+      const store = transaction.objectStore("writes");
+      return Promise.all([store.getAllKeys(), store.getAll()]);
+    });
+    return tabs.map((tab, i) => ({ tab, value: decodeLocal(values[i], "what was done for a tab") }));
+  }
+
+  async deleteWriteRow(tab: string): Promise<void> {
+    await this.#connection.write(["writes"], (transaction) => transaction.objectStore("writes").delete(tab), "relaxed");
+  }
+
   async getValue(name: string): Promise<unknown> {
-    return await this.#connection.transact(["values"], "readonly", ({ store }) => store.get(name));
+    const [stored, copy] = await this.#connection.read(["values", "spare"], (transaction) =>
+      Promise.all([
+        transaction.objectStore("values").get(name),
+        transaction.objectStore("spare").get(valueCopyKey(name)),
+      ]),
+    );
+    return openEither(stored, copy, name);
   }
 
   async putValueOnce(name: string, value: unknown): Promise<unknown> {
-    return await this.#connection.transact(["values"], "readwrite", async ({ store }) => {
-      if ((await store.getKey(name)) === undefined) await store.put(value, name);
-      return await store.get(name);
+    const [stored, copy] = await this.#connection.write(["values", "spare"], async (transaction) => {
+      const [values, spare] = [transaction.objectStore("values"), transaction.objectStore("spare")];
+      if ((await values.getKey(name)) === undefined) await Promise.all(putValue(transaction, name, value));
+      return await Promise.all([values.get(name), spare.get(valueCopyKey(name))]);
     });
+    return openEither(stored, copy, name);
   }
 
   async values(prefix: string): Promise<readonly (readonly [name: string, value: unknown])[]> {
-    const [names, values] = await this.#connection.transact(["values"], "readonly", ({ store }) =>
-      Promise.all([store.getAllKeys(), store.getAll()]),
-    );
+    const [names, values, copyNames, copies] = await this.#connection.read(["values", "spare"], (transaction) => {
+      const [store, spare] = [transaction.objectStore("values"), transaction.objectStore("spare")];
+      const range = allValueCopies();
+      return Promise.all([store.getAllKeys(), store.getAll(), spare.getAllKeys(range), spare.getAll(range)]);
+    });
+    const copyAt = new Map(copyNames.map((name, i) => [name, copies[i]]));
     // There are few, and no range of texts ends exactly where a prefix does.
-    return names.map((name, i) => [name, values[i]] as const).filter(([name]) => name.startsWith(prefix));
+    return names.flatMap((name, i) =>
+      name.startsWith(prefix) ? [[name, openEither(values[i], copyAt.get(valueCopyKey(name)), name)] as const] : [],
+    );
   }
 
   async deleteValue(name: string): Promise<void> {
-    await this.#connection.transact(["values"], "readwrite", ({ store }) => store.delete(name));
+    await this.#connection.write(["values", "spare"], (transaction) =>
+      Promise.all([
+        transaction.objectStore("values").delete(name),
+        transaction.objectStore("spare").delete(valueCopyKey(name)),
+      ]),
+    );
   }
 
   async close(): Promise<void> {
     await this.#connection.close();
+  }
+
+  /** What cannot be mended now, such as for want of room, is next time. */
+  async #mend(write: () => Promise<void>): Promise<void> {
+    await write().catch(() => {});
   }
 
   #keep(database: DatabaseId): KeptDatabase {
@@ -248,9 +362,18 @@ class IdbStorage implements Storage {
     return kept;
   }
 
+  /** Goes on where it ended, after the next claim as well. */
+  async #renew(): Promise<void> {
+    try {
+      for await (const _ of renewRecords(this.#connection));
+    } catch {
+      // No room, or closed: every older form is read all the same.
+    }
+  }
+
   async #readSegment(database: DatabaseId, owner: KeptDatabase, position: number): Promise<Segment> {
-    const value = await this.#connection.transact(["segments"], "readonly", ({ store }) =>
-      store.get(endingWithin(database, position)),
+    const value = await this.#connection.read(["segments"], (transaction) =>
+      transaction.objectStore("segments").get(endingWithin(database, position)),
     );
     if (value === undefined) throw corrupt(`entry ${position} is missing`);
     const segment = new Segment(value);
@@ -264,9 +387,8 @@ class IdbStorage implements Storage {
    * small segments, which say the same. When it fails they stay, and the next load asks for it again.
    */
   async #merge(database: DatabaseId, { first, end }: Run): Promise<void> {
-    const merging = this.#connection.transact(
-      ["databases", "indexes", "segments"],
-      "readwrite",
+    const merging = this.#connection.write(
+      ["indexes", "segments"],
       async (transaction) => {
         const stores = [transaction.objectStore("indexes"), transaction.objectStore("segments")] as const;
         const range = endingWithin(database, first, end);
@@ -282,5 +404,23 @@ class IdbStorage implements Storage {
       "relaxed",
     );
     await merging.catch(() => {});
+  }
+}
+
+/** Undefined when one of them is damaged. */
+function readParts(values: readonly unknown[]): readonly CheckpointPart[] | undefined {
+  try {
+    return values.map(decodePart);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Undefined for a damaged one, which is of no kind then. */
+function readLocal(value: unknown): unknown {
+  try {
+    return decodeLocal(value);
+  } catch {
+    return undefined;
   }
 }

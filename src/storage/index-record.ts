@@ -21,19 +21,17 @@ export interface IndexRecord {
   readonly entries: readonly EntryIndex[];
 }
 
-/** What the next row is expected to be, from the rows before. */
-interface Expectation {
-  readonly seq: number;
-  readonly height: number;
-  readonly time: number;
+/** What the next row is expected to say, from the row above and that of its `prev`. */
+function expectedSeq(prev: EntryIndex | undefined): number {
+  return prev === undefined ? 0 : after(prev.seq);
 }
 
-const noExpectation: Expectation = { seq: 0, height: 0, time: 0 };
+function expectedHeight(above: EntryIndex | undefined, prev: EntryIndex | undefined): number {
+  return prev === undefined ? (above?.height ?? 0) : after(prev.height);
+}
 
-function expectAfter(above: EntryIndex | undefined, prev: EntryIndex | undefined): Expectation {
-  if (above === undefined) return noExpectation;
-  if (prev === undefined) return { seq: 0, height: above.height, time: above.time };
-  return { seq: after(prev.seq), height: after(prev.height), time: above.time };
+function expectedTime(above: EntryIndex | undefined): number {
+  return above?.time ?? 0;
 }
 
 /** Capped, so that the difference to any safe integer is one. */
@@ -67,14 +65,15 @@ function encodeRows(
       return inside === undefined ? -1 - outside.place(id) : row - inside;
     };
     const prevRow = entry.prev === undefined ? undefined : rowsById.get(entry.prev);
-    const expected = expectAfter(entries[row - 1], prevRow === undefined ? undefined : entries[prevRow]);
+    const above = entries[row - 1];
+    const prev = prevRow === undefined ? undefined : entries[prevRow];
     writer.write(authors.place(entry.author) * 2 + (entry.settings ? 1 : 0));
     writer.write(entry.prev === undefined ? 0 : refer(entry.prev));
     writer.write(entry.parents.length);
     for (const parent of entry.parents) writer.write(refer(parent));
-    writer.write(entry.seq - expected.seq);
-    writer.write(entry.height - expected.height);
-    writer.write(entry.time - expected.time);
+    writer.write(entry.seq - expectedSeq(prev));
+    writer.write(entry.height - expectedHeight(above, prev));
+    writer.write(entry.time - expectedTime(above));
     writer.write(entry.size);
     rowsById.set(entry.id, row);
   }
@@ -119,6 +118,13 @@ export function decodeIndex(value: unknown): IndexRecord {
   return { first, entries: decodeRows(rows, ids, authors, outside) };
 }
 
+/** The entries of records that follow one another. */
+export function joinEntries(records: readonly IndexRecord[]): readonly EntryIndex[] {
+  const all: EntryIndex[] = [];
+  for (const { entries } of records) for (const entry of entries) all.push(entry);
+  return all;
+}
+
 function decodeRows(
   rows: IntegerReader,
   ids: readonly EntryId[],
@@ -126,17 +132,19 @@ function decodeRows(
   outside: readonly EntryId[],
 ): readonly EntryIndex[] {
   const entries: EntryIndex[] = [];
-  for (const [row, id] of ids.entries()) {
+  for (let row = 0; row < ids.length; row++) {
+    const id = ids[row] as EntryId;
     const authorAndSettings = rows.read();
     const author = authors[Math.floor(authorAndSettings / 2)];
     if (author === undefined) throw corrupt("an index record names no author");
     const prevReference = rows.read();
     const prev = prevReference === 0 ? undefined : follow(prevReference, row, ids, outside);
     const parents = readParents(rows, row, ids, outside);
-    const expected = expectAfter(entries[row - 1], prevReference > 0 ? entries[row - prevReference] : undefined);
-    const seq = natural(expected.seq + rows.read());
-    const height = natural(expected.height + rows.read());
-    const time = natural(expected.time + rows.read());
+    const above = entries[row - 1];
+    const chain = prevReference > 0 ? entries[row - prevReference] : undefined;
+    const seq = natural(expectedSeq(chain) + rows.read());
+    const height = natural(expectedHeight(above, chain) + rows.read());
+    const time = natural(expectedTime(above) + rows.read());
     const size = natural(rows.read());
     entries.push({ id, author, seq, prev, parents, height, time, size, settings: authorAndSettings % 2 === 1 });
   }

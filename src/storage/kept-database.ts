@@ -27,10 +27,13 @@ export class KeptDatabase {
   /** Takes what was loaded; answers with the runs that should have been merged before, and were not. */
   load(records: readonly IndexRecord[]): readonly Run[] {
     this.#tail = new Tail();
-    this.#ids = records.flatMap(({ entries }) => entries.map(({ id }) => id));
+    const ids: EntryId[] = [];
+    for (const { entries } of records) for (const { id } of entries) ids.push(id);
+    this.#ids = ids;
     this.#positions = undefined;
     return records.flatMap(({ first, entries }) => {
-      const size = entries.reduce((sum, entry) => sum + entry.size, 0);
+      let size = 0;
+      for (const entry of entries) size += entry.size;
       return this.#tail.append({ first, end: first + entries.length, size }) ?? [];
     });
   }

@@ -6,17 +6,21 @@
 import { TidemarkError } from "../core/errors.ts";
 import type { DatabaseId, EntryId } from "../core/ids.ts";
 import type {
+  AsideEntries,
   CheckpointPart,
   Commit,
   DatabaseRecord,
   EntryIndex,
+  InspectedRecords,
   LoadedDatabase,
   LocalRecord,
   RecordKind,
+  RepairedLog,
   ReplacedEntry,
   Storage,
+  WriteRow,
 } from "../ports/storage.ts";
-import { ownRecords } from "./own-records.ts";
+import { ownRecords, ownRows } from "./own-records.ts";
 
 interface DatabaseOnDisk {
   record: DatabaseRecord;
@@ -24,6 +28,7 @@ interface DatabaseOnDisk {
   readonly bytes: Uint8Array[];
   readonly positions: Map<EntryId, number>;
   checkpoints: readonly CheckpointPart[];
+  aside?: readonly AsideEntries[];
 }
 
 /** What outlives the storage that is opened on it, as a disk outlives a process. */
@@ -31,6 +36,9 @@ export class MemoryDisk {
   readonly databases: Map<DatabaseId, DatabaseOnDisk> = new Map();
   readonly values: Map<string, unknown> = new Map();
   readonly records: Map<RecordKind, Map<string, unknown>> = new Map();
+  readonly writes: Map<string, unknown> = new Map();
+  /** Of the last claim; 0: nobody claimed it yet. */
+  term = 0;
 }
 
 /** Storages on the same disk see the same, as two tabs do. */
@@ -39,8 +47,10 @@ export function createMemoryStorage(disk: MemoryDisk = new MemoryDisk()): Storag
 }
 
 class MemoryStorage implements Storage {
+  readonly kind = "memory";
   readonly #disk: MemoryDisk;
   #closed = false;
+  #term: number | undefined;
 
   constructor(disk: MemoryDisk) {
     this.#disk = disk;
@@ -50,22 +60,35 @@ class MemoryStorage implements Storage {
     return [...this.#open().databases.values()].map(({ record }) => record).sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
-  async putDatabase(record: DatabaseRecord): Promise<void> {
-    this.#put(structuredClone(record));
+  async claim(): Promise<number> {
+    const disk = this.#open();
+    disk.term += 1;
+    this.#term = disk.term;
+    return disk.term;
   }
 
-  async deleteDatabase(database: DatabaseId): Promise<void> {
-    this.#open().databases.delete(database);
+  async putDatabase(record: DatabaseRecord, writes: readonly WriteRow[] = []): Promise<void> {
+    const rows = ownRows(writes);
+    this.#put(structuredClone(record));
+    this.#putRows(rows);
+  }
+
+  async deleteDatabase(database: DatabaseId, writes: readonly WriteRow[] = []): Promise<void> {
+    const rows = ownRows(writes);
+    this.#openToWrite().databases.delete(database);
+    this.#putRows(rows);
   }
 
   async load(database: DatabaseId): Promise<LoadedDatabase | undefined> {
     const found = this.#open().databases.get(database);
     if (found === undefined) return undefined;
-    return { record: found.record, index: [...found.index], checkpoints: structuredClone(found.checkpoints) };
+    const checkpoints = structuredClone(found.checkpoints);
+    return { record: found.record, index: [...found.index], checkpoints, hasAside: (found.aside ?? []).length > 0 };
   }
 
-  async commit({ database, position, entries, record }: Commit): Promise<void> {
-    const known = record === undefined ? this.#find(database) : this.#open().databases.get(database);
+  async commit({ database, position, entries, record, writes = [] }: Commit): Promise<void> {
+    const rows = ownRows(writes);
+    const known = record === undefined ? this.#find(database) : this.#openToWrite().databases.get(database);
     const expected = known?.index.length ?? 0;
     if (position !== expected) throw new TidemarkError("STORAGE_CONFLICT", { database, got: position, expected });
     const target = record === undefined ? this.#find(database) : this.#put(structuredClone(record));
@@ -74,6 +97,7 @@ class MemoryStorage implements Storage {
       target.index.push({ ...index, parents: [...index.parents] });
       target.bytes.push(bytes.slice());
     }
+    this.#putRows(rows);
   }
 
   async read(database: DatabaseId, from: number, to: number): Promise<readonly Uint8Array[]> {
@@ -97,6 +121,42 @@ class MemoryStorage implements Storage {
     for (const [i, entry] of entries.entries()) bytes[position + i] = entry.bytes.slice();
   }
 
+  async probe(): Promise<void> {
+    this.#openToWrite();
+  }
+
+  async repair(
+    database: DatabaseId,
+    _indexOf: (bytes: Uint8Array) => EntryIndex | undefined,
+    from?: number,
+  ): Promise<RepairedLog> {
+    const found = this.#find(database);
+    const { index, bytes, positions, aside = [] } = found;
+    if (from === undefined || from >= index.length) return { end: undefined, aside: 0, lost: 0 };
+    for (const { id } of index.splice(from)) positions.delete(id);
+    const entries = bytes.splice(from);
+    found.aside = [...aside, { number: (aside.at(-1)?.number ?? 0) + 1, entries }];
+    found.checkpoints = found.checkpoints.filter(({ through }) => through <= from);
+    return { end: from, aside: entries.length, lost: 0 };
+  }
+
+  async nextAside(database: DatabaseId, after: number): Promise<AsideEntries | undefined> {
+    const { aside = [] } = this.#open().databases.get(database) ?? {};
+    return structuredClone(aside.find(({ number }) => number > after));
+  }
+
+  async deleteAside(database: DatabaseId, number: number): Promise<void> {
+    const found = this.#openToWrite().databases.get(database);
+    if (found?.aside !== undefined) found.aside = found.aside.filter((each) => each.number !== number);
+  }
+
+  async inspect(): Promise<InspectedRecords> {
+    this.#open();
+    return { checked: 0, damaged: [], mended: 0 };
+  }
+
+  async uncache(): Promise<void> {}
+
   async readById(database: DatabaseId, id: EntryId): Promise<Uint8Array | undefined> {
     const found = this.#open().databases.get(database);
     return found?.bytes[found.positions.get(id) ?? -1]?.slice();
@@ -115,7 +175,7 @@ class MemoryStorage implements Storage {
   }
 
   async deleteCheckpoints(database: DatabaseId): Promise<void> {
-    const found = this.#open().databases.get(database);
+    const found = this.#openToWrite().databases.get(database);
     if (found !== undefined) found.checkpoints = [];
   }
 
@@ -125,7 +185,7 @@ class MemoryStorage implements Storage {
   }
 
   async putRecords(changes: readonly LocalRecord[]): Promise<void> {
-    const { records } = this.#open();
+    const { records } = this.#openToWrite();
     for (const { kind, key, value } of ownRecords(changes)) {
       const ofKind = records.get(kind) ?? new Map<string, unknown>();
       if (value === undefined) ofKind.delete(key);
@@ -134,12 +194,21 @@ class MemoryStorage implements Storage {
     }
   }
 
+  async writeRows(): Promise<readonly WriteRow[]> {
+    const rows = [...this.#open().writes].map(([tab, value]) => ({ tab, value }));
+    return structuredClone(rows.sort((a, b) => (a.tab < b.tab ? -1 : 1)));
+  }
+
+  async deleteWriteRow(tab: string): Promise<void> {
+    this.#openToWrite().writes.delete(tab);
+  }
+
   async getValue(name: string): Promise<unknown> {
     return structuredClone(this.#open().values.get(name));
   }
 
   async putValueOnce(name: string, value: unknown): Promise<unknown> {
-    const { values } = this.#open();
+    const { values } = this.#openToWrite();
     if (!values.has(name)) values.set(name, structuredClone(value));
     return structuredClone(values.get(name));
   }
@@ -150,7 +219,7 @@ class MemoryStorage implements Storage {
   }
 
   async deleteValue(name: string): Promise<void> {
-    this.#open().values.delete(name);
+    this.#openToWrite().values.delete(name);
   }
 
   async close(): Promise<void> {
@@ -162,14 +231,23 @@ class MemoryStorage implements Storage {
     return this.#disk;
   }
 
+  #openToWrite(): MemoryDisk {
+    const disk = this.#open();
+    if (this.#term !== undefined && this.#term !== disk.term) {
+      throw new TidemarkError("STORAGE_FENCED", { got: this.#term, expected: disk.term });
+    }
+    return disk;
+  }
+
+  /** To write into. */
   #find(database: DatabaseId): DatabaseOnDisk {
-    const found = this.#open().databases.get(database);
+    const found = this.#openToWrite().databases.get(database);
     if (found === undefined) throw new TidemarkError("DATABASE_UNKNOWN", { database });
     return found;
   }
 
   #put(record: DatabaseRecord): DatabaseOnDisk {
-    const { databases } = this.#open();
+    const { databases } = this.#openToWrite();
     const known = databases.get(record.id);
     const target: DatabaseOnDisk = known ?? {
       record,
@@ -181,5 +259,9 @@ class MemoryStorage implements Storage {
     target.record = record;
     databases.set(record.id, target);
     return target;
+  }
+
+  #putRows(rows: readonly WriteRow[]): void {
+    for (const { tab, value } of rows) this.#disk.writes.set(tab, value);
   }
 }

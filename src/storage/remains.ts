@@ -58,6 +58,12 @@ export function replaceIn(
   ];
 }
 
+/** A segment of which only the index is there. */
+export function lostSegment(first: number, entries: readonly EntryIndex[]): PackedSegment {
+  const none = entries.map(() => undefined);
+  return spoilt(packSegment(first, filled(entries, none, 0, entries.length)));
+}
+
 function bytesOf(given: ReplacedEntry | undefined, expected: EntryIndex | undefined): Uint8Array {
   if (given === undefined || given.id !== expected?.id || given.bytes.length !== expected.size) {
     throw corrupt(`another entry is stored in place of ${given?.id}`);

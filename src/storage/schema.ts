@@ -5,12 +5,12 @@
  * it, and the last key is the number of entries: neither needs a table in memory, and a merged segment keeps the key of the last
  * one merged.
  */
-import { type DBSchema, type IDBPDatabase, unwrap } from "idb";
+import type { DBSchema } from "idb";
 import { type DatabaseId, isHex64 } from "../core/ids.ts";
 import type { CheckpointPart, DatabaseRecord, RecordKind } from "../ports/storage.ts";
 import { corrupt } from "./record.ts";
 
-export const schemaVersion = 2;
+export const schemaVersion = 3;
 
 export interface Schema extends DBSchema {
   databases: { key: string; value: unknown };
@@ -23,17 +23,16 @@ export interface Schema extends DBSchema {
   /** What the engine remembers for itself, by [kind, key]. */
   _sync: { key: [RecordKind, string]; value: unknown };
   values: { key: string; value: unknown };
+  /** Who may write, and in which format it is stored. */
+  lease: { key: string; value: unknown };
+  /** What was done for each tab. */
+  writes: { key: string; value: unknown };
+  /** Second copies, and what was put aside: see spare.ts. */
+  spare: { key: string; value: unknown };
 }
 
-export const objectStores = ["databases", "indexes", "segments", "checkpoints", "_sync", "values"] as const;
-/** Those whose keys start with a database's id. */
+/** The object stores whose keys start with a database's id. */
 export const databaseStores = ["indexes", "segments", "checkpoints"] as const;
-
-/** From any earlier version; 0: there was nothing. Version 1 had object store `cursors`, in which nothing was ever written. */
-export function upgradeSchema(db: IDBPDatabase<Schema>, from: number): void {
-  if (from === 1) unwrap(db).deleteObjectStore("cursors");
-  for (const name of objectStores) if (!db.objectStoreNames.contains(name)) db.createObjectStore(name);
-}
 
 /** Everything of a database. An array sorts after every number and every text. */
 export function allOf(database: DatabaseId): IDBKeyRange {

@@ -33,6 +33,26 @@ export function salvageSegment(value: unknown, sizes: readonly number[]): readon
   });
 }
 
+/**
+ * Whatever lies between the places where a record says that entries end, when it cannot be trusted: of `count` of them, or of as many as the
+ * record says. Some may be no entries, or not as they were.
+ */
+export function looseEntries(value: unknown, count: number | undefined): readonly Uint8Array[] {
+  if (!(value instanceof Uint8Array)) return [];
+  const bytes = value.slice(0, value.length - (value.length % 4));
+  const words = new Uint32Array(bytes.buffer);
+  const claimed = count ?? words[frameWords + 1] ?? 0;
+  const start = (headerWords + claimed) * 4;
+  if (claimed === 0 || start > bytes.length) return [];
+  const entries: Uint8Array[] = [];
+  for (let i = 0; i < claimed; i++) {
+    const from = start + (i === 0 ? 0 : (words[headerWords + i - 1] as number));
+    const to = start + (words[headerWords + i] as number);
+    if (from < to && to <= bytes.length) entries.push(bytes.slice(from, to));
+  }
+  return entries;
+}
+
 export class Segment {
   readonly first: number;
   readonly end: number;

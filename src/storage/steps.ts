@@ -1,15 +1,17 @@
 /** The steps that the transactions of storage on IndexedDB are made of. */
-import type { IDBPTransaction } from "idb";
 import { TidemarkError } from "../core/errors.ts";
-import type { DatabaseId } from "../core/ids.ts";
-import type { LocalRecord, RecordKind } from "../ports/storage.ts";
+import type { DatabaseId, EntryId } from "../core/ids.ts";
+import type { LocalRecord, RecordKind, WriteRow } from "../ports/storage.ts";
+import type { Transaction } from "./connection.ts";
+import { encodeLocal } from "./forms.ts";
+import { decodeIndex } from "./index-record.ts";
 import type { PackedSegment } from "./pack.ts";
 import { corrupt } from "./record.ts";
 import { type Remains, remainsOf } from "./remains.ts";
-import { allOf, endingFrom, endingWithin, type Schema } from "./schema.ts";
+import { allOf, endingFrom, endingWithin } from "./schema.ts";
 import { requireContiguous } from "./segment-run.ts";
 
-type Writing = IDBPTransaction<Schema, ["databases", "indexes", "segments"], "readwrite">;
+type Writing = Transaction<"indexes" | "segments", "readwrite">;
 
 export async function requireDatabase(
   transaction: { objectStore(name: "databases"): { getKey(key: string): Promise<string | undefined> } },
@@ -29,9 +31,21 @@ export async function requirePosition(transaction: Writing, database: DatabaseId
   throw new TidemarkError("STORAGE_CONFLICT", { database, got: position, expected: last?.key[1] ?? 0 });
 }
 
+/** Whether exactly these entries are the last ones, from `position` on. */
+export async function hasEntries(
+  transaction: Writing,
+  database: DatabaseId,
+  position: number,
+  ids: readonly EntryId[],
+): Promise<boolean> {
+  const values = await transaction.objectStore("indexes").getAll(endingWithin(database, position));
+  const found = values.flatMap((value) => decodeIndex(value).entries.map(({ id }) => id));
+  return found.length === ids.length && found.every((id, i) => id === ids[i]);
+}
+
 /** What is left of the segments that hold these positions. Throws STORAGE_CORRUPT when not all of their indexes can be read. */
 export async function readRemains(
-  transaction: IDBPTransaction<Schema, ("databases" | "indexes" | "segments")[], "readonly" | "readwrite">,
+  transaction: Transaction<"indexes" | "segments", "readonly" | "readwrite">,
   database: DatabaseId,
   from: number,
   to: number,
@@ -65,7 +79,14 @@ export function putRecord(
   },
   { kind, key, value }: LocalRecord,
 ): Promise<unknown> {
-  return value === undefined ? store.delete([kind, key]) : store.put(value, [kind, key]);
+  return value === undefined ? store.delete([kind, key]) : store.put(encodeLocal(value), [kind, key]);
+}
+
+export function putRows(
+  transaction: { objectStore(name: "writes"): { put(value: unknown, key: string): Promise<unknown> } },
+  rows: readonly WriteRow[],
+): readonly Promise<unknown>[] {
+  return rows.map(({ tab, value }) => transaction.objectStore("writes").put(encodeLocal(value), tab));
 }
 
 export function putSegments(

@@ -4,6 +4,24 @@ import { TidemarkError } from "../core/errors.ts";
 /** Thrown when a stored value cannot be turned back into one, or its file or object store is gone. */
 const corruption = new Set(["DataError", "NotReadableError", "NotFoundError"]);
 
+/** How a transaction ends, or is refused, when the browser has closed the connection under it. Chromium says UnknownError. */
+const disconnections = new Set(["AbortError", "InvalidStateError", "UnknownError"]);
+
+/** How IndexedDB is refused: by a setting, or in a private window. */
+const refusals = new Set(["SecurityError", "InvalidStateError"]);
+
+/** Whether it may be right on a new connection. */
+export function isDisconnection(error: unknown): boolean {
+  return error instanceof DOMException && disconnections.has(error.name);
+}
+
+/** Whether there is no IndexedDB for this page at all: neither full, nor damaged, nor newer, nor held by another tab. */
+export function isRefusal(error: unknown): boolean {
+  if (!(error instanceof TidemarkError) || error.code !== "STORAGE_UNAVAILABLE") return false;
+  const { cause } = error;
+  return cause === undefined ? globalThis.indexedDB === undefined : cause instanceof Error && refusals.has(cause.name);
+}
+
 /** A `TidemarkError` stays what it is; anything else becomes its cause. */
 export function toStorageError(error: unknown): TidemarkError {
   if (error instanceof TidemarkError) return error;
@@ -13,7 +31,6 @@ export function toStorageError(error: unknown): TidemarkError {
     return new TidemarkError("STORAGE_QUOTA", { reason: message || "the quota of this site is used up" }, options);
   }
   if (corruption.has(name)) return new TidemarkError("STORAGE_CORRUPT", { where: `${name}: ${message}` }, options);
-  if (name === "VersionError") return unavailable("it was written by a newer version of Tidemark", error);
   return unavailable(`${name}: ${message}`, error);
 }
 

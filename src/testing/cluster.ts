@@ -13,6 +13,7 @@ import { openKeyRing } from "../crypto/key-ring.ts";
 import { loadSha256 } from "../crypto/sha256.ts";
 import { Instance } from "../engine/instance.ts";
 import type { EnginePorts } from "../engine/ports.ts";
+import { healthyStorage } from "../engine/storage-health.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Network } from "../ports/transport.ts";
 import { createMemoryStorage, MemoryDisk } from "../storage/memory.ts";
@@ -87,7 +88,7 @@ export class Cluster {
     const verifier = new SimulatedVerifier(sha256);
     const storage = new SlowStorage(createMemoryStorage(disk), { clock: this.clock, writeMs, disk });
     const problems: TidemarkError[] = [];
-    const told = { reloads: 0 };
+    const told = { reloads: 0, health: healthyStorage };
     const networks: Network[] = [];
     const random = this.random.fork();
     const keys = await openKeyRing({
@@ -115,7 +116,8 @@ export class Cluster {
         return network;
       },
     };
-    const instance = await Instance.open(options.ports?.(ports, disk) ?? ports, {
+    const given = options.ports?.(ports, disk) ?? ports;
+    const instance = await Instance.open(given, {
       changed: () => {},
       statusChanged: () => {},
       progressed: () => {},
@@ -129,6 +131,9 @@ export class Cluster {
       peersChanged: () => {},
       jobChanged: () => {},
       logged: () => {},
+      storageChanged: (health) => {
+        told.health = health;
+      },
     });
     instance.setOnline(true);
     const cutPower = (loss: PowerLoss): void => {
@@ -136,7 +141,7 @@ export class Cluster {
       this.network.dropAll(identity.publicKey);
       for (const network of networks) network.close();
     };
-    return new Device({ instance, identity, secret, disk, storage, verifier, sha256, problems, told, skew, cutPower });
+    return new Device({ instance, ports: given, identity, secret, disk, storage, verifier, sha256, problems, told, skew, cutPower });
   }
 
   /**

@@ -2,14 +2,19 @@
 import { TidemarkError } from "../core/errors.ts";
 import type { DatabaseId, EntryId } from "../core/ids.ts";
 import type {
+  AsideEntries,
   CheckpointPart,
   Commit,
   DatabaseRecord,
+  EntryIndex,
+  InspectedRecords,
   LoadedDatabase,
   LocalRecord,
   RecordKind,
+  RepairedLog,
   ReplacedEntry,
   Storage,
+  WriteRow,
 } from "../ports/storage.ts";
 
 export type StorageFault =
@@ -52,12 +57,20 @@ export class CrashingStorage implements Storage {
     return this.#pass(() => this.#inner.databases());
   }
 
-  putDatabase(record: DatabaseRecord): Promise<void> {
-    return this.#pass(() => this.#inner.putDatabase(record));
+  get kind(): Storage["kind"] {
+    return this.#inner.kind;
   }
 
-  deleteDatabase(database: DatabaseId): Promise<void> {
-    return this.#pass(() => this.#inner.deleteDatabase(database));
+  claim(): Promise<number> {
+    return this.#pass(() => this.#inner.claim());
+  }
+
+  putDatabase(record: DatabaseRecord, writes?: readonly WriteRow[]): Promise<void> {
+    return this.#pass(() => this.#inner.putDatabase(record, writes));
+  }
+
+  deleteDatabase(database: DatabaseId, writes?: readonly WriteRow[]): Promise<void> {
+    return this.#pass(() => this.#inner.deleteDatabase(database, writes));
   }
 
   load(database: DatabaseId): Promise<LoadedDatabase | undefined> {
@@ -111,6 +124,42 @@ export class CrashingStorage implements Storage {
 
   replace(database: DatabaseId, position: number, entries: readonly ReplacedEntry[]): Promise<void> {
     return this.#pass(() => this.#inner.replace(database, position, entries));
+  }
+
+  writeRows(): Promise<readonly WriteRow[]> {
+    return this.#pass(() => this.#inner.writeRows());
+  }
+
+  deleteWriteRow(tab: string): Promise<void> {
+    return this.#pass(() => this.#inner.deleteWriteRow(tab));
+  }
+
+  probe(bytes: number): Promise<void> {
+    return this.#pass(() => this.#inner.probe(bytes));
+  }
+
+  repair(
+    database: DatabaseId,
+    indexOf: (bytes: Uint8Array) => EntryIndex | undefined,
+    from?: number,
+  ): Promise<RepairedLog> {
+    return this.#pass(() => this.#inner.repair(database, indexOf, from));
+  }
+
+  nextAside(database: DatabaseId, after: number): Promise<AsideEntries | undefined> {
+    return this.#pass(() => this.#inner.nextAside(database, after));
+  }
+
+  deleteAside(database: DatabaseId, number: number): Promise<void> {
+    return this.#pass(() => this.#inner.deleteAside(database, number));
+  }
+
+  inspect(database: DatabaseId | undefined): Promise<InspectedRecords> {
+    return this.#pass(() => this.#inner.inspect(database));
+  }
+
+  uncache(database: DatabaseId): Promise<void> {
+    return this.#pass(() => this.#inner.uncache(database));
   }
 
   getValue(name: string): Promise<unknown> {

@@ -5,12 +5,15 @@ import { type DatabaseId, encodeHex, type PublicKey, type Sha256 } from "../core
 import { KvChanges } from "../core/store/kv-changes.ts";
 import { TableChanges } from "../core/store/table-changes.ts";
 import type { Instance } from "../engine/instance.ts";
+import type { EnginePorts } from "../engine/ports.ts";
+import type { StorageHealth } from "../engine/storage-health.ts";
 import type { MemoryDisk } from "../storage/memory.ts";
 import type { SimulatedIdentity, SimulatedVerifier } from "./simulated-keys.ts";
 import type { PowerLoss, SlowStorage } from "./slow-storage.ts";
 
 export interface DeviceParts {
   readonly instance: Instance;
+  readonly ports: EnginePorts;
   readonly identity: SimulatedIdentity;
   readonly secret: Uint8Array;
   readonly disk: MemoryDisk;
@@ -18,7 +21,7 @@ export interface DeviceParts {
   readonly verifier: SimulatedVerifier;
   readonly sha256: Sha256;
   readonly problems: readonly TidemarkError[];
-  readonly told: { readonly reloads: number };
+  readonly told: { readonly reloads: number; readonly health: StorageHealth };
   /** By how much its clock is ahead, as long as it lives. */
   readonly skew: Skew;
   readonly cutPower: (loss: PowerLoss) => void;
@@ -30,6 +33,8 @@ export interface Skew {
 
 export class Device {
   readonly instance: Instance;
+  /** What its instance runs on. */
+  readonly ports: EnginePorts;
   readonly identity: SimulatedIdentity;
   readonly secret: Uint8Array;
   /** What outlives a restart. */
@@ -45,6 +50,7 @@ export class Device {
 
   constructor(parts: DeviceParts) {
     this.instance = parts.instance;
+    this.ports = parts.ports;
     this.identity = parts.identity;
     this.secret = parts.secret;
     this.disk = parts.disk;
@@ -74,6 +80,11 @@ export class Device {
   /** How often the app was told that all it had read may differ. */
   get reloads(): number {
     return this.#told.reloads;
+  }
+
+  /** What the app was told of storage last. */
+  get health(): StorageHealth {
+    return this.#told.health;
   }
 
   /** Signature checks made so far. */

@@ -1,14 +1,27 @@
 /**
  * What storage on IndexedDB does beyond the contract of every storage, as checks to run in a browser and on a double: the rules
- * STORAGE-14 to STORAGE-20, and STORAGE-1, 4 and 5 where they need a look below. A check that fails throws.
+ * STORAGE-14 to STORAGE-20, STORAGE-30 to STORAGE-33 and STORAGE-43 to STORAGE-45, and STORAGE-1, 4 and 5 where they need a look below. A check that fails throws.
  */
 import type { TidemarkError } from "../core/errors.ts";
 import { openIdbStorage } from "../storage/idb.ts";
+import { openStorage } from "../storage/open-storage.ts";
 import { packSegments } from "../storage/pack.ts";
+import { schemaVersion } from "../storage/schema.ts";
+import { closedConnectionChecks } from "./idb-connection-checks.ts";
 import { damageChecks } from "./idb-damage-checks.ts";
+import { healingChecks } from "./idb-healing-checks.ts";
 import { type IdbCheck, Written } from "./idb-subject.ts";
 import { SeededRandom } from "./random.ts";
-import { abortForQuota, deleteRaw, listRaw, openRaw, putVersion1, type RawVersion1, WatchedCalls } from "./raw-idb.ts";
+import {
+  abortForQuota,
+  deleteRaw,
+  listRaw,
+  openRaw,
+  putRaw,
+  putVersion1,
+  type RawVersion1,
+  WatchedCalls,
+} from "./raw-idb.ts";
 import { bytesOf, expect, expectBytes, expectCode } from "./storage-subject.ts";
 import { StoredEntries } from "./stored-entries.ts";
 
@@ -67,8 +80,8 @@ const failureChecks: readonly IdbCheck[] = [
       const stored = await Promise.all(
         (["indexes", "segments"] as const).map(async (store) => (await listRaw(name, store))[0]?.value),
       );
-      const part = (await listRaw(name, "checkpoints"))[0]?.value as { stores: typeof stores };
-      for (const value of [...stored, part.stores[0]?.bytes]) {
+      const part = (await listRaw(name, "checkpoints"))[0]?.value as { value: { stores: typeof stores } };
+      for (const value of [...stored, part.value.stores[0]?.bytes]) {
         const size = (value as Uint8Array).buffer.byteLength;
         expect(size > 0 && size < 200, `a few bytes are stored, got ${size}`);
       }
@@ -141,6 +154,17 @@ const mergeChecks: readonly IdbCheck[] = [
   },
 ];
 
+/** Runs `use` with something else in the place of IndexedDB. */
+async function instead<T>(value: unknown, use: () => Promise<T>): Promise<T> {
+  const original = Object.getOwnPropertyDescriptor(globalThis, "indexedDB");
+  Object.defineProperty(globalThis, "indexedDB", { configurable: true, value });
+  try {
+    return await use();
+  } finally {
+    if (original !== undefined) Object.defineProperty(globalThis, "indexedDB", original);
+  }
+}
+
 const connectionChecks: readonly IdbCheck[] = [
   {
     title:
@@ -184,14 +208,41 @@ const connectionChecks: readonly IdbCheck[] = [
     },
   },
   {
-    title: "[STORAGE-17] data of a newer version is STORAGE_UNAVAILABLE and stays as it is",
+    title: "[STORAGE-45] data of a later format is STORAGE_NEWER and stays as it is, whichever of its numbers says so",
     async check(name) {
       await (await openIdbStorage(name)).close();
+      const later = { number: schemaVersion + 1 };
+      await putRaw(name, "lease", { key: "format", value: later });
+      await expectCode("STORAGE_NEWER", () => openIdbStorage(name));
+      expect(
+        JSON.stringify(await listRaw(name, "lease")) === JSON.stringify([{ key: "format", value: later }]),
+        "as it was",
+      );
       (await openRaw(name, 99)).close();
-      await expectCode("STORAGE_UNAVAILABLE", () => openIdbStorage(name));
+      for (const open of [openIdbStorage, openStorage]) {
+        const failure = await open(name).then(
+          () => undefined,
+          (error: TidemarkError) => error,
+        );
+        const told = JSON.stringify([failure?.code, failure?.details]);
+        expect(told === `["STORAGE_NEWER",{"got":99,"expected":${schemaVersion}}]`, `it says which, got ${told}`);
+      }
       const raw = await openRaw(name);
       expect(raw.version === 99, "the version is as it was");
       raw.close();
+      await deleteRaw(name);
+    },
+  },
+  {
+    title:
+      "[STORAGE-45] whoever is to claim data that a later format has begun to change is told STORAGE_NEWER, and claims nothing",
+    async check(name) {
+      const [storage, other] = [await openIdbStorage(name), await openIdbStorage(name)];
+      await other.claim();
+      await putRaw(name, "lease", { key: "format", value: { number: schemaVersion + 1 } });
+      await expectCode("STORAGE_NEWER", () => storage.claim());
+      await other.putValueOnce("x", 1);
+      for (const each of [storage, other]) await each.close();
     },
   },
   {
@@ -225,7 +276,7 @@ const connectionChecks: readonly IdbCheck[] = [
       const raw = await openRaw(name);
       const names = [...raw.objectStoreNames].join();
       raw.close();
-      expect(raw.version === 2 && !names.includes("cursors"), `what version 2 has: ${names}`);
+      expect(raw.version === schemaVersion && !names.includes("cursors"), `what it has now: ${names}`);
     },
   },
   {
@@ -247,6 +298,38 @@ const connectionChecks: readonly IdbCheck[] = [
       await (await openIdbStorage(name)).close();
     },
   },
+  {
+    title: "[STORAGE-44] where IndexedDB is absent or forbidden the storage is in memory and says so, and nowhere else",
+    async check(name) {
+      const there = await openStorage(name);
+      expect(there.kind === "idb", "it is on IndexedDB");
+      await there.close();
+      const failWith = (errorName: string): unknown => ({
+        open: () => {
+          throw new DOMException("simulated", errorName);
+        },
+      });
+      const refusals = [undefined, failWith("SecurityError"), failWith("InvalidStateError")];
+      for (const value of refusals) {
+        const storage = await instead(value, () => openStorage(name));
+        expect(storage.kind === "memory", "it is in memory");
+        await storage.putValueOnce("x", 1);
+        await storage.close();
+      }
+      const failures = {
+        QuotaExceededError: "STORAGE_QUOTA",
+        NotReadableError: "STORAGE_CORRUPT",
+        UnknownError: "STORAGE_UNAVAILABLE",
+      } as const;
+      for (const [errorName, code] of Object.entries(failures))
+        await expectCode(code, () => instead(failWith(errorName), () => openStorage(name)));
+      const stubborn = await openRaw(name);
+      const deleting = deleteRaw(name);
+      await expectCode("STORAGE_UNAVAILABLE", () => openStorage(name, { openTimeoutMs: 30 }));
+      stubborn.close();
+      await deleting;
+    },
+  },
 ];
 
 /** The checks, each for an instance of its own. */
@@ -254,5 +337,7 @@ export const idbContract: readonly IdbCheck[] = [
   ...failureChecks,
   ...mergeChecks,
   ...damageChecks,
+  ...healingChecks,
   ...connectionChecks,
+  ...closedConnectionChecks,
 ];

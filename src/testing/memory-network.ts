@@ -95,10 +95,13 @@ export class MemoryNetwork {
     this.#deadAfterMs = options.deadAfterMs ?? 30_000;
   }
 
-  /** A new device's view of the network. A key that was here before must have closed its own. */
+  /**
+   * A new device's view of the network. One that was here before with the same key has closed its own, or is about to: it keeps
+   * the channels that it has, and gets no others.
+   */
   join(key: PublicKey): Network {
     const device = new Device(key, (changed, closed) => this.#changed(changed, closed));
-    for (const other of this.#devices.values()) this.#addLink(device, other);
+    for (const other of this.#devices.values()) if (other.key !== key) this.#addLink(device, other);
     this.#devices.set(key, device);
     return device;
   }
@@ -182,6 +185,7 @@ export class MemoryNetwork {
     const [a, b] = one.key < other.key ? [one, other] : [other, one];
     const [out, back] = [this.#way(a.key, b.key), this.#way(b.key, a.key)];
     const [cancelAttempt, cancelDeath] = [() => {}, () => {}];
+    this.#links.get(a.key + b.key)?.cancelAttempt();
     this.#links.set(a.key + b.key, { a, b, out, back, channel: undefined, isStuck: false, cancelAttempt, cancelDeath });
   }
 
@@ -214,10 +218,11 @@ export class MemoryNetwork {
       if (closed) this.#end(link, device.key)?.close();
       else this.#attempt(link, this.#latencyMs(link.out));
     }
-    if (closed) this.#devices.delete(device.key);
+    if (closed && this.#devices.get(device.key) === device) this.#devices.delete(device.key);
   }
 
   #attempt(link: Link, afterMs: number): void {
+    if (this.#link(link.a.key, link.b.key) !== link) return;
     link.cancelAttempt();
     link.cancelAttempt = this.#clock.after(afterMs, () => this.#connect(link));
   }

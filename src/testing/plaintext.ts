@@ -12,7 +12,7 @@ export function holdsText(value: unknown, text: string): boolean {
   return Object.entries(value).some(([key, each]) => key.includes(text) || holdsText(each, text));
 }
 
-function holdsBytes(bytes: Uint8Array, part: Uint8Array): boolean {
+export function holdsBytes(bytes: Uint8Array, part: Uint8Array): boolean {
   for (let at = bytes.indexOf(part[0] ?? 0); at >= 0; at = bytes.indexOf(part[0] ?? 0, at + 1))
     if (equalBytes(bytes.subarray(at, at + part.length), part)) return true;
   return false;

@@ -1,6 +1,15 @@
 /** The IndexedDB under a storage, to look at, to damage, and to let fail. */
 
-export type StoreName = "databases" | "indexes" | "segments" | "checkpoints" | "_sync" | "values";
+export type StoreName =
+  | "databases"
+  | "indexes"
+  | "segments"
+  | "checkpoints"
+  | "_sync"
+  | "values"
+  | "lease"
+  | "writes"
+  | "spare";
 
 export interface RawRecord {
   readonly key: IDBValidKey;

@@ -3,14 +3,19 @@ import { TidemarkError } from "../core/errors.ts";
 import type { DatabaseId, EntryId } from "../core/ids.ts";
 import type { Clock } from "../ports/clock.ts";
 import type {
+  AsideEntries,
   CheckpointPart,
   Commit,
   DatabaseRecord,
+  EntryIndex,
+  InspectedRecords,
   LoadedDatabase,
   LocalRecord,
   RecordKind,
+  RepairedLog,
   ReplacedEntry,
   Storage,
+  WriteRow,
 } from "../ports/storage.ts";
 import type { MemoryDisk } from "../storage/memory.ts";
 
@@ -39,6 +44,7 @@ export class SlowStorage implements Storage {
   #writes: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   #reads = 0;
+  #probes = 0;
   #crashed = false;
   #finishes = 0;
   /** Undo what no later entries have made safe, the first one first. */
@@ -65,12 +71,17 @@ export class SlowStorage implements Storage {
     return this.#reads;
   }
 
+  /** How often it was asked whether it takes anything. */
+  get probes(): number {
+    return this.#probes;
+  }
+
   /** The next commit rejects with this, and work goes on. */
   failNext(error: TidemarkError): void {
     this.#nextFailure = error;
   }
 
-  /** Commits, checkpoints and records reject with this until `work`. */
+  /** Commits, checkpoints, records and probes reject with this until `work`. */
   fail(error: TidemarkError): void {
     this.#failure = error;
   }
@@ -98,12 +109,20 @@ export class SlowStorage implements Storage {
     return this.#read(() => this.#inner.databases());
   }
 
-  putDatabase(record: DatabaseRecord): Promise<void> {
-    return this.#write(() => this.#inner.putDatabase(record));
+  get kind(): Storage["kind"] {
+    return this.#inner.kind;
   }
 
-  deleteDatabase(database: DatabaseId): Promise<void> {
-    return this.#write(() => this.#inner.deleteDatabase(database));
+  claim(): Promise<number> {
+    return this.#write(() => this.#inner.claim());
+  }
+
+  putDatabase(record: DatabaseRecord, writes?: readonly WriteRow[]): Promise<void> {
+    return this.#write(() => this.#inner.putDatabase(record, writes));
+  }
+
+  deleteDatabase(database: DatabaseId, writes?: readonly WriteRow[]): Promise<void> {
+    return this.#write(() => this.#inner.deleteDatabase(database, writes));
   }
 
   load(database: DatabaseId): Promise<LoadedDatabase | undefined> {
@@ -164,6 +183,49 @@ export class SlowStorage implements Storage {
 
   replace(database: DatabaseId, position: number, entries: readonly ReplacedEntry[]): Promise<void> {
     return this.#write(() => this.#inner.replace(database, position, entries));
+  }
+
+  writeRows(): Promise<readonly WriteRow[]> {
+    return this.#read(() => this.#inner.writeRows());
+  }
+
+  deleteWriteRow(tab: string): Promise<void> {
+    return this.#write(() => this.#inner.deleteWriteRow(tab));
+  }
+
+  probe(bytes: number): Promise<void> {
+    this.#probes += 1;
+    return this.#write(() => {
+      this.#assertWorks();
+      return this.#inner.probe(bytes);
+    });
+  }
+
+  repair(
+    database: DatabaseId,
+    indexOf: (bytes: Uint8Array) => EntryIndex | undefined,
+    from?: number,
+  ): Promise<RepairedLog> {
+    return this.#write(() => {
+      this.#assertWorks();
+      return this.#inner.repair(database, indexOf, from);
+    });
+  }
+
+  nextAside(database: DatabaseId, after: number): Promise<AsideEntries | undefined> {
+    return this.#read(() => this.#inner.nextAside(database, after));
+  }
+
+  deleteAside(database: DatabaseId, number: number): Promise<void> {
+    return this.#write(() => this.#inner.deleteAside(database, number));
+  }
+
+  inspect(database: DatabaseId | undefined): Promise<InspectedRecords> {
+    return this.#read(() => this.#inner.inspect(database));
+  }
+
+  uncache(database: DatabaseId): Promise<void> {
+    return this.#read(() => this.#inner.uncache(database));
   }
 
   getValue(name: string): Promise<unknown> {

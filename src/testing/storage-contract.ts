@@ -1,7 +1,8 @@
 /**
- * What every `Storage` does, as checks to run against an implementation: the rules STORAGE-1 to STORAGE-13 and STORAGE-19 of docs/spec.md.
+ * What every `Storage` does, as checks to run against an implementation: the rules STORAGE-1 to STORAGE-13, STORAGE-19, STORAGE-41 and STORAGE-42 of docs/spec.md.
  * Needs no test framework: a check that fails throws.
  */
+import { claimChecks, writeRowChecks } from "./storage-claim-checks.ts";
 import { commitChecks, readChecks } from "./storage-entry-checks.ts";
 import { localChecks, replaceChecks } from "./storage-local-checks.ts";
 import { databaseChecks, valueChecks } from "./storage-record-checks.ts";
@@ -17,4 +18,6 @@ export const storageContract: readonly StorageCheck[] = [
   ...replaceChecks,
   ...localChecks,
   ...valueChecks,
+  ...claimChecks,
+  ...writeRowChecks,
 ];

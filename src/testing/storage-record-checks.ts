@@ -241,6 +241,9 @@ export const valueChecks: readonly StorageCheck[] = [
         () => storage.values(""),
         () => storage.deleteValue("x"),
         () => storage.deleteDatabase(id),
+        () => storage.claim(),
+        () => storage.writeRows(),
+        () => storage.deleteWriteRow("x"),
       ];
       for (const call of calls) await expectCode("STORAGE_CLOSED", call);
       await inTurn(disk, (reopened) => subject.expectAll(reopened));

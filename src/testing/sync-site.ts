@@ -240,6 +240,8 @@ export class SyncSite {
       refolded: () => {},
       healing: () => {},
       notTended: () => {},
+      storageError: undefined,
+      admit: async () => {},
       failed: (error) => {
         throw error;
       },

@@ -14,9 +14,9 @@ import { MemoryNetwork } from "../testing/memory-network.ts";
 import { holdsText } from "../testing/plaintext.ts";
 import { SeededRandom } from "../testing/random.ts";
 import { listRaw, type StoreName } from "../testing/raw-idb.ts";
-import type { StoreWrites } from "./api.ts";
+import type { StoreWrites, WorkerEvent } from "./api.ts";
 import { systemClock } from "./clock.ts";
-import { WorkerHost } from "./host.ts";
+import { TabHost } from "./tab-host.ts";
 
 const { subtle } = globalThis.crypto;
 const marker = "zKwqJ-marker";
@@ -28,10 +28,17 @@ function rowOf(id: string): StoreWrites {
   return { type: "table", store: "rows", payload: changes.encode(), updatedRows: [] };
 }
 
-async function boot(name: string): Promise<WorkerHost> {
-  const host = new WorkerHost();
-  const { port1 } = new MessageChannel();
-  await host.boot({ relays: [], iceServers: [], sync: {}, name, lifeLock: crypto.randomUUID() }, port1);
+async function boot(name: string): Promise<TabHost> {
+  const host = new TabHost();
+  const { port1, port2 } = new MessageChannel();
+  const leads = new Promise<void>((resolve) => {
+    port1.onmessage = ({ data }: MessageEvent<WorkerEvent>) => {
+      if (data.type === "tab" && data.state.type === "leading") resolve();
+    };
+  });
+  await host.boot({ relays: [], iceServers: [], sync: {}, name, lifeLock: crypto.randomUUID() }, port2);
+  await leads;
+  await host.attach();
   return host;
 }
 
@@ -94,6 +101,7 @@ async function open(network: MemoryNetwork): Promise<Instance> {
       peersChanged: () => {},
       jobChanged: () => {},
       logged: () => {},
+      storageChanged: () => {},
     },
   );
   instance.setOnline(true);

@@ -5,6 +5,7 @@ import type { Instance } from "../engine/instance.ts";
 import type { EnginePorts } from "../engine/ports.ts";
 import { Cluster, type Device } from "../testing/cluster.ts";
 import { KeyCalls } from "./keys.ts";
+import type { EngineParts } from "./permissions.ts";
 
 const passphrase = "correct horse battery staple";
 
@@ -21,12 +22,11 @@ class Calls extends KeyCalls {
     this.#ports = ports;
   }
 
-  protected async instance(): Promise<Instance> {
-    return this.#instance;
-  }
-
-  protected async ports(): Promise<EnginePorts> {
-    return this.#ports;
+  protected async run<T>(
+    _name: string,
+    call: (client: { readonly engine: EngineParts }) => T | Promise<T>,
+  ): Promise<T> {
+    return await call({ engine: { instance: this.#instance, ports: this.#ports } });
   }
 }
 
@@ -239,7 +239,7 @@ test("[RECOVERY-2] a database that cannot be opened, or whose key is gone, is na
   const outcomes = new Map(databases.map(({ name, permission, code }) => [name, permission ?? code]));
   expect(outcomes.get("Sound")).toBe("admin");
   expect(outcomes.get("Keyless")).toBe("PERMISSION_DENIED");
-  expect(outcomes.get("Broken")).toBe("DATABASE_UNKNOWN");
+  expect(outcomes.get("Broken")).toBe("DATABASE_NOT_READY");
   expect(second.device.instance.find(sound.id)).toBeDefined();
 });
 

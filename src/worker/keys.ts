@@ -4,29 +4,31 @@ import { defaultCost, openBackup, prepareBackup } from "../crypto/backup.ts";
 import { checkNewPassphrase, type PassphraseCost } from "../crypto/passphrase.ts";
 import { seedBytesLength } from "../crypto/stored-key.ts";
 import type { Keys } from "../engine/keys.ts";
-import type { EnginePorts } from "../engine/ports.ts";
 import { grantRecovery, placeOf, type RestoredDatabase, rejoin } from "../engine/recovery.ts";
 import type { KeyInfo } from "../ports/keys.ts";
 import type { CreatedKey, KeyBackup, KeysApi, RestoredKey } from "./api.ts";
-import { PermissionCalls } from "./permissions.ts";
+import { type EngineParts, PermissionCalls } from "./permissions.ts";
 
 const recoveryKeyName = "recovery";
 
-/** For `WorkerHost`, which adds everything else. */
+/** For `ClientCalls`, which adds everything else. */
 export abstract class KeyCalls extends PermissionCalls implements KeysApi {
-  protected abstract ports(): Promise<EnginePorts>;
   /** Of the backups made here. */
   protected readonly cost: PassphraseCost = defaultCost;
 
-  async keys(): Promise<readonly KeyInfo[]> {
-    return (await this.instance()).keys.list();
+  keys(): Promise<readonly KeyInfo[]> {
+    return this.run("keys", ({ engine: { instance } }) => instance.keys.list());
   }
 
-  async createKey(name: string, passphrase?: string): Promise<CreatedKey> {
-    const { keys } = await this.instance();
+  createKey(name: string, passphrase?: string): Promise<CreatedKey> {
+    return this.run("createKey", ({ engine }) => this.#create(engine, name, passphrase));
+  }
+
+  async #create({ instance, ports }: EngineParts, name: string, passphrase?: string): Promise<CreatedKey> {
+    const { keys } = instance;
     if (passphrase === undefined) return { key: await keys.create(name), backup: undefined };
     checkNewPassphrase(passphrase);
-    const { random, clock } = await this.ports();
+    const { random, clock } = ports;
     const seal = await prepareBackup(passphrase, this.cost);
     const seed = random.bytes(seedBytesLength);
     try {
@@ -38,15 +40,17 @@ export abstract class KeyCalls extends PermissionCalls implements KeysApi {
     }
   }
 
-  async deleteKey(name: string): Promise<void> {
-    await (await this.instance()).keys.delete(name);
+  deleteKey(name: string): Promise<void> {
+    return this.run("deleteKey", ({ engine: { instance } }) => instance.keys.delete(name));
+  }
+
+  backupKeys(passphrase: string): Promise<KeyBackup> {
+    return this.run("backupKeys", ({ engine }) => this.#backup(engine, passphrase));
   }
 
   /** The new key is in the text alone: a device that is lost must not take it along. */
-  async backupKeys(passphrase: string): Promise<KeyBackup> {
-    const instance = await this.instance();
+  async #backup({ instance, ports }: EngineParts, passphrase: string): Promise<KeyBackup> {
     checkNewPassphrase(passphrase);
-    const ports = await this.ports();
     const seal = await prepareBackup(passphrase, this.cost);
     const sealing = await ports.sealing?.createSpare();
     const seed = ports.random.bytes(seedBytesLength);
@@ -64,22 +68,29 @@ export abstract class KeyCalls extends PermissionCalls implements KeysApi {
     }
   }
 
-  async restoreKeys(text: string, passphrase: string, name?: string): Promise<RestoredKey> {
-    const instance = await this.instance();
-    const ports = await this.ports();
-    const { seed, sealing, databases, ...backup } = await openBackup(text, passphrase);
-    try {
-      const { publicKey } = await ports.deriveIdentity(seed);
-      const known = instance.keys.list().find((key) => key.publicKey === publicKey);
-      const key = known ?? (await addRestored(instance.keys, seed, backup.name, name));
-      if (sealing !== undefined) await ports.sealing?.restore(sealing);
-      const restored: RestoredDatabase[] = [];
-      for (const place of databases) restored.push(await rejoin(instance, ports, key, place));
-      return { key, databases: restored };
-    } finally {
-      seed.fill(0);
-      sealing?.privateKey.fill(0);
-    }
+  restoreKeys(text: string, passphrase: string, name?: string): Promise<RestoredKey> {
+    return this.run("restoreKeys", ({ engine }) => restore(engine, text, passphrase, name));
+  }
+}
+
+async function restore(
+  { instance, ports }: EngineParts,
+  text: string,
+  passphrase: string,
+  name: string | undefined,
+): Promise<RestoredKey> {
+  const { seed, sealing, databases, ...backup } = await openBackup(text, passphrase);
+  try {
+    const { publicKey } = await ports.deriveIdentity(seed);
+    const known = instance.keys.list().find((key) => key.publicKey === publicKey);
+    const key = known ?? (await addRestored(instance.keys, seed, backup.name, name));
+    if (sealing !== undefined) await ports.sealing?.restore(sealing);
+    const restored: RestoredDatabase[] = [];
+    for (const place of databases) restored.push(await rejoin(instance, ports, key, place));
+    return { key, databases: restored };
+  } finally {
+    seed.fill(0);
+    sealing?.privateKey.fill(0);
   }
 }
 

@@ -10,78 +10,89 @@ import type {
   Member,
   RequestInfo,
 } from "../engine/permissions-info.ts";
+import type { EnginePorts } from "../engine/ports.ts";
+import type { WriteId } from "../engine/writes.ts";
 import type { Approval, InviteOptions, PermissionChange, PermissionsApi } from "./api.ts";
 
-/** For `WorkerHost`, which adds everything else. */
+/** What calls are answered from. */
+export interface EngineParts {
+  readonly instance: Instance;
+  readonly ports: EnginePorts;
+}
+
+/** For `ClientCalls`, which adds everything else. */
 export abstract class PermissionCalls implements PermissionsApi {
-  /** Waits until the instance is open; rejects with what kept it from opening. */
-  protected abstract instance(): Promise<Instance>;
+  /** Every call, by its name. Rejects as `call` does, and with what else keeps it from being answered. */
+  protected abstract run<T>(
+    name: string,
+    call: (client: { readonly engine: EngineParts }) => T | Promise<T>,
+  ): Promise<T>;
 
-  async members(database: DatabaseId): Promise<readonly Member[]> {
-    return (await this.#permissions()).members(database);
+  members(database: DatabaseId): Promise<readonly Member[]> {
+    return this.#ask("members", ({ permissions }) => permissions.members(database));
   }
 
-  async setPermission(database: DatabaseId, change: PermissionChange): Promise<void> {
-    await (await this.#permissions()).set(database, change);
+  setPermission(database: DatabaseId, change: PermissionChange, write?: WriteId): Promise<void> {
+    return this.#ask("setPermission", ({ permissions }) => permissions.set(database, change, write));
   }
 
-  async setPublic(database: DatabaseId, power: Power): Promise<void> {
-    await (await this.#permissions()).setPublic(database, power);
+  setPublic(database: DatabaseId, power: Power, write?: WriteId): Promise<void> {
+    return this.#ask("setPublic", ({ permissions }) => permissions.setPublic(database, power, write));
   }
 
-  async publicPermission(database: DatabaseId): Promise<Permission> {
-    return (await this.#permissions()).publicPermission(database);
+  publicPermission(database: DatabaseId): Promise<Permission> {
+    return this.#ask("publicPermission", ({ permissions }) => permissions.publicPermission(database));
   }
 
-  async explainKey(database: DatabaseId, key: PublicKey): Promise<KeyExplained> {
-    return (await this.#permissions()).explainKey(database, key);
+  explainKey(database: DatabaseId, key: PublicKey): Promise<KeyExplained> {
+    return this.#ask("explainKey", ({ permissions }) => permissions.explainKey(database, key));
   }
 
-  async explainEntry(database: DatabaseId, entry: EntryId): Promise<EntryExplained> {
-    return (await this.#permissions()).explainEntry(database, entry);
+  explainEntry(database: DatabaseId, entry: EntryId): Promise<EntryExplained> {
+    return this.#ask("explainEntry", ({ permissions }) => permissions.explainEntry(database, entry));
   }
 
-  async share(database: DatabaseId, invite: InviteOptions): Promise<string> {
-    return (await this.instance()).share(database, invite);
+  share(database: DatabaseId, invite: InviteOptions, write?: WriteId): Promise<string> {
+    return this.#ask("share", (instance) => instance.share(database, invite, write));
   }
 
-  async ticket(database: DatabaseId): Promise<string> {
-    return (await this.instance()).ticket(database);
+  ticket(database: DatabaseId): Promise<string> {
+    return this.#ask("ticket", (instance) => instance.ticket(database));
   }
 
-  async invites(database: DatabaseId): Promise<readonly InviteInfo[]> {
-    return (await this.instance()).invites(database);
+  invites(database: DatabaseId): Promise<readonly InviteInfo[]> {
+    return this.#ask("invites", (instance) => instance.invites(database));
   }
 
-  async revokeInvite(database: DatabaseId, key: PublicKey): Promise<void> {
-    await (await this.instance()).revokeInvite(database, key);
+  revokeInvite(database: DatabaseId, key: PublicKey, write?: WriteId): Promise<void> {
+    return this.#ask("revokeInvite", (instance) => instance.revokeInvite(database, key, write));
   }
 
-  async requests(database: DatabaseId): Promise<readonly RequestInfo[]> {
-    return (await this.instance()).requests(database);
+  requests(database: DatabaseId): Promise<readonly RequestInfo[]> {
+    return this.#ask("requests", (instance) => instance.requests(database));
   }
 
-  async approveRequest(database: DatabaseId, approval: Approval): Promise<void> {
-    await (await this.instance()).approveRequest(database, approval);
+  approveRequest(database: DatabaseId, approval: Approval, write?: WriteId): Promise<void> {
+    return this.#ask("approveRequest", (instance) => instance.approveRequest(database, approval, write));
   }
 
-  async rejectRequest(database: DatabaseId, key: PublicKey): Promise<void> {
-    await (await this.instance()).rejectRequest(database, key);
+  rejectRequest(database: DatabaseId, key: PublicKey, write?: WriteId): Promise<void> {
+    return this.#ask("rejectRequest", (instance) => instance.rejectRequest(database, key, write));
   }
 
-  async acceptRequests(database: DatabaseId, on: boolean): Promise<void> {
-    await (await this.instance()).acceptRequests(database, on);
+  acceptRequests(database: DatabaseId, on: boolean): Promise<void> {
+    return this.#ask("acceptRequests", (instance) => instance.acceptRequests(database, on));
   }
 
-  async access(database: DatabaseId): Promise<Access> {
-    return (await this.instance()).access(database);
+  access(database: DatabaseId): Promise<Access> {
+    return this.#ask("access", (instance) => instance.access(database));
   }
 
-  async setSync(database: DatabaseId, on: boolean): Promise<void> {
-    await (await this.instance()).setSync(database, on);
+  setSync(database: DatabaseId, on: boolean): Promise<void> {
+    return this.#ask("setSync", (instance) => instance.setSync(database, on));
   }
 
-  async #permissions(): Promise<Instance["permissions"]> {
-    return (await this.instance()).permissions;
+  #ask<T>(name: string, ask: (instance: Instance) => T | Promise<T>): Promise<T> {
+    return this.run(name, ({ engine }) => ask(engine.instance));
   }
 }

@@ -29,6 +29,11 @@ export class Watches {
     this.#postAll(watch);
   }
 
+  /** Nothing is watched any more. */
+  close(): void {
+    this.#watches.clear();
+  }
+
   delete(number: number): void {
     this.#watches.delete(number);
   }

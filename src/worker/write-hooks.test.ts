@@ -21,10 +21,11 @@ function setUp(): { hooks: WriteHooks; added: Hook[]; posted: WorkerEvent[]; sto
     execute: () => Promise.reject(new Error("no command is expected")),
     addHook: (hook) => {
       added.push(hook);
+      hook.began?.("c");
       return () => stopped.push(hook);
     },
   };
-  return { hooks: new WriteHooks(control, (event) => posted.push(event)), added, posted, stopped };
+  return { hooks: new WriteHooks(control, (event) => posted.push(event), "a1"), added, posted, stopped };
 }
 
 /** Whether a promise has settled after everything that was due. */
@@ -36,9 +37,9 @@ async function isSettled(promise: unknown): Promise<boolean> {
 
 test("[CLIENT-15] an event is done with when the page took it, and one hook does not wait for another", async () => {
   const { hooks, added, posted } = setUp();
-  hooks.add(1, database, {});
-  hooks.add(2, database, { name: "search", after: "c0" });
-  expect(added[1]).toMatchObject({ database, name: "search", after: "c0" });
+  expect(await hooks.add(1, database, {})).toBe("c");
+  await hooks.add(2, database, { name: "search", after: "c0" });
+  expect(added[1]).toMatchObject({ database, name: "search", after: "c0", owner: "a1" });
   const first = added[0]?.write(eventOf("c1"));
   const second = added[1]?.write(eventOf("c1"));
   expect(posted).toEqual([
@@ -57,7 +58,7 @@ test("[CLIENT-15] an event is done with when the page took it, and one hook does
 
 test("[CLIENT-15] an event that was not taken when its hook was removed counts as not told", async () => {
   const { hooks, added, stopped } = setUp();
-  hooks.add(1, database, { name: "search" });
+  await hooks.add(1, database, { name: "search" });
   const under = added[0]?.write(eventOf("c1"));
   hooks.delete(1);
   hooks.taken(1, undefined);

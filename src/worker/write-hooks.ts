@@ -2,6 +2,7 @@
  * The page's listeners to writes: each event waits until the page took the one before, so a slow one holds up only
  * itself.
  */
+import { TidemarkError } from "../core/errors.ts";
 import type { DatabaseId } from "../core/ids.ts";
 import type { SyncControl } from "../engine/sync-control.ts";
 import type { HookOptions, WorkerEvent } from "./api.ts";
@@ -15,28 +16,44 @@ interface Hook {
 export class WriteHooks {
   readonly #control: SyncControl;
   readonly #post: (event: WorkerEvent) => void;
+  readonly #tab: string;
   readonly #hooks = new Map<number, Hook>();
 
-  constructor(control: SyncControl, post: (event: WorkerEvent) => void) {
+  /** `tab`: whose they are. */
+  constructor(control: SyncControl, post: (event: WorkerEvent) => void, tab: string) {
     this.#control = control;
     this.#post = post;
+    this.#tab = tab;
   }
 
-  /** Throws CURSOR_INVALID and INPUT_INVALID. */
-  add(number: number, database: DatabaseId, options: HookOptions): void {
-    const hook: Hook = { taken: () => {}, stop: () => {} };
-    hook.stop = this.#control.addHook({
-      ...options,
-      database,
-      write: (event) => {
-        const taken = new Promise<void>((resolve, reject) => {
-          hook.taken = (failure) => (failure === undefined ? resolve() : reject(new Error(failure)));
-        });
-        this.#post({ type: "written", hook: number, event });
-        return taken;
-      },
+  /**
+   * Resolves with the cursor that it goes on after, when it has its turn. Rejects with CURSOR_INVALID and INPUT_INVALID, and with ABORTED when it was
+   * removed before.
+   */
+  add(number: number, database: DatabaseId, options: HookOptions): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const hook: Hook = { taken: () => {}, stop: () => {} };
+      const stop = this.#control.addHook({
+        ...options,
+        database,
+        owner: this.#tab,
+        began: resolve,
+        write: (event) => {
+          const taken = new Promise<void>((done, fail) => {
+            hook.taken = (failure) => (failure === undefined ? done() : fail(new Error(failure)));
+          });
+          this.#post({ type: "written", hook: number, event });
+          return taken;
+        },
+      });
+      hook.stop = () => {
+        stop();
+        reject(new TidemarkError("ABORTED", { call: "onWrite" }));
+      };
+      // One with the same number is of a page that forgot it.
+      this.delete(number);
+      this.#hooks.set(number, hook);
     });
-    this.#hooks.set(number, hook);
   }
 
   taken(number: number, failure: string | undefined): void {
@@ -47,5 +64,10 @@ export class WriteHooks {
     const hook = this.#hooks.get(number);
     this.#hooks.delete(number);
     hook?.stop();
+  }
+
+  /** Removes all. */
+  close(): void {
+    for (const number of [...this.#hooks.keys()]) this.delete(number);
   }
 }

@@ -14,6 +14,8 @@ export function lackOf(author: PublicKey, power: Power, op: SettingsOp, view: Vi
       return undefined;
     case "redeem":
       return "an invite";
+    case "remove":
+      return power === OWNER ? undefined : "owner";
     case "public":
       return strongerThan(op.power, power);
     case "invite": {

@@ -165,6 +165,21 @@ describe("who may do what", () => {
     expect(writerOf(admin, weak as VouchedEntry).write(withdrawal)).not.toMatchObject(denied);
   });
 
+  test("[DELETION-4] only the owner removes the database, whatever else is in the entry", () => {
+    const removal: SettingsOp = { type: "remove" };
+    for (const key of [admin, other, stranger])
+      expect(writerOf(key).write(settingsParts(removal))).toMatchObject({ code: "ENTRY_PERMISSION" });
+    expect(writerOf(admin).write(settingsParts(removal, { type: "name", name: "T" }))).toMatchObject({
+      code: "ENTRY_PERMISSION",
+    });
+    const removed = setBy(owner, [], removal);
+    const late = writtenBy(other, []);
+    const { replica } = writerOf(other, removed, late);
+    expect(replica.settings.removed?.author).toBe(owner);
+    // What was written without knowing of it counts, and so does what follows both.
+    expect(countingIn([root, removed, late])).toContain(late.id);
+  });
+
   test("[AUTHORITY-3] one bad op refuses all of an entry's settings", () => {
     const ops = [setPower(stranger, WRITE), setPower(owner, WRITE)];
     expect(writerOf(admin).write(settingsParts(...ops))).toMatchObject(denied);

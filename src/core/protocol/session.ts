@@ -88,6 +88,12 @@ export class Session {
     return { phase: lane.phase, unconfirmed, unconfirmedBytes, isPaused };
   }
 
+  /** Whether anything was said about the database in this session, or is to be. */
+  speaksOf(database: DatabaseId): boolean {
+    const { lanes, heldBack, joining } = this.#state;
+    return lanes.get(database) !== undefined || heldBack.has(database) || joining.has(database);
+  }
+
   /** The key with which the peer takes part in the database. */
   keyOf(database: DatabaseId): PublicKey {
     return this.#state.keyOf(database);

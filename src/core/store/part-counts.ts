@@ -20,8 +20,8 @@ export function laterPart(part: number, number: number): number {
 export class PartCounts {
   readonly #counts = new Map<number, number>();
 
-  add(part: number): void {
-    this.#counts.set(part, (this.#counts.get(part) ?? 0) + 1);
+  add(part: number, count = 1): void {
+    this.#counts.set(part, (this.#counts.get(part) ?? 0) + count);
   }
 
   move(from: number, to: number): void {

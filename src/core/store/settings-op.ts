@@ -18,6 +18,7 @@
  *   invite's key
  *   ["public", power]                               what every key may do that nobody set, 100 to 999
  *   ["epoch", number, [[key, wrapped], …]]          keys of content, each wrapped for one key in up to 160 bytes
+ *   ["remove"]                                      the database is removed, for ever
  *
  * Keys are Ed25519 public keys, 32 bytes; a power is an integer from 0 to 999.
  */
@@ -74,6 +75,8 @@ export function validateSettingsOp(op: SettingsOp): void {
       return;
     case "epoch":
       return validateEpoch(op);
+    case "remove":
+      return;
     default:
       return unreachable(op);
   }
@@ -143,6 +146,8 @@ export function writeSettingsOp(writer: CborWriter, op: SettingsOp): void {
       return writer.uint(op.power);
     case "epoch":
       return writeEpoch(writer, op);
+    case "remove":
+      return writeHead(writer, op.type, 1);
     default:
       return unreachable(op);
   }
@@ -212,6 +217,8 @@ export function readSettingsOp(reader: CborReader, store: string): SettingsOp {
       return { type: "public", power: readAtLeast(reader, store, WRITE, NONE) };
     case "epoch 3":
       return { type: "epoch", number: readAtLeast(reader, store, 1), keys: readWrappedKeys(reader, store) };
+    case "remove 1":
+      return { type: "remove" };
     default:
       throw payloadError(store, `${JSON.stringify(type.slice(0, 40))} of ${fields} fields`, "an op of the settings");
   }

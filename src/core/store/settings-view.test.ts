@@ -27,6 +27,7 @@ const op: fc.Arbitrary<SettingsOp> = fc.oneof(
   fc.record({ type: fc.constant("invite" as const), key, power, uses: fc.integer({ min: 1, max: 3 }) }),
   fc.tuple(key, described).map(([invite, said]) => ({ type: "redeem" as const, invite, proof, ...said })),
   fc.record({ type: fc.constant("epoch" as const), number: fc.integer({ min: 1, max: 3 }), keys: fc.constant([]) }),
+  fc.constant({ type: "remove" as const }),
 );
 /** Entries with many equal times, each with its own id, as they are and in another order. */
 const given = fc
@@ -42,7 +43,16 @@ const given = fc
   .chain((all) => fc.tuple(fc.constant(all), fc.shuffledSubarray(all, { minLength: all.length })));
 
 function listing(view: SettingsView): unknown {
-  return [view.name, view.public, view.invites(), view.sets(), view.members(), view.epochs(), view.encode()];
+  return [
+    view.name,
+    view.removed,
+    view.public,
+    view.invites(),
+    view.sets(),
+    view.members(),
+    view.epochs(),
+    view.encode(),
+  ];
 }
 
 test("[SETTINGS-4] [SETTINGS-5] [SETTINGS-7] a view is the same for the same entries, in whatever order they come", () => {
@@ -65,6 +75,8 @@ test("[SETTINGS-4] [SETTINGS-5] [SETTINGS-7] a view shows what the latest of eac
       const opened = latest("public");
       expect(view.public?.power).toBe((opened?.op as { power: number } | undefined)?.power);
       expect([view.public?.author, view.public?.stamp]).toEqual([opened?.author, opened?.stamp]);
+      const removed = latest("remove");
+      expect(view.removed).toEqual(removed && { author: removed.author, stamp: removed.stamp });
       const invites = keys.flatMap((key) => {
         const { op, ...origin } = latest("invite", (op) => op.type === "invite" && op.key === key) ?? {};
         if (op?.type !== "invite" || op.power === NONE) return [];
@@ -95,6 +107,13 @@ test("[SETTINGS-4] [SETTINGS-5] [SETTINGS-7] a view shows what the latest of eac
       expect(numbers.length).toBe(ops.filter(({ op }) => op.type === "epoch").length);
     }),
   );
+});
+
+test("[DELETION-6] what comes later takes no removal back", () => {
+  const removal = entry(1, ada, { type: "remove" });
+  const later = entry(2, ada, { type: "name", name: "Back again" }, { type: "public", power: 100 });
+  expect(new SettingsView([removal, later]).removed).toEqual({ author: ada, stamp: { time: 1, id: removal.id } });
+  expect(new SettingsView([later]).removed).toBeUndefined();
 });
 
 test("[SETTINGS-7] a name that one entry leaves out stays, and a member that was removed is still listed", () => {

@@ -5,6 +5,7 @@
  *   999 is withdrawn.
  * [SETTINGS-5] Every set and every redemption is kept and listed by stamp: what a key may do depends on more than the
  *   last one.
+ * [DELETION-6] A database that was removed once stays removed.
  * [SETTINGS-7] A member is a key that was ever set or has redeemed an invite. Its name and its sealing key are those
  *   written last.
  *
@@ -80,6 +81,12 @@ export class SettingsView {
   get name(): string | undefined {
     const op = this.#latest.get("name")?.op;
     return op?.type === "name" ? op.name : undefined;
+  }
+
+  /** Who removed the database, and when. Nothing takes it back. */
+  get removed(): Origin | undefined {
+    const written = this.#latest.get("remove");
+    return written && originOf(written);
   }
 
   /** What every key may do that nobody set. Undefined when nothing was ever said; power 999 when it was taken back. */

@@ -37,6 +37,7 @@ const op: fc.Arbitrary<SettingsOp> = fc.oneof(
   fc.tuple(key, power, limited).map(([key, power, limits]) => ({ type: "invite" as const, key, power, ...limits })),
   fc.record({ type: fc.constant("public" as const), power: fc.constantFrom(100, 200, 300, NONE) }),
   epoch,
+  fc.constant({ type: "remove" as const }),
 );
 const redeem: fc.Arbitrary<SettingsOp> = fc
   .tuple(key, bytes(64), described)
@@ -95,6 +96,7 @@ describe("a settings payload", () => {
     [{ type: "redeem", invite: bob, proof }, `85 ${redeemed} ${keyB} 5840${"07".repeat(64)} f6 f6`],
     [{ type: "redeem", invite: bob, proof, name: "L" }, `85 ${redeemed} ${keyB} 5840${"07".repeat(64)} 614c f6`],
     [{ type: "public", power: NONE }, `82 ${open} 1903e7`],
+    [{ type: "remove" }, "81 6672656d6f7665"],
     [
       { type: "epoch", number: 1, keys: [{ key: ada, wrapped: proof }] },
       `83 ${epoched} 01 81 82 ${keyA} 5840${"07".repeat(64)}`,
@@ -136,6 +138,7 @@ describe("a settings payload", () => {
     ["an epoch key of no bytes", `81 83 ${epoched} 01 81 82 ${keyA} 40`, "ENTRY_PAYLOAD"],
     ["an epoch key of 161 bytes", `81 83 ${epoched} 01 81 82 ${keyA} 58a1${"01".repeat(161)}`, "CBOR_TOO_LARGE"],
     ["an epoch key and more", `81 83 ${epoched} 01 81 83 ${keyA} 4101 00`, "CBOR_TOO_LARGE"],
+    ["a remove of something", "81 82 6672656d6f7665 00", "ENTRY_PAYLOAD"],
     ["an epoch for 1,001 keys", `81 83 ${epoched} 01 9903e9`, "CBOR_TOO_LARGE"],
   ])("[SETTINGS-3] [STORE-2] is refused when it holds %s", (_, hex, code) => {
     expect(codeOf(hex)).toBe(code);
@@ -150,6 +153,7 @@ describe("a settings payload", () => {
     expect(codeOf("82 82 646e616d65 6154 82 646e616d65 6155")).toBe("ENTRY_PAYLOAD");
     expect(codeOf(`82 ${open1} ${open1}`)).toBe("ENTRY_PAYLOAD");
     expect(codeOf(`82 ${epoch1} ${epoch1}`)).toBe("ENTRY_PAYLOAD");
+    expect(codeOf("82 81 6672656d6f7665 81 6672656d6f7665")).toBe("ENTRY_PAYLOAD");
     expect(codeOf(`82 ${epoch1} ${epoch1.replace(" 01 ", " 02 ")}`)).toBe("accepted");
     expect(codeOf(`81 ${redeemAda}`)).toBe("accepted");
     expect(codeOf(`82 ${redeemAda} ${setAda} 01`)).toBe("ENTRY_PAYLOAD");

@@ -2,9 +2,8 @@
  * What one transaction did to the settings of a database, as bytes.
  *
  * [SETTINGS-1] A payload is a list of ops in any order, at least one; settings-op.ts has their forms.
- * [SETTINGS-2] One payload holds at most one name, one nonce, one public, one set per key, one invite per key and one
- *   epoch per
- *              number. A redeem stands alone.
+ * [SETTINGS-2] One payload holds at most one name, one nonce, one public, one remove, one set per key, one invite per key and
+ *              one epoch per number. A redeem stands alone.
  * [SETTINGS-3] An op of another form makes the payload invalid: skipping it would let replicas disagree about who may
  *   do what.
  *
@@ -59,7 +58,8 @@ export type SettingsOp =
       readonly sealKey?: Uint8Array;
     }
   | { readonly type: "public"; readonly power: Power }
-  | { readonly type: "epoch"; readonly number: number; readonly keys: readonly WrappedKey[] };
+  | { readonly type: "epoch"; readonly number: number; readonly keys: readonly WrappedKey[] }
+  | { readonly type: "remove" };
 
 export type RedeemOp = Extract<SettingsOp, { readonly type: "redeem" }>;
 
@@ -68,7 +68,7 @@ export type SettingsPayload = readonly SettingsOp[];
 
 export const settingsKind: PayloadKind<SettingsPayload> = { type: settingsType, decode: decodeSettings };
 
-const once = "each name, nonce, public, set, invite and epoch once, and a redeem alone";
+const once = "each name, nonce, public, remove, set, invite and epoch once, and a redeem alone";
 
 /** The inverse of `decodeSettings`. Fails with `INPUT_INVALID`. */
 export function encodeSettings(ops: SettingsPayload): Uint8Array {

@@ -5,7 +5,7 @@
  *           in which the items first mention them, and items refer to a stamp by its place in it, from 0.
  */
 
-import type { CborReader } from "../cbor-reader.ts";
+import { CborReader } from "../cbor-reader.ts";
 import type { CborWriter } from "../cbor-writer.ts";
 import { hybridTimeMax } from "../clock.ts";
 import { decodeHex, type EntryId, entryIdFromDigest } from "../ids.ts";
@@ -24,29 +24,76 @@ export class StampTable {
     return this.#stamps.push(stamp) - 1;
   }
 
-  write(writer: CborWriter): void {
+  /** Answers where each of them starts. */
+  write(writer: CborWriter): readonly number[] {
     writer.array(2 * this.#stamps.length);
-    for (const { time, id } of this.#stamps) {
+    return this.#stamps.map(({ time, id }) => {
+      const start = writer.length;
       writer.uint(time);
       writer.bytes(decodeHex(id));
-    }
+      return start;
+    });
   }
+}
+
+/** The stamps of a checkpoint by their places; undefined beyond the last. */
+export interface StampList {
+  readonly length: number;
+  at(place: number): Stamp | undefined;
 }
 
 /** Throws `TidemarkError`s with a CBOR_ code or ENTRY_PAYLOAD. */
 export function readStamps(reader: CborReader): readonly Stamp[] {
-  const stamps: Stamp[] = [];
-  const count = reader.array();
-  if (count % 2 === 1) throw payloadError("checkpoint", "a time without an id", "pairs of a time and an id");
-  for (let left = count / 2; left > 0; left--) {
-    stamps.push({ time: reader.uint(hybridTimeMax), id: entryIdFromDigest(reader.fixedBytes(32)) });
-  }
-  return stamps;
+  return Array.from({ length: readCount(reader) }, () => readOne(reader));
 }
 
-export function readStamp(reader: CborReader, stamps: readonly Stamp[]): Stamp {
+/** The same, of which each stamp is made when it is asked for. */
+export class SavedStamps implements StampList {
+  readonly #bytes: Uint8Array;
+  readonly #starts: Uint32Array;
+
+  constructor(bytes: Uint8Array, starts: Uint32Array) {
+    this.#bytes = bytes;
+    this.#starts = starts;
+  }
+
+  get length(): number {
+    return this.#starts.length;
+  }
+
+  at(place: number): Stamp | undefined {
+    return place < this.length ? readOne(new CborReader(this.#bytes, this.#starts[place])) : undefined;
+  }
+}
+
+/** Steps over the stamps, and says where each starts. Throws `TidemarkError`s with a CBOR_ code or ENTRY_PAYLOAD. */
+export function scanStamps(reader: CborReader): Uint32Array {
+  const starts = new Uint32Array(readCount(reader));
+  for (let place = 0; place < starts.length; place++) {
+    starts[place] = reader.at;
+    reader.uint(hybridTimeMax);
+    reader.skipFixedBytes(32);
+  }
+  return starts;
+}
+
+function readCount(reader: CborReader): number {
+  const count = reader.array();
+  if (count % 2 === 1) throw payloadError("checkpoint", "a time without an id", "pairs of a time and an id");
+  return count / 2;
+}
+
+function readOne(reader: CborReader): Stamp {
+  return { time: reader.uint(hybridTimeMax), id: entryIdFromDigest(reader.fixedBytes(32)) };
+}
+
+export function readStamp(reader: CborReader, stamps: StampList): Stamp {
+  return stamps.at(readPlace(reader, stamps)) as Stamp;
+}
+
+/** The place of a stamp that is there. */
+export function readPlace(reader: CborReader, { length }: { readonly length: number }): number {
   const place = reader.uint();
-  const stamp = stamps[place];
-  if (stamp === undefined) throw payloadError("checkpoint", `stamp ${place}`, `less than ${stamps.length}`);
-  return stamp;
+  if (place >= length) throw payloadError("checkpoint", `stamp ${place}`, `less than ${length}`);
+  return place;
 }

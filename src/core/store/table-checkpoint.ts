@@ -6,13 +6,12 @@
  *   columns  what that put wrote and nothing overrules, as a map; null after a delete or without a put
  *   later    a list of [column, stamp, value], or [column, stamp] when removed, sorted by column; left out when empty
  */
-import { CborReader } from "../cbor-reader.ts";
+import type { CborReader } from "../cbor-reader.ts";
 import { CborWriter } from "../cbor-writer.ts";
-import { attempt, type Result } from "../errors.ts";
-import { columnNameBytesMax, rowIdBytesMax } from "../limits.ts";
-import type { Stamp } from "./kind.ts";
+import { columnNameBytesMax } from "../limits.ts";
 import { payloadError, readNamed } from "./payload.ts";
-import { readStamp, readStamps, StampTable } from "./stamp-table.ts";
+import { encodePlaces } from "./places.ts";
+import { readStamp, type StampList, StampTable } from "./stamp-table.ts";
 import { readColumns } from "./table-payload.ts";
 import type { LaterColumn, RowRegisters } from "./table-row.ts";
 
@@ -20,18 +19,23 @@ export interface SavedRow extends RowRegisters {
   readonly id: string;
 }
 
-/** The rows must be sorted by id. */
-export function encodeRows(rows: readonly SavedRow[]): Uint8Array {
+/** The rows must be sorted by id. `withPlaces`: the form that is opened without reading all of it. */
+export function encodeRows(rows: readonly SavedRow[], withPlaces = false): Uint8Array {
   const stamps = new StampTable();
   for (const { since, later } of rows) {
     if (since !== undefined) stamps.place(since);
     for (const { stamp } of later) stamps.place(stamp);
   }
   const writer = new CborWriter(256 * rows.length);
-  writer.array(2);
-  stamps.write(writer);
+  writer.array(withPlaces ? 3 : 2);
+  const stampStarts = stamps.write(writer);
   writer.array(rows.length);
-  for (const row of rows) writeRow(writer, row, stamps);
+  const starts = rows.map((row) => {
+    const start = writer.length;
+    writeRow(writer, row, stamps);
+    return { start, isVisible: row.columns !== undefined };
+  });
+  if (withPlaces) writer.bytes(encodePlaces(stampStarts, starts));
   return writer.finish();
 }
 
@@ -51,23 +55,11 @@ function writeRow(writer: CborWriter, { id, since, columns, later }: SavedRow, s
   }
 }
 
-/** Fails with a CBOR_ code or `ENTRY_PAYLOAD`. */
-export function decodeRows(bytes: Uint8Array): Result<readonly SavedRow[]> {
-  return attempt(() => {
-    const reader = new CborReader(bytes);
-    if (reader.array(2) !== 2) throw payloadError("checkpoint", "another length", "[stamps, rows]");
-    const stamps = readStamps(reader);
-    const rows = readNamed(reader, "checkpoint", Number.MAX_SAFE_INTEGER, {
-      nameBytesMax: rowIdBytesMax,
-      fieldsMax: 4,
-      read: (_, store, id, fields) => readRow(reader, store, id, fields, stamps),
-    });
-    reader.end();
-    return rows;
-  });
-}
+/** The most items that a row has. */
+export const rowFieldsMax = 4;
 
-function readRow(reader: CborReader, store: string, id: string, fields: number, stamps: readonly Stamp[]): SavedRow {
+/** What follows the id of a row: `fields` - 1 items. Throws `TidemarkError`s with a CBOR_ code or ENTRY_PAYLOAD. */
+export function readRow(reader: CborReader, store: string, id: string, fields: number, stamps: StampList): SavedRow {
   if (fields < 3) throw payloadError(store, `${fields} fields`, "3 or 4");
   const since = reader.null() ? undefined : readStamp(reader, stamps);
   const columns = reader.null() ? undefined : readColumns(reader, store);
@@ -78,7 +70,7 @@ function readRow(reader: CborReader, store: string, id: string, fields: number, 
   return { id, since, columns, later };
 }
 
-function readLater(reader: CborReader, store: string, stamps: readonly Stamp[]): readonly LaterColumn[] {
+function readLater(reader: CborReader, store: string, stamps: StampList): readonly LaterColumn[] {
   return readNamed(reader, store, Number.MAX_SAFE_INTEGER, {
     nameBytesMax: columnNameBytesMax,
     fieldsMax: 3,

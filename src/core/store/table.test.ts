@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { unwrap } from "../errors.ts";
+import { attempt, unwrap } from "../errors.ts";
 import type { EntryId } from "../ids.ts";
 import { isLater, type Stamp } from "./kind.ts";
 import { TableState, tableKind } from "./table.ts";
@@ -201,6 +201,67 @@ describe("a table's checkpoint", () => {
     );
   });
 
+  test("[STORE-3] [TABLE-3] of which rows are read one by one, and merged into, reads as one that was never away", () => {
+    const read = fc.array(ids, { maxLength: 4 });
+    fc.assert(
+      fc.property(fc.array(fc.tuple(writes, read, fc.boolean()), { minLength: 1, maxLength: 4 }), (sessions) => {
+        const state = new TableState();
+        let disk: { readonly number: number; readonly bytes: Uint8Array }[] = [];
+        const seen = (table: TableState, asked: readonly string[]): unknown => [
+          table.size,
+          asked.map((id) => [table.get(id), table.has(id)]),
+        ];
+        for (const [i, [all, asked, isWhole]] of sessions.entries()) {
+          const restored = new TableState();
+          for (const { number, bytes } of disk) unwrap(restored.restore(bytes, number));
+          expect(seen(restored, asked)).toEqual(seen(state, asked));
+          // The stamps of one session are not those of another: equal ones are of one entry.
+          for (const { op, stamp } of all) {
+            const own = stampOf(stamp.time, 1_000 * (i + 1) + Number.parseInt(stamp.id, 16));
+            expect(restored.merge([op], own)).toEqual(state.merge([op], own));
+          }
+          expect(seen(restored, asked)).toEqual(seen(state, asked));
+          expect(restored.sizeSince(i)).toBe(state.sizeSince(i));
+          const bytes = restored.checkpoint(isWhole ? 0 : i, i + 1);
+          state.checkpoint(isWhole ? 0 : i, i + 1);
+          if (isWhole) disk = [];
+          if (bytes !== undefined) disk.push({ number: i + 1, bytes });
+          if (isWhole) expect([...restored.all()]).toEqual([...state.all()]);
+          expect(restored.size).toBe(state.size);
+        }
+        const last = new TableState();
+        for (const { number, bytes } of disk) unwrap(last.restore(bytes, number));
+        expect(last.encode()).toEqual(state.encode());
+      }),
+    );
+  });
+
+  test("[STORE-9] says where its rows are or does not: it reads the same", () => {
+    fc.assert(
+      fc.property(writes, ids, (all, id) => {
+        const state = fold(all);
+        const [plain, placed] = [new TableState(), new TableState()];
+        unwrap(plain.restore(state.encode(), 1));
+        const bytes = state.checkpoint(0, 1);
+        if (bytes !== undefined) unwrap(placed.restore(bytes, 1));
+        const look = (table: TableState): unknown => [table.get(id), table.size, table.sizeSince(0), table.encode()];
+        expect(look(plain)).toEqual(look(placed));
+      }),
+    );
+  });
+
+  test("[STORE-9] that names rows where none are is no other table: reading fails with STORAGE_CORRUPT, or opening with a code", () => {
+    const bytes = fold([{ op: put("r", { a: 1 }), stamp: stampOf(1, 1) }]).checkpoint(0, 1) ?? new Uint8Array();
+    for (let at = 0; at < bytes.length; at++) {
+      const damaged = bytes.slice();
+      damaged[at] = (bytes[at] ?? 0) ^ 0x55;
+      const table = new TableState();
+      const opened = table.restore(damaged, 1);
+      const read = opened.ok ? attempt(() => [...table.all()]) : opened;
+      if (!read.ok) expect(read.failure.code).toMatch(/^(CBOR|ENTRY|STORAGE)_/);
+    }
+  });
+
   test("[TABLE-8] [STORE-9] has the documented form", () => {
     const state = fold([
       { op: put("r", { a: 1 }), stamp: stampOf(1, 0xaa) },
@@ -213,6 +274,11 @@ describe("a table's checkpoint", () => {
     const r = "84 6172 00 a0 82 82 6161 01 83 6162 01 02";
     const expected = `82 ${stamps} 83 ${r} 83 6173 00 a16161 01 83 6174 01 f6`;
     expect(Buffer.from(state.encode()).toString("hex")).toBe(expected.replaceAll(" ", ""));
+    const words = (...all: number[]): string => Buffer.from(new Uint32Array(all).buffer).toString("hex");
+    // The list of stamps starts at 1; each stamp is 35 bytes.
+    const places = words(2, 37, 73, 73 + 15, 73 + 23 + 2 ** 31, 2, 3);
+    const placed = `83 ${expected.slice(3)} 581c ${places}`;
+    expect(Buffer.from(state.checkpoint(0, 1) ?? []).toString("hex")).toBe(placed.replaceAll(" ", ""));
   });
 
   test("[STORE-3] holds the rows altered since an earlier one, and no others", () => {

@@ -11,11 +11,12 @@
  *
  * Deliberately not here: schemas, indexes and queries, which belong to whoever reads.
  */
-import { assert, type Result, success } from "../errors.ts";
+import { assert, attempt, type Result } from "../errors.ts";
 import { KeyOrder } from "./key-order.ts";
 import type { Stamp, StoreKind, StoreState } from "./kind.ts";
 import { isAfter, laterPart, PartCounts, unsaved } from "./part-counts.ts";
-import { decodeRows, encodeRows, type SavedRow } from "./table-checkpoint.ts";
+import { SavedRows } from "./saved-rows.ts";
+import { encodeRows, type SavedRow } from "./table-checkpoint.ts";
 import { decodeTablePayload, type TablePayload } from "./table-payload.ts";
 import { TableRow } from "./table-row.ts";
 import type { Row } from "./values.ts";
@@ -26,6 +27,8 @@ export type TableChange = readonly string[];
 export class TableState implements StoreState<TablePayload, TableChange> {
   /** Deleted rows stay, so that older writes to them are known as older. */
   readonly #rows = new Map<string, TableRow>();
+  /** Rows that a checkpoint holds and nobody has asked for: each is here or among the others. Those of `#rows` are not what is here of them. */
+  #saved: readonly SavedRows[] = [];
   readonly #order = new KeyOrder();
   readonly #parts = new PartCounts();
   #size = 0;
@@ -41,11 +44,13 @@ export class TableState implements StoreState<TablePayload, TableChange> {
 
   /** The row as it is now. It is replaced, never altered, by later merges; do not alter it either. */
   get(id: string): Row | undefined {
-    return this.#rows.get(id)?.visible;
+    const row = this.#rows.get(id);
+    return row === undefined ? this.#readSaved(id)?.visible : row.visible;
   }
 
   /** All rows by id, in text order of the ids. Rows merged during the iteration may or may not come. */
   *all(): IterableIterator<readonly [id: string, row: Row]> {
+    this.#takeSaved(() => true);
     for (const id of this.#order.sorted()) {
       const row = this.get(id);
       if (row !== undefined) yield [id, row];
@@ -55,7 +60,7 @@ export class TableState implements StoreState<TablePayload, TableChange> {
   merge(ops: TablePayload, stamp: Stamp): TableChange | undefined {
     const changed: string[] = [];
     for (const op of ops) {
-      const row = this.#rows.get(op.id) ?? this.#add(op.id);
+      const row = this.#rows.get(op.id) ?? this.#take(op.id) ?? this.#add(op.id);
       const existed = row.visible !== undefined;
       const effect = row.merge(op, stamp);
       if (effect !== "none") this.#alter(row, existed, unsaved);
@@ -66,9 +71,13 @@ export class TableState implements StoreState<TablePayload, TableChange> {
 
   checkpoint(since: number, number: number): Uint8Array | undefined {
     assert(number > since, "checkpoints are numbered upwards");
+    this.#takeSaved(({ part }) => isAfter(part, since));
     const ids = this.#order.sorted().filter((id) => isAfter(this.#row(id).part, since));
     if (ids.length === 0) return undefined;
-    const bytes = this.#encode(ids);
+    const bytes = encodeRows(
+      ids.map((id) => ({ id, ...this.#row(id).registers() })),
+      true,
+    );
     for (const id of ids) {
       const row = this.#row(id);
       this.#parts.move(row.part, number);
@@ -78,10 +87,9 @@ export class TableState implements StoreState<TablePayload, TableChange> {
   }
 
   restore(bytes: Uint8Array, number: number): Result<void> {
-    const rows = decodeRows(bytes);
-    if (!rows.ok) return rows;
-    for (const saved of rows.value) this.#restoreRow(saved, number);
-    return success(undefined);
+    const saved = SavedRows.open(bytes, number);
+    if (!saved.ok) return saved;
+    return attempt(() => this.#restore(saved.value));
   }
 
   sizeSince(since: number): number {
@@ -89,6 +97,7 @@ export class TableState implements StoreState<TablePayload, TableChange> {
   }
 
   encode(): Uint8Array {
+    this.#takeSaved(() => true);
     return this.#encode(this.#order.sorted());
   }
 
@@ -116,12 +125,65 @@ export class TableState implements StoreState<TablePayload, TableChange> {
     row.part = part;
   }
 
-  #restoreRow(saved: SavedRow, number: number): void {
-    const known = this.#rows.get(saved.id);
-    const row = known ?? this.#add(saved.id);
+  /** Rows that are known already are merged, the others wait for somebody to ask for them. */
+  #restore(saved: SavedRows): void {
+    const known = new Set<number>();
+    if (this.#rows.size > 0)
+      for (let place = 0; place < saved.length; place++) if (this.#rows.has(saved.id(place))) known.add(place);
+    for (const earlier of this.#saved) for (const [, place] of earlier.shared(saved)) known.add(place);
+    for (const place of known) this.#mergeSaved(saved.row(place), saved.part);
+    if (known.size === saved.length) return;
+    let visible = 0;
+    for (let place = 0; place < saved.length; place++) if (!known.has(place) && saved.isVisible(place)) visible += 1;
+    this.#size += visible;
+    this.#parts.add(saved.part, saved.length - known.size);
+    this.#saved = [...this.#saved, saved];
+  }
+
+  #mergeSaved(saved: SavedRow, number: number): void {
+    const row = this.#rows.get(saved.id) ?? this.#take(saved.id);
+    assert(row, "merged are rows that are known");
     const existed = row.visible !== undefined;
     row.mergeRegisters(saved);
-    this.#alter(row, existed, known === undefined ? number : laterPart(known.part, number));
+    this.#alter(row, existed, laterPart(row.part, number));
+  }
+
+  /** A row as it was saved; for one that is not among `#rows`. */
+  #readSaved(id: string): TableRow | undefined {
+    for (const saved of this.#saved) {
+      const place = saved.find(id);
+      if (place < 0) continue;
+      const row = new TableRow();
+      row.part = saved.part;
+      row.mergeRegisters(saved.row(place));
+      return row;
+    }
+    return undefined;
+  }
+
+  /** The same, which is from now on one of `#rows`. */
+  #take(id: string): TableRow | undefined {
+    const row = this.#readSaved(id);
+    if (row === undefined) return undefined;
+    this.#rows.set(id, row);
+    this.#order.add(id);
+    return row;
+  }
+
+  /** Takes all rows of some parts, whose bytes are not kept any longer. */
+  #takeSaved(isWanted: (saved: SavedRows) => boolean): void {
+    for (const saved of this.#saved.filter(isWanted)) {
+      for (let place = 0; place < saved.length; place++) {
+        const registers = saved.row(place);
+        if (this.#rows.has(registers.id)) continue;
+        const row = new TableRow();
+        row.part = saved.part;
+        row.mergeRegisters(registers);
+        this.#rows.set(registers.id, row);
+        this.#order.add(registers.id);
+      }
+      this.#saved = this.#saved.filter((each) => each !== saved);
+    }
   }
 }
 

@@ -1,0 +1,2 @@
+export function findInstalled(names: readonly string[], places: readonly string[]): string | undefined;
+export function isDebianRoot(): boolean;

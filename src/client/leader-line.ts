@@ -1,0 +1,259 @@
+/**
+ * The page's calls to whoever leads, over the ends and beginnings of leaders.
+ *
+ * [CLIENT-7] An aborted call rejects with ABORTED at once; after the end every call rejects with what ended the line.
+ * [CLIENT-28] While nobody leads calls wait. What a leader did not answer the next one is asked, in the order of the calls: reads as they are,
+ *             writes under the name that they had. What is neither rejects with CALL_INTERRUPTED once it was sent.
+ *
+ * Nothing is queued but the calls that the app waits for: there are as many as it makes. What is handed in is ours until the call is answered.
+ */
+import { TidemarkError } from "../core/errors.ts";
+import { timerMsMax } from "../core/limits.ts";
+import { invalid } from "../core/store/values.ts";
+import type { CommandName, SyncCommands, SyncResults } from "../engine/commands.ts";
+import type { WorkerApi, WriteId } from "../worker/api.ts";
+import { Deadline } from "./deadline.ts";
+import { assertInteger, given } from "./input.ts";
+import {
+  type CallOptions,
+  type Edit,
+  isInterruption,
+  type Leader,
+  type Line,
+  type Waiting,
+  type WriteOptions,
+} from "./line.ts";
+
+/** A write without an answer. */
+export interface OpenWrite {
+  readonly number: number;
+  /** Undefined: it cannot be done without this page. */
+  readonly edit: Edit | undefined;
+}
+
+export interface LeaderLineOptions {
+  /** Of this page, in the names of its writes. */
+  readonly tab: string;
+  /** Resolves when nothing is kept of that write any more: from then on leaders may forget its name. */
+  readonly forget: (number: number) => Promise<void>;
+  /** An edit is under way. */
+  readonly began: () => void;
+  /** The call of that name has written something. */
+  readonly wrote: (name: string) => void;
+}
+
+interface Call {
+  readonly name: string;
+  readonly isOnce: boolean;
+  readonly run: (api: WorkerApi) => Promise<unknown>;
+  readonly write: OpenWrite | undefined;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+  /** Whom it was sent to last, unless they said that they will not answer. */
+  sentTo: Leader | undefined;
+}
+
+/** Made twice these would fail, because they were made, or do more than they should. */
+const onceCommands: ReadonlySet<CommandName> = new Set<CommandName>([
+  "removePeer",
+  "addTransport",
+  "removeTransport",
+  "startTransport",
+  "stopTransport",
+  "startJob",
+  "pauseJob",
+  "resumeJob",
+  "cancelJob",
+]);
+
+export class LeaderLine implements Line {
+  readonly #options: LeaderLineOptions;
+  /** Under way, in the order in which they were made. */
+  readonly #calls = new Set<Call>();
+  readonly #standing = new Set<(leader: Leader) => void>();
+  /** Numbers of writes that leaders have to remember, ascending. */
+  readonly #unsettled = new Set<number>();
+  /** Writes whose end is not told yet. */
+  readonly #writing = new Set<Promise<unknown>>();
+  #leader: Leader | undefined;
+  #last: Leader | undefined;
+  #writes = 0;
+  #commands = 0;
+  /** Why nothing more is asked of anybody. */
+  #refusal: TidemarkError | undefined;
+
+  constructor(options: LeaderLineOptions) {
+    this.#options = options;
+  }
+
+  /** Undefined while nobody leads. */
+  get leader(): Leader | undefined {
+    return this.#leader;
+  }
+
+  /** Somebody leads: what no leader has answered is asked of them, unless it was already. */
+  attach(leader: Leader): void {
+    const isNew = leader !== this.#last;
+    this.#leader = leader;
+    this.#last = leader;
+    if (isNew) for (const begin of [...this.#standing]) begin(leader);
+    for (const call of [...this.#calls]) this.#send(call);
+  }
+
+  /** Nobody leads just now: calls wait. An answer that still comes is an answer. */
+  hold(): void {
+    this.#leader = undefined;
+  }
+
+  /** From now on nothing more is asked. What is under way goes on. */
+  refuse(reason: TidemarkError): void {
+    this.#refusal ??= reason;
+  }
+
+  /** What is under way rejects. With "edits" those wait until the page goes, because they can be done without it. */
+  end(reason: TidemarkError, waiting: "none" | "edits" = "none"): void {
+    this.#refusal = reason;
+    this.#leader = undefined;
+    this.#standing.clear();
+    this.#writing.clear();
+    for (const call of [...this.#calls]) {
+      if (waiting === "none" || call.write?.edit === undefined) call.reject(reason);
+    }
+  }
+
+  /** In the order in which they were made. */
+  openWrites(): readonly OpenWrite[] {
+    return [...this.#calls].flatMap(({ write }) => write ?? []);
+  }
+
+  /** Somebody else has taken these writes over: those that are edits are done, and of the others nobody knows. */
+  takenOver(numbers: ReadonlySet<number>): void {
+    for (const { name, write, resolve, reject } of [...this.#calls]) {
+      if (write === undefined || !numbers.has(write.number)) continue;
+      if (write.edit === undefined) reject(interrupted(name));
+      else resolve(undefined);
+    }
+  }
+
+  /** Whether they were done cannot be said. */
+  interruptWrites(): void {
+    for (const { name, write, reject } of [...this.#calls]) if (write !== undefined) reject(interrupted(name));
+  }
+
+  /** Resolves when all writes that are under way now have ended, or the line has. */
+  async writesEnded(): Promise<void> {
+    await Promise.allSettled(this.#writing);
+  }
+
+  call<T>(name: string, run: (api: WorkerApi) => Promise<T>, { kind, signal }: CallOptions = {}): Promise<T> {
+    return this.#begin({ name, run, isOnce: kind === "once", write: undefined }, signal);
+  }
+
+  write<T>(
+    name: string,
+    run: (api: WorkerApi, write: WriteId) => Promise<T>,
+    { signal, edit }: WriteOptions = {},
+  ): Promise<T> {
+    const { tab, forget, began, wrote } = this.#options;
+    const number = ++this.#writes;
+    this.#unsettled.add(number);
+    const named = (api: WorkerApi): Promise<T> => run(api, { tab, number, settledBelow: this.#settledBelow() });
+    const written = this.#begin({ name, run: named, isOnce: false, write: { number, edit } }, signal);
+    this.#writing.add(written);
+    if (edit !== undefined) began();
+    const ended = async (): Promise<void> => {
+      this.#writing.delete(written);
+      await forget(number);
+      this.#unsettled.delete(number);
+    };
+    // What cannot be taken out of the outbox stays among what leaders remember: it must not be done again.
+    written
+      .then(() => wrote(name))
+      .then(ended, ended)
+      .catch(() => {});
+    return written;
+  }
+
+  send(run: (api: WorkerApi) => Promise<unknown>): void {
+    if (this.#leader !== undefined) run(this.#leader.api).catch(() => {}); // Nobody waits for it.
+  }
+
+  stand(begin: (leader: Leader) => void): () => void {
+    const own = (leader: Leader): void => begin(leader);
+    if (this.#refusal === undefined) this.#standing.add(own);
+    if (this.#leader !== undefined) own(this.#leader);
+    return () => void this.#standing.delete(own);
+  }
+
+  async command<Name extends CommandName>(
+    name: Name,
+    command: SyncCommands[Name],
+    { signal, timeoutMs }: Waiting = {},
+  ): Promise<SyncResults[Name]> {
+    if (timeoutMs !== undefined) assertInteger(timeoutMs, "timeoutMs", 1, timerMsMax);
+    if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid("signal", signal, "an AbortSignal");
+    const id = ++this.#commands;
+    const deadline = new Deadline(timeoutMs, signal);
+    deadline.signal.addEventListener("abort", () => this.send((api) => api.cancel(id)));
+    const run = (api: WorkerApi): Promise<SyncResults[Name]> =>
+      api.command(name, command, given({ id, timeoutMs: deadline.leftMs }));
+    try {
+      const kind = onceCommands.has(name) ? "once" : "repeat";
+      return await this.call(name, run, { kind, signal: deadline.signal });
+    } catch (error) {
+      const isLate = deadline.isOver || (error instanceof TidemarkError && error.code === "TIMEOUT");
+      if (isLate && timeoutMs !== undefined) throw new TidemarkError("TIMEOUT", { call: name, afterMs: timeoutMs });
+      throw error;
+    } finally {
+      deadline.stop();
+    }
+  }
+
+  #begin<T>(
+    what: Pick<Call, "name" | "isOnce" | "write"> & { readonly run: (api: WorkerApi) => Promise<T> },
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
+    if (this.#refusal !== undefined) return Promise.reject(this.#refusal);
+    if (signal?.aborted) return Promise.reject(new TidemarkError("ABORTED", { call: what.name }));
+    return new Promise<T>((resolve, reject) => {
+      const abort = (): void => call.reject(new TidemarkError("ABORTED", { call: what.name }));
+      const settle = (end: () => void): void => {
+        signal?.removeEventListener("abort", abort);
+        if (this.#calls.delete(call)) end();
+      };
+      const call: Call = {
+        ...what,
+        resolve: (value) => settle(() => resolve(value as T)),
+        reject: (error) => settle(() => reject(error)),
+        sentTo: undefined,
+      };
+      signal?.addEventListener("abort", abort);
+      this.#calls.add(call);
+      this.#send(call);
+    });
+  }
+
+  #send(call: Call): void {
+    const leader = this.#leader;
+    if (leader === undefined || call.sentTo === leader) return;
+    if (call.isOnce && call.sentTo !== undefined) return call.reject(interrupted(call.name));
+    call.sentTo = leader;
+    const failed = (error: unknown): void => {
+      // Whoever was asked since has the word.
+      if (call.sentTo !== leader) return;
+      if (!isInterruption(error)) return call.reject(error);
+      if (call.isOnce) return call.reject(interrupted(call.name));
+      call.sentTo = undefined;
+    };
+    call.run(leader.api).then(call.resolve, failed);
+  }
+
+  #settledBelow(): number {
+    for (const number of this.#unsettled) return number;
+    return this.#writes + 1;
+  }
+}
+
+function interrupted(call: string): TidemarkError {
+  return new TidemarkError("CALL_INTERRUPTED", { call });
+}

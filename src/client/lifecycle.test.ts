@@ -1,0 +1,61 @@
+import { expect, test } from "vitest";
+import { onLifecycle } from "./lifecycle.ts";
+
+interface Page {
+  readonly calls: string[];
+  readonly stop: () => void;
+  fire(target: "window" | "document", event: string, fields?: object): void;
+  show(on: boolean): void;
+}
+
+function openPage(): Page {
+  const window = new EventTarget();
+  const document = Object.assign(new EventTarget(), { visibilityState: "visible" as DocumentVisibilityState });
+  const calls: string[] = [];
+  const stop = onLifecycle(
+    {
+      keep: () => calls.push("keep"),
+      visible: (on) => calls.push(on ? "shown" : "hidden"),
+      suspend: (cached) => calls.push(cached ? "cached" : "frozen"),
+      resume: () => calls.push("resumed"),
+    },
+    { window, document },
+  );
+  const fire: Page["fire"] = (target, event, fields = {}) => {
+    const [targets, happened] = [{ window, document }, Object.assign(new Event(event), fields)];
+    targets[target].dispatchEvent(happened);
+  };
+  const show = (on: boolean): void => {
+    document.visibilityState = on ? "visible" : "hidden";
+    fire("document", "visibilitychange");
+  };
+  return { calls, stop, fire, show };
+}
+
+test("[CLIENT-41] what is waited for is kept whenever the page is hidden, for it may be killed without another word", () => {
+  const { calls, show } = openPage();
+  show(false);
+  show(true);
+  expect(calls).toEqual(["keep", "hidden", "shown"]);
+});
+
+test("[CLIENT-41] a page that ends only keeps; one that goes into the cache leaves, and comes back", () => {
+  const { calls, fire } = openPage();
+  fire("window", "pageshow", { persisted: false });
+  fire("window", "pagehide", { persisted: false });
+  expect(calls).toEqual(["keep"]);
+  fire("window", "pagehide", { persisted: true });
+  fire("document", "freeze");
+  fire("document", "resume");
+  fire("window", "pageshow", { persisted: true });
+  expect(calls).toEqual(["keep", "keep", "cached", "keep", "resumed"]);
+});
+
+test("[CLIENT-41] a page that is frozen where it is leaves once, and comes back once", () => {
+  const { calls, fire, stop } = openPage();
+  for (const event of ["freeze", "resume", "resume"]) fire("document", event);
+  expect(calls).toEqual(["keep", "frozen", "resumed"]);
+  stop();
+  fire("document", "freeze");
+  expect(calls).toHaveLength(3);
+});

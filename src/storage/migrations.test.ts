@@ -1,0 +1,176 @@
+import "fake-indexeddb/auto";
+import { readdirSync, readFileSync } from "node:fs";
+import { gunzipSync } from "node:zlib";
+import { describe, expect, test } from "vitest";
+import { type DatabaseId, decodeHex, encodeHex } from "../core/ids.ts";
+import { loadIdentity } from "../crypto/identity.ts";
+import { loadSha256 } from "../crypto/sha256.ts";
+import type { RecordKind, Storage } from "../ports/storage.ts";
+import { Cluster, type Device } from "../testing/cluster.ts";
+import { listRaw, openRaw, putRaw } from "../testing/raw-idb.ts";
+import { type FixtureDatabase, restoreStores, type StoredFixture, valuesOf } from "../testing/stored-fixture.ts";
+import { Connection } from "./connection.ts";
+import { formedStores, renew } from "./forms.ts";
+import { openIdbStorage } from "./idb.ts";
+import { renewRecords } from "./migrations.ts";
+import { schemaVersion } from "./schema.ts";
+
+const folder = new URL("./fixtures/", import.meta.url);
+const fixtures = readdirSync(folder).map(
+  (file): StoredFixture => JSON.parse(gunzipSync(readFileSync(new URL(file, folder))).toString()),
+);
+const earlier = fixtures.filter(({ version }) => version < schemaVersion);
+/** More of one kind than are written anew at once. */
+const many = Array.from({ length: 40 }, (_, i) => i + 10);
+const loadedSha256 = loadSha256();
+
+/** A device whose storage is what stands in the instance of this name. */
+async function openDevice(name: string, { expected }: StoredFixture): Promise<Device> {
+  const storage = await openIdbStorage(name);
+  await storage.claim();
+  return await new Cluster(1).openDevice({
+    secret: decodeHex(expected.secret),
+    ports: (ports) => ({ ...ports, storage }),
+  });
+}
+
+async function expectDatabase(storage: Storage, expected: FixtureDatabase): Promise<void> {
+  const sha256 = await loadedSha256;
+  const loaded = await storage.load(expected.id as DatabaseId);
+  expect(loaded?.record.name).toBe(expected.name);
+  const ids = loaded?.index.map(({ id }) => id) ?? [];
+  expect([ids.length, encodeHex(sha256(new TextEncoder().encode(ids.join())))]).toEqual([
+    expected.entries,
+    expected.ids,
+  ]);
+  const bytes = await storage.read(expected.id as DatabaseId, 0, expected.entries);
+  expect(bytes.map((each) => encodeHex(sha256(each)))).toEqual(ids);
+}
+
+/** Everything in it is as the code that stored it had it. */
+async function expectStored(name: string, { expected }: StoredFixture): Promise<void> {
+  const storage = await openIdbStorage(name);
+  expect((await storage.databases()).map(({ id }) => id)).toEqual(expected.databases.map(({ id }) => id).sort());
+  for (const database of expected.databases) await expectDatabase(storage, database);
+  for (const [kind, count] of Object.entries(expected.records))
+    expect([kind, await storage.records(kind as RecordKind)]).toEqual([
+      kind,
+      expect.objectContaining({ length: count }),
+    ]);
+  expect((await loadIdentity(storage)).publicKey).toBe(expected.key);
+  await storage.close();
+}
+
+function expectState(device: Device, expected: FixtureDatabase, version: number): void {
+  const { name, ticket, digest, values, rows } = expected;
+  const id = expected.id as DatabaseId;
+  const { record } = device.instance.database(id);
+  expect([record.name, record.ticket !== undefined]).toEqual([name, ticket]);
+  if (digest === undefined) return;
+  expect([valuesOf(device, id), [...device.rows(id)]]).toEqual([values, rows]);
+  // The state's bytes had the settings in another order then.
+  const parts = version === 1 ? 2 : 3;
+  expect(device.stateDigest(id).split(" ").slice(0, parts)).toEqual(digest.split(" ").slice(0, parts));
+}
+
+async function expectRunning(name: string, fixture: StoredFixture): Promise<void> {
+  const device = await openDevice(name, fixture);
+  expect(device.problems).toEqual([]);
+  for (const database of fixture.expected.databases) expectState(device, database, fixture.version);
+  await device.instance.close();
+}
+
+async function formsOf(name: string): Promise<{ readonly old: number; readonly all: number }> {
+  const values = (await Promise.all(formedStores.map((store) => listRaw(name, store)))).flatMap((records, i) =>
+    records.map(({ value }) => renew(formedStores[i] ?? "values", value)),
+  );
+  return { old: values.filter((value) => value !== undefined).length, all: values.length };
+}
+
+describe("what every format stored", () => {
+  test("[STORAGE-20] there is a fixture of every format", () => {
+    expect(fixtures.map(({ version }) => version)).toEqual(Array.from({ length: schemaVersion }, (_, i) => i + 1));
+  });
+
+  test.each(fixtures)(
+    "[STORAGE-20] format $version opens as it was stored, can be written to, and opens again",
+    async (fixture) => {
+      const name = `written-${fixture.version}`;
+      await restoreStores(name, fixture);
+      await expectStored(name, fixture);
+      await expectRunning(name, fixture);
+      const device = await openDevice(name, fixture);
+      const written = fixture.expected.databases.filter(({ digest }) => digest !== undefined);
+      for (const { id } of written)
+        for (let i = 0; i < 80; i++) await device.write(id as DatabaseId, `new ${i}`, { i });
+      const digests = written.map(({ id }) => device.stateDigest(id as DatabaseId));
+      await device.instance.close();
+      const again = await openDevice(name, fixture);
+      expect(written.map(({ id }) => again.stateDigest(id as DatabaseId))).toEqual(digests);
+      expect(again.problems).toEqual([]);
+      await again.instance.close();
+      const raw = await openRaw(name);
+      expect(raw.version).toBe(schemaVersion);
+      raw.close();
+    },
+  );
+});
+
+describe("records of earlier formats", () => {
+  test.each(earlier)(
+    "[STORAGE-46] of format $version are read and written anew, killed after whichever step",
+    async (fixture) => {
+      let steps = 0;
+      for (let killedAfter = 0; ; killedAfter++) {
+        const name = `renewed-${fixture.version}-${killedAfter}`;
+        await restoreStores(name, fixture);
+        const connection = await Connection.open(`tidemark/${name}`, { openTimeoutMs: 5_000, onLost: () => {} });
+        await connection.claim();
+        for (const value of many) await putRaw(name, "values", { key: `many ${value}`, value });
+        const before = await formsOf(name);
+        expect(before.old).toBeGreaterThan(0);
+        steps = 0;
+        for await (const _ of renewRecords(connection)) if (++steps > killedAfter) break;
+        await connection.close();
+        const between = await formsOf(name);
+        expect(between.all).toBe(before.all);
+        if (steps <= killedAfter) {
+          expect(between.old).toBe(0);
+          // Each record of a database, and each value, has a second copy.
+          expect((await listRaw(name, "spare")).length).toBe(
+            (await listRaw(name, "databases")).length + (await listRaw(name, "values")).length,
+          );
+        }
+        // Half of it is of the old format, and everything is there; then it goes on by itself.
+        await expectStored(name, fixture);
+        await expectRunning(name, fixture);
+        const storage = await openIdbStorage(name);
+        const values = await storage.values("many ");
+        expect(values.map(([, value]) => value)).toEqual(many);
+        await storage.close();
+        if (steps <= killedAfter) break;
+      }
+      expect(steps).toBeGreaterThan(formedStores.length + 2);
+    },
+  );
+
+  test.each(earlier)(
+    "[STORAGE-46] of format $version are all written anew some time after a claim, and only once",
+    async (fixture) => {
+      const name = `claimed-${fixture.version}`;
+      await restoreStores(name, fixture);
+      const storage = await openIdbStorage(name);
+      await storage.claim();
+      while ((await formsOf(name)).old > 0) await storage.databases();
+      await storage.close();
+      const connection = await Connection.open(`tidemark/${name}`, { openTimeoutMs: 5_000, onLost: () => {} });
+      await connection.claim();
+      for await (const _ of renewRecords(connection));
+      const steps: unknown[] = [];
+      for await (const _ of renewRecords(connection)) steps.push(_);
+      expect(steps).toEqual([]);
+      await connection.close();
+      await expectStored(name, fixture);
+    },
+  );
+});

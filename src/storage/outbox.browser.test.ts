@@ -1,0 +1,120 @@
+import { openDB } from "idb";
+import { expect, onTestFinished, test } from "vitest";
+import type { DatabaseId } from "../core/ids.ts";
+import { clearOutbox, deleteOutbox, Outbox, type OutboxEdit, outboxName, readOutbox } from "./outbox.ts";
+
+function editOf(bytes: number): OutboxEdit {
+  const store = { type: "table", store: "notes", payload: new Uint8Array(bytes).fill(7), updatedRows: ["n1"] };
+  return { database: "d".repeat(64) as DatabaseId, stores: [store] };
+}
+
+/** With a connection, as after a first write. */
+async function openOutbox(instance: string, tab: string): Promise<Outbox> {
+  const outbox = new Outbox(instance, tab);
+  onTestFinished(() => outbox.close());
+  outbox.warm();
+  await outbox.get("any");
+  return outbox;
+}
+
+function numbersOf(writes: readonly { readonly tab: string; readonly number: number }[]): readonly string[] {
+  return writes.map(({ tab, number }) => `${tab} ${number}`);
+}
+
+test("[OUTBOX-1] what is put in one turn is there for others, in the order of the numbers", async () => {
+  const instance = crypto.randomUUID();
+  const [a, b] = [await openOutbox(instance, "a"), await openOutbox(instance, "b")];
+  b.put([{ number: 1, edit: undefined }]);
+  a.put([2, 10, 1].map((number) => ({ number, edit: editOf(1_000) })));
+  a.close();
+  const kept = await readOutbox(instance);
+  expect(numbersOf(kept)).toEqual(["a 1", "a 2", "a 10", "b 1"]);
+  expect(kept[0]).toEqual({ tab: "a", number: 1, edit: editOf(1_000) });
+  await clearOutbox(instance, "a");
+  expect(numbersOf(await readOutbox(instance))).toEqual(["b 1"]);
+});
+
+test("[OUTBOX-1] what a page puts while its frame is taken away is there", async () => {
+  const instance = crypto.randomUUID();
+  const frame = document.body.appendChild(document.createElement("iframe"));
+  const db = await openDB(outboxName(instance), 1, {
+    upgrade: (created) => {
+      created.createObjectStore("writes");
+      created.createObjectStore("facts");
+    },
+  });
+  db.close();
+  // Another realm with its own IndexedDB connection, which ends in the turn in which it wrote.
+  const { indexedDB } = frame.contentWindow as unknown as typeof globalThis;
+  const opening = indexedDB.open(outboxName(instance));
+  await new Promise((resolve) => (opening.onsuccess = resolve));
+  const transaction = opening.result.transaction("writes", "readwrite");
+  transaction.objectStore("writes").put({ tab: "a", number: 1, edit: editOf(100_000) }, ["a", 1]);
+  transaction.commit();
+  frame.remove();
+  await expect.poll(async () => numbersOf(await readOutbox(instance))).toEqual(["a 1"]);
+});
+
+test("[OUTBOX-2] a write whose answer came is taken out; what was never put needs nothing", async () => {
+  const instance = crypto.randomUUID();
+  const outbox = await openOutbox(instance, "a");
+  await outbox.forget(5);
+  outbox.put([1, 2].map((number) => ({ number, edit: editOf(10) })));
+  outbox.put([1, 2, 3].map((number) => ({ number, edit: editOf(10) })));
+  await outbox.forget(2);
+  expect(numbersOf(await readOutbox(instance))).toEqual(["a 1", "a 3"]);
+  expect(await outbox.takeBack()).toEqual({ takenOver: new Set() });
+});
+
+test("[OUTBOX-3] whoever comes back takes out what is there and learns what is not", async () => {
+  const instance = crypto.randomUUID();
+  const outbox = await openOutbox(instance, "a");
+  const other = await openOutbox(instance, "b");
+  expect(await outbox.takeBack()).toEqual({ takenOver: new Set() });
+  outbox.put([{ number: 1, edit: undefined }]);
+  other.put([{ number: 1, edit: undefined }]);
+  expect(await outbox.takeBack()).toEqual({ takenOver: new Set() });
+  outbox.put([1, 2].map((number) => ({ number, edit: editOf(10) })));
+  await clearOutbox(instance, "a");
+  expect(await outbox.takeBack()).toEqual({ takenOver: new Set([1, 2]) });
+  expect(numbersOf(await readOutbox(instance))).toEqual(["b 1"]);
+});
+
+test("[OUTBOX-4] what is damaged is left out", async () => {
+  const instance = crypto.randomUUID();
+  const outbox = await openOutbox(instance, "a");
+  const db = await openDB(outboxName(instance));
+  const [store] = editOf(1).stores;
+  const damaged: readonly unknown[] = [
+    null,
+    5,
+    { tab: 5, number: 1 },
+    { tab: "a", number: 1.5 },
+    { tab: "a", number: 1, edit: null },
+    { tab: "a", number: 1, edit: { database: 5, stores: [] } },
+    { tab: "a", number: 1, edit: { database: "d", stores: {} } },
+    { tab: "a", number: 1, edit: { database: "d", stores: [null] } },
+    { tab: "a", number: 1, edit: { database: "d", stores: [{ ...store, payload: "text" }] } },
+    { tab: "a", number: 1, edit: { database: "d", stores: [{ ...store, updatedRows: [5] }] } },
+    { tab: "a", number: 1, edit: { database: "d", stores: [{ ...store, type: 5 }] } },
+  ];
+  for (const [number, value] of damaged.entries()) await db.put("writes", value, ["a", number]);
+  db.close();
+  outbox.put([{ number: 99, edit: editOf(1) }]);
+  expect(numbersOf(await readOutbox(instance))).toEqual(["a 99"]);
+});
+
+test("[OUTBOX-4] whoever deletes it waits for nobody, and what is kept afterwards begins anew", async () => {
+  const instance = crypto.randomUUID();
+  const outbox = await openOutbox(instance, "a");
+  await outbox.set("fact", { of: [1, 2] });
+  expect(await outbox.get("fact")).toEqual({ of: [1, 2] });
+  outbox.put([{ number: 1, edit: editOf(1) }]);
+  await deleteOutbox(instance);
+  outbox.put([{ number: 2, edit: editOf(1) }]);
+  expect(await readOutbox(instance)).toEqual([]);
+  expect(await outbox.get("fact")).toBeUndefined();
+  outbox.close();
+  outbox.put([{ number: 3, edit: editOf(1) }]);
+  expect([await outbox.get("fact"), await readOutbox(instance)]).toEqual([undefined, []]);
+});

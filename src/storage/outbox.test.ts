@@ -1,0 +1,16 @@
+import { expect, test } from "vitest";
+import { clearOutbox, deleteOutbox, Outbox, readOutbox } from "./outbox.ts";
+
+test("[OUTBOX-4] where there is no IndexedDB there is no outbox, and nothing fails for it", async () => {
+  const outbox = new Outbox("nowhere", "a");
+  outbox.warm();
+  outbox.put([{ number: 1, edit: undefined }]);
+  await outbox.set("fact", 1);
+  expect(await outbox.get("fact")).toBeUndefined();
+  await outbox.forget(1);
+  expect(await outbox.takeBack()).toEqual({ takenOver: new Set() });
+  expect(await readOutbox("nowhere")).toEqual([]);
+  await clearOutbox("nowhere", "a");
+  await deleteOutbox("nowhere");
+  outbox.close();
+});

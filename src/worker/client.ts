@@ -1,0 +1,119 @@
+/**
+ * One page that is served: what it watches and waits for, until it is let go.
+ *
+ * [CLIENT-33] A call that the page's leader does not live to answer, or that the page did not stay for, rejects with CALL_INTERRUPTED.
+ * [CLIENT-34] With a page everything ends that was begun for it: its watches, hooks, streams, and whatever waits.
+ */
+import { TidemarkError } from "../core/errors.ts";
+import type { WorkerEvent } from "./api.ts";
+import { Commands } from "./commands.ts";
+import type { Engine } from "./engine.ts";
+import { toErrorData } from "./error-data.ts";
+import { Files } from "./files.ts";
+import { KeyCalls } from "./keys.ts";
+import type { EngineParts } from "./permissions.ts";
+import { SyncEvents } from "./sync-events.ts";
+import { Verifications } from "./verifications.ts";
+import { Watches } from "./watches.ts";
+import { WriteHooks } from "./write-hooks.ts";
+
+export interface ClientOptions {
+  /** The page's. */
+  readonly tab: string;
+  readonly engine: Engine;
+  readonly post: (event: WorkerEvent) => void;
+  /** Ends the instance for every page, and deletes what is stored. */
+  readonly wipe: () => Promise<void>;
+}
+
+export class Client {
+  readonly engine: Engine;
+  readonly watches: Watches;
+  readonly commands: Commands;
+  readonly hooks: WriteHooks;
+  readonly events: SyncEvents;
+  readonly verifications: Verifications;
+  readonly files: Files;
+  readonly #post: (event: WorkerEvent) => void;
+  readonly #underWay = new Set<() => void>();
+  readonly #ending = new AbortController();
+  /** A failure from now on may be because of the end. */
+  #isEnding = false;
+
+  constructor({ tab, engine, post, wipe }: ClientOptions) {
+    const { instance, ports, control, ciphers } = engine;
+    this.engine = engine;
+    this.#post = post;
+    const told = (event: WorkerEvent): void => this.post(event);
+    const failed = (error: unknown): void => told({ type: "problem", database: undefined, error: toErrorData(error) });
+    this.watches = new Watches((id) => instance.find(id)?.replica.state, told);
+    this.commands = new Commands(control, ports.clock, failed);
+    this.hooks = new WriteHooks(control, told, tab);
+    this.events = new SyncEvents(ports.clock, told);
+    this.verifications = new Verifications(instance, told);
+    this.files = new Files({ instance, ports, ciphers, keys: new OwnKeys(engine), wipe });
+  }
+
+  /** Aborted when the page is let go. */
+  get signal(): AbortSignal {
+    return this.#ending.signal;
+  }
+
+  /** Nothing is told after the end. */
+  post(event: WorkerEvent): void {
+    if (!this.#ending.signal.aborted) this.#post(event);
+  }
+
+  /** One of the page's calls. Rejects as `call` does, and with CALL_INTERRUPTED. */
+  run<T>(name: string, call: (client: Client) => T | Promise<T>): Promise<T> {
+    if (this.#isEnding) return Promise.reject(interrupted(name));
+    return new Promise<T>((resolve, reject) => {
+      const interrupt = (): void => reject(interrupted(name));
+      this.#underWay.add(interrupt);
+      const running = (async () => await call(this))();
+      running
+        .then(resolve, (error: unknown) => (this.#isEnding ? interrupt() : reject(error)))
+        .finally(() => {
+          this.#underWay.delete(interrupt);
+        });
+    });
+  }
+
+  /** No call is taken any more. Those under way can still be answered, until `end`. */
+  refuse(): void {
+    this.#isEnding = true;
+  }
+
+  /** Idempotent. */
+  end(): void {
+    this.#isEnding = true;
+    if (this.#ending.signal.aborted) return;
+    this.#ending.abort();
+    // First, so that nobody hears of what follows from it.
+    for (const interrupt of this.#underWay) interrupt();
+    this.#underWay.clear();
+    this.commands.close(interrupted("command"));
+    this.hooks.close();
+    this.verifications.close();
+    this.files.close();
+    this.watches.close();
+  }
+}
+
+/** What files need of keys. */
+class OwnKeys extends KeyCalls {
+  readonly #engine: EngineParts;
+
+  constructor(engine: EngineParts) {
+    super();
+    this.#engine = engine;
+  }
+
+  protected async run<T>(_name: string, call: (client: { engine: EngineParts }) => T | Promise<T>): Promise<T> {
+    return await call({ engine: this.#engine });
+  }
+}
+
+export function interrupted(call: string): TidemarkError {
+  return new TidemarkError("CALL_INTERRUPTED", { call });
+}
