@@ -131,7 +131,7 @@ test("a leader that is stuck is given up, and writes nothing when it comes round
   expect(await entriesOf(leader)).toBe(22);
 });
 
-test("a leader that is frozen hands over before, and its page goes on as it is shown again", async ({ plain, app }) => {
+test("a leader that is frozen loses the lead, and its page goes on as it is shown again", async ({ plain, app }) => {
   const tabs = await openWithDatabase(plain.context, 2, { site: app.url });
   const { leader, followers } = await settled(tabs);
   const [follower] = followers as [Tab];
@@ -163,6 +163,32 @@ test("a leader that is frozen without a word is given up, and writes nothing as 
   expect(await leader.run(() => written)).toBe("all");
   await expect.poll(() => leader.standing()).toBe("following");
   for (const tab of tabs) expect(await entriesOf(tab)).toBe(22);
+});
+
+test("nobody waits for a leader that is frozen as it stores much, and reads what it has", async ({ plain, app }) => {
+  await plain.context.addInitScript(() => {
+    addEventListener("freeze", (event) => event.stopImmediatePropagation(), true);
+    document.addEventListener("freeze", (event) => event.stopImmediatePropagation(), true);
+  });
+  const tabs = await openWithDatabase(plain.context, 2, { site: app.url });
+  const { leader, followers } = await settled(tabs);
+  const [follower] = followers as [Tab];
+  await leader.run(beginCommits, 70);
+  await leader.run(() => written);
+  await follower.page.bringToFront();
+  await leader.run(() => {
+    const text = "long ".repeat(40_000);
+    const puts = Array.from({ length: 20 }, (_, i) => db.table("long").put(`r${i}`, { text }));
+    globalThis.written = Promise.all(puts).then(() => "all");
+    tide.storage.verify().catch(() => {});
+  });
+  await freeze(leader.page);
+  await follower.run(() => db.table("rows").put("by the follower", {}));
+  expect(await follower.standing()).toBe("leading");
+  await thaw(leader.page);
+  expect(await leader.run(() => written)).toBe("all");
+  await expect.poll(() => leader.standing()).toBe("following");
+  for (const tab of tabs) expect(await entriesOf(tab)).toBe(92);
 });
 
 test("a leader that stays hidden leaves the lead to a tab that is shown", async ({ plain, app }) => {

@@ -5,6 +5,7 @@ import { command, stopOnSignals } from "./command.mjs";
 
 const project = fileURLToPath(new URL("..", import.meta.url));
 const { FUZZ_RUNS = "2000", SIMULATION_SEEDS = "2000", SIMULATION_LIVES = "10000", SOAK_REPEATS = "10" } = process.env;
+const { TABS_ENGINE_LIVES = "1000" } = process.env;
 const { AUTHORITY_GRAPHS = "500", TAB_ROUNDS = "1000", BACKFILL_CYCLES = "50" } = process.env;
 const hourMs = 3_600_000;
 
@@ -30,7 +31,9 @@ const failed = [];
 for (const { name, script, args, repeats, env: own } of steps) {
   for (let round = 1; round <= repeats; round++) {
     console.log(`\n== ${name} ${round}/${repeats}`);
-    const env = { FUZZ_RUNS, SIMULATION_SEEDS, AUTHORITY_GRAPHS, AUTHORITY_FROM: String(Date.now() % 1e9), ...own };
+    const from = String(Date.now() % 1e9);
+    const counts = { FUZZ_RUNS, SIMULATION_SEEDS, AUTHORITY_GRAPHS, TABS_ENGINE_LIVES };
+    const env = { ...counts, AUTHORITY_FROM: from, TABS_FROM: from, ...own };
     const options = { cwd: project, env, timeoutMs: 2 * hourMs, echo: true };
     const { ok } = await command(process.execPath, [script, ...args], options);
     if (!ok) failed.push(`${name} ${round}`);

@@ -56,7 +56,7 @@ const steps = [
   check("package types", "@arethetypeswrong/cli/dist/index.js", ["--pack", ".", "--profile", "esm-only"]),
   suite("unit", vitest, vitestArgs("unit"), 10 * minute, countVitest),
   suite("browser", vitest, vitestArgs("browser"), 3 * minute, countVitest),
-  suite("e2e", "@playwright/test/cli.js", () => ["test", "--reporter=list,json"], 9 * minute, countPlaywright),
+  suite("e2e", "@playwright/test/cli.js", () => ["test", "--reporter=list,json"], 14 * minute, countPlaywright),
 ];
 
 const total = { passed: 0, failed: 0 };

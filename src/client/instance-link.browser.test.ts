@@ -328,6 +328,21 @@ test("[CLIENT-41] a page that is suspended follows nobody and holds nothing; it 
   ]);
 });
 
+test("[CLIENT-29] a page that was taken for gone, for somebody else has its lock, asks for it and to be served again", async () => {
+  const opened = await open();
+  const { link, worker, name } = opened;
+  const tab = worker.boots[0]?.tab ?? "";
+  leadElsewhere(opened, "theirs");
+  await expect.poll(() => link.tab.state).toBe("following");
+  expect(await ask(link)).toBe("theirs");
+  const attached = worker.calls.length;
+  await navigator.locks.request(tabLockName(name, tab), { steal: true }, async () => {});
+  await expect.poll(() => worker.calls.length).toBe(attached + 1);
+  const { held = [] } = await navigator.locks.query();
+  expect(held.some((lock) => lock.name === tabLockName(name, tab))).toBe(true);
+  expect(await ask(link)).toBe("theirs");
+});
+
 test("[CLIENT-30] [OUTBOX-3] whoever comes back asks again for what nobody took over, and for nothing else", async () => {
   const { link, worker, name } = await open();
   const tab = worker.boots[0]?.tab ?? "";

@@ -154,7 +154,8 @@ export class InstanceLink {
     this.#returning = this.#returning.then(async () => {
       // Whoever is doing what we left behind has the lock.
       await this.#holdPage();
-      if (this.#isCached) return;
+      // What a page that closes leaves is for whoever leads next.
+      if (this.#isCached || this.#closing !== undefined) return;
       await this.#takeBack();
       this.#tell((api) => api.resume());
     });
@@ -344,9 +345,19 @@ export class InstanceLink {
   async #holdPage(): Promise<void> {
     if (this.#releasePage !== undefined) return;
     const { tabs, boot } = this.#options;
-    const release = await tabs.locks?.request(tabLockName(boot.name, this.#tab)).catch(() => undefined); // There are none here.
+    const lost = (): void => void this.#takenForGone();
+    const asked = tabs.locks?.request(tabLockName(boot.name, this.#tab), { lost });
+    const release = await asked?.catch(() => undefined); // There are none here.
     if (this.#isCached || this.#isEnded) release?.();
     else this.#releasePage = release;
+  }
+
+  /** Without Web Locks a page that is silent for seconds is, and its leader serves it no more. */
+  async #takenForGone(): Promise<void> {
+    this.#releasePage = undefined;
+    if (this.#isCached || this.#isEnded) return;
+    await this.#holdPage();
+    if (this.#attachment?.pair !== undefined) this.#tell((api) => api.attach());
   }
 
   #letPageGo(): void {

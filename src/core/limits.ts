@@ -274,7 +274,7 @@ export const storageProbeMsMax = 60_000;
 export const endedTabKeptMs = 3_600_000;
 /** How many: some 200 bytes each, and read by every leader when it starts. */
 export const endedTabsMax = 256;
-/** Edits of theirs for which there was no space: as often as storage itself is tried at last. */
+/** Edits of theirs for which there was no space, or that nobody was told of: as often as storage itself is tried at last. */
 export const outboxRetryMs = 60_000;
 /** Problems from before the first page was there to hear of them. A guess: who has more has one cause. */
 export const unheardProblemsMax = 100;

@@ -86,6 +86,19 @@ test("[SYNC-18] a peer that does not move is waited for two seconds, one that ho
   expect(await closeTime(alone)).toBeLessThan(drainTimeoutMs / 2);
 });
 
+test("[CLIENT-39] who hands over waits for no peer, and what it was given is durable all the same", async () => {
+  const delay = { ms: 0 };
+  const { cluster, ann, id } = await pair({}, delay);
+  delay.ms = 10_000;
+  const written = ann.write(id, "r", {});
+  const startMs = cluster.clock.now();
+  await cluster.settle(ann.instance.handOver());
+  expect(cluster.clock.now() - startMs).toBeLessThan(drainTimeoutMs / 2);
+  await written;
+  const next = await cluster.restart(ann);
+  expect(next.rows(id).has("r")).toBe(true);
+});
+
 test("[SYNC-19] commands and jobs are in the log under correlations of their own, failures with their code, without secrets", async () => {
   const { cluster, ann, ben, id } = await pair();
   const { sync } = ann.instance;

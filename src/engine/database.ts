@@ -1,26 +1,24 @@
 /**
  * One open database: runs its replica on storage, keys and clock.
  *
- * [ENGINE-6] Commits of this device are signed one after the other, each following the one before; entries of peers come in between.
  * [ENGINE-7] After storage failed nothing more is accepted or shown here, and every call rejects: the owner loads the database anew.
  */
-import { vouchOwn } from "../core/chain.ts";
-import { type Entry, encodeUnsigned, type StorePart, sealEntry, type VouchedEntry } from "../core/entry.ts";
-import { success, TidemarkError, toError } from "../core/errors.ts";
+import type { Entry, StorePart } from "../core/entry.ts";
+import { TidemarkError } from "../core/errors.ts";
 import type { Node } from "../core/graph.ts";
 import type { DatabaseId, EntryId, PublicKey } from "../core/ids.ts";
-import { nothingOpened, type OpenedParts } from "../core/opened.ts";
-import type { Refusal, Replica, ReplicaEffect, ReplicaEvent } from "../core/replica.ts";
+import type { Replica, ReplicaEffect, ReplicaEvent } from "../core/replica.ts";
 import { type Permission, type Power, permissionName, READ, WRITE } from "../core/store/power.ts";
 import { type SettingsOp, settingsPart } from "../core/store/settings.ts";
-import type { StoreChange } from "../core/store/state.ts";
 import type { Identity } from "../ports/keys.ts";
 import type { DatabaseRecord } from "../ports/storage.ts";
 import type { Checkpoints } from "./checkpoints.ts";
+import { Committing } from "./committing.ts";
+import type { DatabaseListener, Recount } from "./database-listener.ts";
 import { Encryption } from "./encryption.ts";
 import { EpochUpkeep } from "./epoch-upkeep.ts";
 import { voidBetween } from "./folding.ts";
-import { Healing, type HealingEvent } from "./healing.ts";
+import { Healing } from "./healing.ts";
 import type { WrittenEntry } from "./hook-reader.ts";
 import { Journal } from "./journal.ts";
 import { identityOf, missingKeyOf } from "./keys.ts";
@@ -33,35 +31,6 @@ import { Repair } from "./repair.ts";
 import { checkByChains, checkEach } from "./signatures.ts";
 import type { WriteMark } from "./writes.ts";
 import { writtenIn } from "./written.ts";
-
-export interface DatabaseListener {
-  /** Visible to the app now, perhaps not durable yet. */
-  changed(changes: readonly StoreChange[]): void;
-  /** Durable now: to be pushed. */
-  announced(nodes: readonly Node[], permissionsChanged: boolean): void;
-  refused(refusals: readonly Refusal[]): void;
-  /** Still missing: to be asked for from every peer. */
-  missed(ids: readonly EntryId[]): void;
-  /**
-   * Some that counted are void now, or count again: at once, before what caused it is durable. What is answered is made durable before that, so
-   * that no crash leaves one without the other.
-   */
-  recounted(recount: Recount): Promise<void> | undefined;
-  /** The state was made anew from so many entries, beside what checkpoints held: all that was read may differ. */
-  refolded(entries: number): void;
-  /** What became of entries that could not be read from storage. */
-  healing(event: HealingEvent): void;
-  /** Keys of an encrypted database could not be given, or what they open could not be read: it is tried again at the next occasion. */
-  notTended(error: unknown): void;
-  /** Why nothing of peers may be taken at present: storage could not keep it. */
-  readonly storageError: TidemarkError | undefined;
-  /** Resolves when storage takes so many bytes; rejects with why not. Asked while there is a `storageError`. */
-  admit(bytes: number): Promise<void>;
-  /** Storage failed; this object does no more. */
-  failed(error: unknown): void;
-}
-
-export type Recount = Extract<ReplicaEffect, { readonly type: "recounted" }>;
 
 /** What became of a peer's batch. */
 export interface Judged {
@@ -86,9 +55,9 @@ export class OpenDatabase {
   readonly #refolding: Refolding;
   readonly #lateFolding: LateFolding;
   readonly #upkeep: EpochUpkeep;
+  readonly #committing: Committing;
   /** Undefined while the state is not whole, or not that of what counts. */
   #checkpoints: Checkpoints | undefined;
-  #commits: Promise<unknown> = Promise.resolve();
   #cancelWake: () => void = () => {};
   /** A peer has announced more entries than have come. */
   #isFilling = false;
@@ -138,6 +107,7 @@ export class OpenDatabase {
         ),
       failed: (error) => this.#fail(error),
     });
+    this.#committing = this.#createCommitting();
     this.#refolding = new Refolding({
       storage: ports.storage,
       sha256: ports.sha256,
@@ -164,6 +134,22 @@ export class OpenDatabase {
       commit: (ops) => this.commit(() => [settingsPart(ops)]),
     });
     this.#upkeep.wake();
+  }
+
+  #createCommitting(): Committing {
+    return new Committing({
+      ports: this.#ports,
+      replica: this.replica,
+      encryption: this.encryption,
+      journal: this.#journal,
+      listener: this.#listener,
+      identity: () => this.identity,
+      assertWorks: () => this.#assertWorks(),
+      begun: () => {
+        this.#isFilling = false;
+      },
+      run: (event) => this.#run(event),
+    });
   }
 
   get id(): DatabaseId {
@@ -201,7 +187,7 @@ export class OpenDatabase {
    * ENTRY_TOO_LARGE, a code of the builder, or a STORAGE_ code; then nothing was written. `marks`: the writes that it decides.
    */
   commit(build: () => readonly StorePart[], marks: readonly WriteMark[] = []): Promise<void> {
-    return this.#queueCommit(build, () => this.#assertMayWrite(), marks);
+    return this.#committing.commit(build, () => this.#assertMayWrite(), marks);
   }
 
   /**
@@ -222,7 +208,7 @@ export class OpenDatabase {
 
   /** What this device writes is written after that: what it follows may not be here yet. */
   writeAfter(ready: Promise<void>): void {
-    this.#commits = this.#commits.then(() => ready);
+    this.#committing.waitFor(ready);
   }
 
   /** Resolves when everything is folded that the keys at hand open. */
@@ -232,41 +218,10 @@ export class OpenDatabase {
 
   /** The same for the redemption of an invite, which its own rule entitles to: rejects with ENTRY_INVITE. */
   redeem(part: StorePart): Promise<void> {
-    return this.#queueCommit(
+    return this.#committing.commit(
       () => [part],
       () => this.#assertMaySign(),
     );
-  }
-
-  async #queueCommit(
-    build: () => readonly StorePart[],
-    assertMay: () => void,
-    marks: readonly WriteMark[] = [],
-  ): Promise<void> {
-    const accepted = this.#commits.then(() => this.#commitNext(build, assertMay, marks));
-    this.#commits = accepted.catch(() => {});
-    await this.#journal.durable(await accepted);
-  }
-
-  async #commitNext(
-    build: () => readonly StorePart[],
-    assertMay: () => void,
-    marks: readonly WriteMark[],
-  ): Promise<number> {
-    const { clock, sha256 } = this.#ports;
-    const { identity } = this;
-    this.#assertWorks();
-    assertMay();
-    this.#isFilling = false;
-    const draft = this.replica.draft(identity.publicKey, build(), clock.now());
-    const { body, content } = await this.encryption.seal(draft);
-    const message = encodeUnsigned(body);
-    const entry = sealEntry(body, message, await identity.sign(message), sha256);
-    // What cannot be kept is not shown first, nor the database loaded anew for it.
-    if (this.#listener.storageError !== undefined) await this.#listener.admit(entry.bytes.length);
-    this.#accept(vouchOwn(entry), content === undefined ? nothingOpened : new Map([[entry.id, success(content)]]));
-    this.#journal.mark(marks);
-    return this.replica.graph.size;
   }
 
   #assertWorks(): void {
@@ -283,15 +238,6 @@ export class OpenDatabase {
     this.#assertMaySign();
     if (this.isRemoved) throw new TidemarkError("DATABASE_REMOVED", { database: this.id });
     if (this.power > WRITE) throw new TidemarkError("PERMISSION_DENIED", { need: "write", got: this.permission });
-  }
-
-  /** Accepts an entry of this device; throws what it is refused for. */
-  #accept(entry: VouchedEntry, opened: OpenedParts): void {
-    this.#assertWorks();
-    const effects = this.#run({ type: "received", entries: [entry], nowMs: this.#ports.clock.now(), opened });
-    const refusals = effects.flatMap((effect) => (effect.type === "refuse" ? effect.refusals : []));
-    const refusal = refusals.find(({ id }) => id === entry.id);
-    if (refusal !== undefined) throw toError(refusal.failure);
   }
 
   /**
@@ -344,7 +290,7 @@ export class OpenDatabase {
 
   /** Resolves when every commit so far and everything accepted so far is durable; rejects with a STORAGE_ code. */
   async durable(): Promise<void> {
-    await this.#commits;
+    await this.#committing.settled();
     await this.#journal.durable(this.replica.graph.size);
   }
 
@@ -354,7 +300,7 @@ export class OpenDatabase {
     await this.healing.stop();
     await this.#refolding.stop();
     await this.#lateFolding.stop();
-    await this.#commits;
+    await this.#committing.settled();
     await this.#journal.settled();
   }
 

@@ -28,6 +28,11 @@ export interface StoredDatabase {
   readonly repaired: RepairedLog;
 }
 
+/** Whether any of it was found damaged, now or before. */
+export function isHarmed({ loaded, repaired }: StoredDatabase): boolean {
+  return repaired.end !== undefined || loaded.hasAside === true || (loaded.damage ?? []).length > 0;
+}
+
 const unharmed: RepairedLog = { end: undefined, aside: 0, lost: 0 };
 
 /** Undefined without a record. Rejects with a STORAGE_ code when storage cannot be read, or does not let itself be repaired. */

@@ -1,6 +1,7 @@
 /** A full disk, as the device that has it and its peers live through it. */
 import { describe, expect, test } from "vitest";
-import { TidemarkError } from "../core/errors.ts";
+import { TidemarkError, unwrap } from "../core/errors.ts";
+import { decodeMessage, type Message } from "../core/protocol/message.ts";
 import { SimulatedClock } from "../testing/clock.ts";
 import { Cluster } from "../testing/cluster.ts";
 import type { Device } from "../testing/device.ts";
@@ -147,15 +148,25 @@ describe("[HEALTH-4] while a disk is full", () => {
     const countsOf = async (device: Device): Promise<Readonly<Record<string, number>>> =>
       (await cluster.settle(device.instance.sync.execute("metrics", {}, new AbortController().signal))).counters;
     const start = await countsOf(ben);
+    const said: Message["type"][] = [];
+    cluster.network.tap = {
+      sent: (_from, _to, bytes) => said.push(unwrap(decodeMessage(bytes)).type),
+      arrived: () => {},
+    };
     for (let minute = 0; minute < 60; minute++) {
       await ann.write(id, `row ${minute}`, { minute });
       await cluster.pass(60_000);
       expect([...ben.rows(id).keys()]).toEqual(["before"]);
     }
+    cluster.network.tap = undefined;
     const end = await countsOf(ben);
     const grown = (name: string): number => (end[name] ?? 0) - (start[name] ?? 0);
     expect(reloads).toBe(1);
     expect([ben.reloads, grown("entries.received"), grown("paths.carried")]).toEqual([1, 0, 0]);
+    // Both ways: somebody asks whether the other lives every other minute or so, and each compares as often.
+    expect(said.filter((type) => type === "ping" || type === "pong").length).toBeLessThan(100);
+    expect(said.filter((type) => type === "digest" || type === "frontier").length).toBeLessThan(100);
+    expect([...new Set(said)].sort()).toEqual(["digest", "frontier", "ping", "pong"]);
     expect(ben.storage.probes).toBeLessThan(70);
     expect(ben.problems.length).toBeLessThan(5);
     expect(ann.instance.status(id).pending.entries).toBe(61);

@@ -6,7 +6,7 @@
  *            an entry of this device could be written. Once they can be written, it is well.
  * [HEALTH-3] Soon failing again it goes on with the pause it was at: a storage that comes and goes is not tried more often than one that is full.
  *
- * Deliberately not here: what is held back meanwhile (instance.ts, sync.ts).
+ * Deliberately not here: what is held back meanwhile (holding-back.ts, sync.ts).
  */
 import { asTidemarkError, type TidemarkError } from "../core/errors.ts";
 import { storageProbeBytes, storageProbeMsMax, storageProbeMsMin } from "../core/limits.ts";

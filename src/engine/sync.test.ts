@@ -14,7 +14,8 @@ import { StubNetwork } from "../testing/stub-network.ts";
 import { setPower, settingsParts } from "../testing/writers.ts";
 import type { CommandName, SyncCommands, SyncResults } from "./commands.ts";
 import type { WriteEvent } from "./hook-reader.ts";
-import { Instance, type InstanceListener } from "./instance.ts";
+import { Instance } from "./instance.ts";
+import type { InstanceListener } from "./instance-listener.ts";
 import type { EnginePorts } from "./ports.ts";
 import type { SyncSettings } from "./settings.ts";
 

@@ -3,14 +3,28 @@
  *
  * A transaction that ended with the connection is run once more. It may have been stored all the same, with only its end not told: so
  * what is run here must come to the same when it is run twice.
+ *
+ * [STORAGE-47] Whatever can be is asked for in one turn and finished in it: then the browser carries it through, also when this page does not go
+ * on, and nobody waits for a page that is frozen.
  */
-import type { IDBPDatabase, IDBPObjectStore, IDBPTransaction, StoreNames } from "idb";
+import type { IDBPDatabase } from "idb";
 import { TidemarkError } from "../core/errors.ts";
-import { type Claim, requireClaim, takeClaim } from "./lease.ts";
+import { type Claim, holdClaim, lastTerm, standsClaim, takeClaim, undoesFailures } from "./lease.ts";
 import { noteFormat } from "./migrations.ts";
 import { openDatabase } from "./open-database.ts";
+import {
+  type AnyTransaction,
+  type Attempt,
+  type Mode,
+  run,
+  type StoreName,
+  type Transaction,
+  type Work,
+} from "./running.ts";
 import type { Schema } from "./schema.ts";
-import { isDisconnection, toStorageError, unavailable } from "./storage-error.ts";
+import { isConflict, isDisconnection, toStorageError, unavailable } from "./storage-error.ts";
+
+export type { Attempt, StoreName, Transaction } from "./running.ts";
 
 export interface ConnectionOptions {
   /** Another tab with an older version can block us for as long as it likes. */
@@ -19,15 +33,6 @@ export interface ConnectionOptions {
   readonly onLost: (error: TidemarkError) => void;
 }
 
-type Mode = "readonly" | "readwrite";
-export type StoreName = StoreNames<Schema>;
-/** As much of a transaction as its work needs: one with more object stores can be given in its place. */
-export interface Transaction<S extends StoreName, M extends Mode> {
-  objectStore<N extends S>(name: N): IDBPObjectStore<Schema, StoreName[], N, M>;
-}
-
-type AnyTransaction = IDBPTransaction<Schema, StoreName[], Mode>;
-
 /** A transaction that was asked for. */
 interface Call<T = unknown> {
   /** Grows in the order of the calls. */
@@ -35,8 +40,7 @@ interface Call<T = unknown> {
   readonly stores: readonly StoreName[];
   readonly mode: Mode;
   readonly durability: IDBTransactionDurability;
-  /** @param isRepeated it was run before, and may have been stored */
-  readonly work: (transaction: AnyTransaction, isRepeated: boolean) => Promise<T>;
+  readonly work: Work<T>;
 }
 
 interface Waiting {
@@ -51,6 +55,11 @@ export class Connection {
   readonly #transactions = new Set<Promise<unknown>>();
   #db: IDBPDatabase<Schema>;
   #claim: Claim | undefined;
+  /** The claim did not stand any more when the database was opened again. */
+  #isOusted = false;
+  /** The browser undoes a transaction that fails after it was finished. */
+  #canFinish = false;
+  #era = 0;
   #number = 0;
   #reopening: Promise<void> | undefined;
   /** Something was done since it was opened. */
@@ -84,46 +93,90 @@ export class Connection {
   }
 
   /**
+   * As long as it stays the same, nobody else has written since: what was stored then can be known without asking. Undefined: anybody
+   * may, as there is no claim.
+   */
+  get era(): number | undefined {
+    return this.#claim === undefined || this.#isOusted ? undefined : this.#era;
+  }
+
+  /**
    * Runs `work` in a transaction of its own, which starts after those that were asked for earlier and share a store. Rejects with a
    * storage code when `work` or the browser failed.
+   *
+   * @param work asks for everything in the turn in which it is called
    */
   read<S extends StoreName, T>(
     stores: readonly S[],
     work: (transaction: Transaction<S, "readonly">) => Promise<T>,
   ): Promise<T> {
-    return this.#call({ stores, mode: "readonly", durability: "default", work: work as Call<T>["work"] });
+    const whole: Work<T> = (transaction, { finish }) => {
+      const working = work(transaction as Transaction<S, "readonly">);
+      finish();
+      return working;
+    };
+    return this.#call({ stores, mode: "readonly", durability: "default", work: whole });
   }
 
   /**
    * The same, after everything that was to be written before. Resolves when it is complete: all of it is there then; when it rejects,
    * nothing of it is. Rejects with STORAGE_FENCED when somebody else has claimed the database since this connection did.
    *
-   * @param work must come to the same when it is run twice; `isRepeated` says that it is
+   * @param ask must come to the same when it is run twice
    */
-  write<S extends StoreName, T>(
+  async write<S extends StoreName>(
     stores: readonly S[],
-    work: (transaction: Transaction<S | "lease", "readwrite">, isRepeated: boolean) => Promise<T>,
+    ask: (transaction: Transaction<S, "readwrite">) => readonly Promise<unknown>[],
+    durability: "strict" | "relaxed" = "strict",
+  ): Promise<void> {
+    const whole = async (transaction: Transaction<S, "readwrite">, { finish }: Attempt): Promise<void> => {
+      const asked = ask(transaction);
+      finish();
+      await Promise.all(asked);
+    };
+    await this.change(stores, whole, durability);
+  }
+
+  /**
+   * The same for what is decided by what it reads: whoever else wants to write waits until it has ended, for as long as this page is
+   * frozen meanwhile.
+   *
+   * @param work may finish in the turn in which it is called
+   */
+  async change<S extends StoreName, T>(
+    stores: readonly S[],
+    work: (transaction: Transaction<S | "lease", "readwrite">, attempt: Attempt) => Promise<T>,
     durability: "strict" | "relaxed" = "strict",
   ): Promise<T> {
     const claim = this.#claim;
-    const all = [...stores, "lease"] as const;
-    const fenced: Call<T>["work"] = async (transaction, isRepeated) => {
-      // Asked for first, and answered first; the rest does not wait for the answer: when it is no, the transaction is aborted.
-      const fence = claim === undefined ? undefined : requireClaim(transaction.objectStore("lease"), claim);
-      const [result] = await Promise.all([(work as Call<T>["work"])(transaction, isRepeated), fence]);
+    const fenced: Work<T> = async (transaction, attempt) => {
+      if (claim !== undefined && this.#isOusted) throw fencedBy(claim, 0);
+      const writable = transaction as Transaction<S | "lease", "readwrite">;
+      // Asked for first; the rest does not wait for the answer: when it is no, nothing of the transaction is written.
+      const held = claim === undefined ? undefined : holdClaim(writable.objectStore("lease"), claim);
+      const [result] = await Promise.all([(async () => await work(writable, attempt))(), held]);
       return result;
     };
-    return this.#call({ stores: all, mode: "readwrite", durability, work: fenced });
+    try {
+      return await this.#call({ stores: [...stores, "lease"], mode: "readwrite", durability, work: fenced });
+    } catch (error) {
+      throw claim !== undefined && isConflict(error) ? await this.#fenced(claim) : error;
+    }
   }
 
   /** Makes this connection the only one that writes, and says the number of the claim. Rejects with STORAGE_NEWER. */
   async claim(): Promise<number> {
-    const work: Call<Claim>["work"] = async (transaction) => {
+    // Asked for in the same turn, so that nothing that is asked for later comes in between.
+    const undoes = this.#reopening === undefined ? undoesFailures(this.#db) : this.#canFinish;
+    const work: Work<Claim> = async (transaction) => {
       const lease = (transaction as Transaction<"lease", "readwrite">).objectStore("lease");
       const [claim] = await Promise.all([takeClaim(lease), noteFormat(lease)]);
       return claim;
     };
-    this.#claim = await this.#call({ stores: ["lease"], mode: "readwrite", durability: "strict", work });
+    const claiming = this.#call({ stores: ["lease"], mode: "readwrite", durability: "strict", work });
+    [this.#claim, this.#canFinish] = await Promise.all([claiming, undoes]);
+    this.#isOusted = false;
+    this.#era += 1;
     return this.#claim.term;
   }
 
@@ -140,6 +193,11 @@ export class Connection {
     await Promise.allSettled(this.#calls);
     // What was begun may have needed another one.
     this.#db.close();
+  }
+
+  async #fenced(claim: Claim): Promise<TidemarkError> {
+    const last = this.read(["lease"], (transaction) => lastTerm(transaction.objectStore("lease")));
+    return fencedBy(claim, await last.catch(() => 0));
   }
 
   #call<T>(asked: Omit<Call<T>, "number">): Promise<T> {
@@ -175,7 +233,8 @@ export class Connection {
       this.#reopen();
       return this.#wait(call, isRepeated);
     }
-    const running = runIn(transaction, call.work, isRepeated);
+    const canFinish = call.mode === "readonly" || this.#canFinish;
+    const running = run(transaction, call.work, { isRepeated, canFinish });
     track(this.#transactions, running);
     const prove = (error?: unknown): void => {
       if (!isDisconnection(error)) this.#isProven = true;
@@ -207,6 +266,9 @@ export class Connection {
       blocking: () => this.#giveWay(),
       terminated: () => this.#reopen(),
     });
+    // It may have been deleted and made again meanwhile.
+    if (this.#claim !== undefined) this.#isOusted = !(await standsClaim(this.#db, this.#claim));
+    this.#era += 1;
   }
 
   #resume(): void {
@@ -237,25 +299,7 @@ function track(promises: Set<Promise<unknown>>, promise: Promise<unknown>): void
   promise.then(forget, forget);
 }
 
-async function runIn<T>(transaction: AnyTransaction, work: Call<T>["work"], isRepeated: boolean): Promise<T> {
-  const working = (async () => await work(transaction, isRepeated))().catch((error: unknown) => {
-    abort(transaction);
-    throw error;
-  });
-  return outcomeOf(...(await Promise.allSettled([working, transaction.done])));
-}
-
-function outcomeOf<T>(worked: PromiseSettledResult<T>, done: PromiseSettledResult<void>): T {
-  if (worked.status === "fulfilled" && done.status === "fulfilled") return worked.value;
-  const reasons: readonly unknown[] = [worked, done].flatMap((one) => (one.status === "rejected" ? [one.reason] : []));
-  // Of a transaction that failed most requests say only that it was aborted; one of the reasons is why.
-  throw reasons.find((reason) => !isDisconnection(reason)) ?? reasons[0];
-}
-
-function abort(transaction: { abort(): void }): void {
-  try {
-    transaction.abort();
-  } catch {
-    // It has ended already.
-  }
+/** @param last the number of the last claim, if it is known */
+function fencedBy({ term }: Claim, last: number): TidemarkError<"STORAGE_FENCED"> {
+  return new TidemarkError("STORAGE_FENCED", { got: term, expected: Math.max(last, term + 1) });
 }

@@ -1,15 +1,28 @@
 import { describe, expect, test } from "vitest";
 import type { TidemarkError } from "../core/errors.ts";
+import type { Storage } from "../ports/storage.ts";
 import { idbContract } from "../testing/idb-contract.ts";
 import { SeededRandom } from "../testing/random.ts";
 import { storageContract } from "../testing/storage-contract.ts";
 import { StoredEntries } from "../testing/stored-entries.ts";
 import { openIdbStorage } from "./idb.ts";
 
+async function openClaimed(name: string): Promise<Storage> {
+  const storage = await openIdbStorage(name);
+  await storage.claim();
+  return storage;
+}
+
 describe("storage on IndexedDB", () => {
   for (const [i, { title, check }] of storageContract.entries()) {
     test(title, { timeout: 60_000 }, async () => {
       await check({ open: () => openIdbStorage(`contract-${i}`) });
+    });
+  }
+  for (const [i, { title, hasManyWriters = false, check }] of storageContract.entries()) {
+    if (hasManyWriters) continue;
+    test(`${title}, for the only writer`, { timeout: 60_000 }, async () => {
+      await check({ open: () => openClaimed(`claimed-contract-${i}`) });
     });
   }
   for (const [i, { title, check }] of idbContract.entries()) {
@@ -38,22 +51,28 @@ async function onOwnDisk(quota: number, use: (deleteDisk: () => Promise<void>) =
   }
 }
 
-test("[STORAGE-1] [STORAGE-5] a commit for which there is no room is STORAGE_QUOTA and leaves nothing", async () => {
-  await onOwnDisk(1_000_000, async () => {
-    const storage = await openIdbStorage("full");
-    const source = new StoredEntries(new SeededRandom(1));
-    const { database } = source;
-    await storage.putDatabase({ id: database, name: "notes", relays: [] });
-    const [small, large] = [source.take(10), source.take(10_000, 1_000)];
-    await storage.commit({ database, position: 0, entries: small });
-    await expect(storage.commit({ database, position: 10, entries: large })).rejects.toMatchObject({
-      code: "STORAGE_QUOTA",
+test.each([
+  ["by whoever claimed", true],
+  ["without a claim", false],
+])(
+  "[STORAGE-1] [STORAGE-5] a commit for which there is no room, %s, is STORAGE_QUOTA and leaves nothing",
+  async (_, claims) => {
+    await onOwnDisk(1_000_000, async () => {
+      const storage = claims ? await openClaimed("full") : await openIdbStorage("full");
+      const source = new StoredEntries(new SeededRandom(1));
+      const { database } = source;
+      await storage.putDatabase({ id: database, name: "notes", relays: [] });
+      const [small, large] = [source.take(10), source.take(10_000, 1_000)];
+      await storage.commit({ database, position: 0, entries: small });
+      await expect(storage.commit({ database, position: 10, entries: large })).rejects.toMatchObject({
+        code: "STORAGE_QUOTA",
+      });
+      expect((await storage.load(database))?.index).toHaveLength(10);
+      expect(await storage.read(database, 0, 10)).toEqual(small.map(({ bytes }) => bytes));
+      await storage.close();
     });
-    expect((await storage.load(database))?.index).toHaveLength(10);
-    expect(await storage.read(database, 0, 10)).toEqual(small.map(({ bytes }) => bytes));
-    await storage.close();
-  });
-});
+  },
+);
 
 test("[STORAGE-16] when the browser clears the stored data the owner is told, and calls are STORAGE_CLOSED", async () => {
   await onOwnDisk(20_000_000, async (deleteDisk) => {

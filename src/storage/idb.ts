@@ -20,6 +20,7 @@ import { decodeLocal, decodePart, encodePart } from "./forms.ts";
 import { decodeIndex, joinEntries } from "./index-record.ts";
 import { inspectDatabase, inspectOthers } from "./inspect.ts";
 import { KeptDatabase } from "./kept-database.ts";
+import { mergeAsOnlyWriter, mergeAtOnce } from "./merging.ts";
 import { renewRecords } from "./migrations.ts";
 import { ownRecords, ownRows } from "./own-records.ts";
 import { packSegments } from "./pack.ts";
@@ -29,7 +30,7 @@ import { type IndexOf, repairLog } from "./repair.ts";
 import { allOf, allOfKind, databaseStores, endingWithin, numberedWithin } from "./schema.ts";
 import { SegmentCache } from "./segment-cache.ts";
 import { Segment } from "./segment-record.ts";
-import { mergeSegments, requireContiguous } from "./segment-run.ts";
+import { requireContiguous } from "./segment-run.ts";
 import {
   allRecordCopies,
   allValueCopies,
@@ -93,28 +94,30 @@ class IdbStorage implements Storage {
 
   async putDatabase(record: DatabaseRecord, writes: readonly WriteRow[] = []): Promise<void> {
     const rows = ownRows(writes);
-    await this.#connection.write(["databases", "spare", "writes"], (transaction) =>
-      Promise.all([...putDatabaseRecord(transaction, record), ...putRows(transaction, rows)]),
-    );
+    const [kept, { era }] = [this.#keep(record.id), this.#connection];
+    await this.#connection.write(["databases", "spare", "writes"], (transaction) => [
+      ...putDatabaseRecord(transaction, record),
+      ...putRows(transaction, rows),
+    ]);
+    kept.noteThere(era);
   }
 
   async deleteDatabase(database: DatabaseId, writes: readonly WriteRow[] = []): Promise<void> {
     const rows = ownRows(writes);
     this.#cache.drop(this.#keep(database));
     this.#kept.delete(database);
-    await this.#connection.write(["databases", "spare", ...databaseStores, "writes"], (transaction) =>
-      Promise.all([
-        transaction.objectStore("databases").delete(database),
-        transaction.objectStore("spare").delete(recordCopyKey(database)),
-        transaction.objectStore("spare").delete(asideAfter(database, 0)),
-        ...databaseStores.map((name) => transaction.objectStore(name).delete(allOf(database))),
-        ...putRows(transaction, rows),
-      ]),
-    );
+    await this.#connection.write(["databases", "spare", ...databaseStores, "writes"], (transaction) => [
+      transaction.objectStore("databases").delete(database),
+      transaction.objectStore("spare").delete(recordCopyKey(database)),
+      transaction.objectStore("spare").delete(asideAfter(database, 0)),
+      ...databaseStores.map((name) => transaction.objectStore(name).delete(allOf(database))),
+      ...putRows(transaction, rows),
+    ]);
   }
 
   async load(database: DatabaseId): Promise<LoadedDatabase | undefined> {
-    const kept = this.#keep(database);
+    const [kept, { era }] = [this.#keep(database), this.#connection];
+    const turn = kept.begin();
     const [key, stored, copy, aside, indexes, ends, checkpoints] = await this.#connection.read(
       ["databases", "spare", "indexes", "segments", "checkpoints"],
       (transaction) =>
@@ -138,7 +141,8 @@ class IdbStorage implements Storage {
       ends.map(([, end]) => end),
       0,
     );
-    for (const run of kept.load(records)) void this.#merge(database, run);
+    kept.settle(turn, era, ends.at(-1)?.[1] ?? 0);
+    for (const run of kept.load(records)) this.#merge(database, run);
     const parts = readParts(checkpoints);
     const damage = [
       ...(found.isSound ? [] : ["the record of a database"]),
@@ -153,22 +157,31 @@ class IdbStorage implements Storage {
 
   async commit({ database, position, entries, record, writes = [] }: Commit): Promise<void> {
     const segments = packSegments(position, entries);
-    const [kept, rows] = [this.#keep(database), ownRows(writes)];
+    const [kept, rows, { era }] = [this.#keep(database), ownRows(writes), this.#connection];
     const ids = entries.map(({ id }) => id);
+    const isKnown = kept.endsAt(era, position) && (record !== undefined || kept.isThere(era));
+    const turn = kept.begin();
     const stores = ["databases", "spare", "indexes", "segments", "writes"] as const;
-    await this.#connection.write(stores, async (transaction, isRepeated) => {
+    await this.#connection.change(stores, async (transaction, { isRepeated, finish }) => {
       if (isRepeated && ids.length > 0 && (await hasEntries(transaction, database, position, ids))) return;
-      await Promise.all([
+      // Not what was known before the connection was opened again.
+      const isSure = isKnown && this.#connection.era === era;
+      const asked = [
+        ...(isSure ? [] : [requirePosition(transaction, database, position)]),
         ...(record === undefined
-          ? [requireDatabase(transaction, database)]
+          ? isSure
+            ? []
+            : [requireDatabase(transaction, database)]
           : putDatabaseRecord(transaction, { ...record, id: database })),
-        requirePosition(transaction, database, position),
         // Asked for without waiting for the answers above: when one is no, the transaction is aborted with all of it.
         ...putSegments(transaction, database, segments),
         ...putRows(transaction, rows),
-      ]);
+      ];
+      if (isSure) finish();
+      await Promise.all(asked);
     });
-    for (const run of kept.append(position, ids, segments)) void this.#merge(database, run);
+    kept.settle(turn, era, position + ids.length);
+    for (const run of kept.append(position, ids, segments)) this.#merge(database, run);
   }
 
   async read(database: DatabaseId, from: number, to: number): Promise<readonly Uint8Array[]> {
@@ -194,7 +207,8 @@ class IdbStorage implements Storage {
 
   async replace(database: DatabaseId, position: number, entries: readonly ReplacedEntry[]): Promise<void> {
     const to = position + entries.length;
-    await this.#connection.write(["databases", "indexes", "segments"], async (transaction) => {
+    this.#keep(database).noteRewrite();
+    await this.#connection.change(["databases", "indexes", "segments"], async (transaction) => {
       await requireDatabase(transaction, database);
       const remains = position < to ? await readRemains(transaction, database, position, to) : [];
       const segments = remains.flatMap((each) => replaceIn(each, position, entries));
@@ -206,15 +220,18 @@ class IdbStorage implements Storage {
   async probe(bytes: number): Promise<void> {
     const key = "probe";
     // In two steps: of what one transaction writes and removes, nothing might reach the disk.
-    await this.#connection.write(["spare"], (transaction) =>
+    await this.#connection.write(["spare"], (transaction) => [
       transaction.objectStore("spare").put(new Uint8Array(bytes), key),
-    );
-    await this.#connection.write(["spare"], (transaction) => transaction.objectStore("spare").delete(key));
+    ]);
+    await this.#connection.write(["spare"], (transaction) => [transaction.objectStore("spare").delete(key)]);
   }
 
   async repair(database: DatabaseId, indexOf: IndexOf, from?: number): Promise<RepairedLog> {
+    const kept = this.#keep(database);
+    kept.noteRewrite();
+    kept.begin();
     const repaired = await repairLog(this.#connection, database, indexOf, from);
-    this.#cache.drop(this.#keep(database));
+    this.#cache.drop(kept);
     this.#kept.delete(database);
     return repaired;
   }
@@ -224,7 +241,7 @@ class IdbStorage implements Storage {
   }
 
   async deleteAside(database: DatabaseId, number: number): Promise<void> {
-    await this.#connection.write(["spare"], (transaction) => dropAside(transaction, database, number));
+    await this.#connection.write(["spare"], (transaction) => [dropAside(transaction, database, number)]);
   }
 
   async inspect(database: DatabaseId | undefined): Promise<InspectedRecords> {
@@ -255,14 +272,18 @@ class IdbStorage implements Storage {
   }
 
   async putCheckpoint(database: DatabaseId, part: CheckpointPart, replaces: number): Promise<void> {
+    const [kept, { era }] = [this.#keep(database), this.#connection];
+    const isKnown = kept.isThere(era);
     // Relaxed, here and for local records: a crash of the whole machine may take back the newest of them, and the ones before are as good.
-    await this.#connection.write(
+    await this.#connection.change(
       ["databases", "checkpoints"],
-      async (transaction) => {
+      async (transaction, { finish }) => {
+        const isSure = isKnown && this.#connection.era === era;
         const checkpoints = transaction.objectStore("checkpoints");
-        const requests: Promise<unknown>[] = [requireDatabase(transaction, database)];
+        const requests: Promise<unknown>[] = isSure ? [] : [requireDatabase(transaction, database)];
         if (replaces < part.number) requests.push(checkpoints.delete(numberedWithin(database, replaces, part.number)));
         requests.push(checkpoints.put(encodePart(part), [database, part.number]));
+        if (isSure) finish();
         await Promise.all(requests);
       },
       "relaxed",
@@ -270,9 +291,9 @@ class IdbStorage implements Storage {
   }
 
   async deleteCheckpoints(database: DatabaseId): Promise<void> {
-    await this.#connection.write(["checkpoints"], (transaction) =>
+    await this.#connection.write(["checkpoints"], (transaction) => [
       transaction.objectStore("checkpoints").delete(allOf(database)),
-    );
+    ]);
   }
 
   async records(kind: RecordKind): Promise<readonly LocalRecord[]> {
@@ -287,7 +308,7 @@ class IdbStorage implements Storage {
     const records = ownRecords(changes);
     await this.#connection.write(
       ["_sync"],
-      (transaction) => Promise.all(records.map((record) => putRecord(transaction.objectStore("_sync"), record))),
+      (transaction) => records.map((record) => putRecord(transaction.objectStore("_sync"), record)),
       "relaxed",
     );
   }
@@ -301,7 +322,11 @@ class IdbStorage implements Storage {
   }
 
   async deleteWriteRow(tab: string): Promise<void> {
-    await this.#connection.write(["writes"], (transaction) => transaction.objectStore("writes").delete(tab), "relaxed");
+    await this.#connection.write(
+      ["writes"],
+      (transaction) => [transaction.objectStore("writes").delete(tab)],
+      "relaxed",
+    );
   }
 
   async getValue(name: string): Promise<unknown> {
@@ -315,7 +340,7 @@ class IdbStorage implements Storage {
   }
 
   async putValueOnce(name: string, value: unknown): Promise<unknown> {
-    const [stored, copy] = await this.#connection.write(["values", "spare"], async (transaction) => {
+    const [stored, copy] = await this.#connection.change(["values", "spare"], async (transaction) => {
       const [values, spare] = [transaction.objectStore("values"), transaction.objectStore("spare")];
       if ((await values.getKey(name)) === undefined) await Promise.all(putValue(transaction, name, value));
       return await Promise.all([values.get(name), spare.get(valueCopyKey(name))]);
@@ -337,12 +362,10 @@ class IdbStorage implements Storage {
   }
 
   async deleteValue(name: string): Promise<void> {
-    await this.#connection.write(["values", "spare"], (transaction) =>
-      Promise.all([
-        transaction.objectStore("values").delete(name),
-        transaction.objectStore("spare").delete(valueCopyKey(name)),
-      ]),
-    );
+    await this.#connection.write(["values", "spare"], (transaction) => [
+      transaction.objectStore("values").delete(name),
+      transaction.objectStore("spare").delete(valueCopyKey(name)),
+    ]);
   }
 
   async close(): Promise<void> {
@@ -382,28 +405,18 @@ class IdbStorage implements Storage {
     return segment;
   }
 
-  /**
-   * In a transaction after the commit's own, so that the commit neither waits for it nor fails with it. Relaxed: a crash leaves the
-   * small segments, which say the same. When it fails they stay, and the next load asks for it again.
-   */
-  async #merge(database: DatabaseId, { first, end }: Run): Promise<void> {
-    const merging = this.#connection.write(
-      ["indexes", "segments"],
-      async (transaction) => {
-        const stores = [transaction.objectStore("indexes"), transaction.objectStore("segments")] as const;
-        const range = endingWithin(database, first, end);
-        const [indexes, segments] = await Promise.all([stores[0].getAll(range), stores[1].getAll(range)]);
-        const merged = mergeSegments(indexes, segments);
-        // Another tab may have deleted the database meanwhile.
-        if (merged === undefined) return;
-        await Promise.all([
-          ...stores.map((store) => store.delete(range)),
-          ...putSegments(transaction, database, [merged]),
-        ]);
-      },
-      "relaxed",
-    );
-    await merging.catch(() => {});
+  #merge(database: DatabaseId, run: Run): void {
+    const [kept, connection] = [this.#keep(database), this.#connection];
+    const { era } = connection;
+    if (era === undefined) return void mergeAtOnce(connection, database, run).catch(() => {});
+    const merge = (): Promise<void> => {
+      const { rewrites } = kept;
+      // Nobody else writes, but this storage may have replaced, or deleted, what was read.
+      const isAsRead = (): boolean =>
+        kept.rewrites === rewrites && this.#kept.get(database) === kept && connection.era === era;
+      return mergeAsOnlyWriter(connection, database, run, isAsRead);
+    };
+    kept.merging = kept.merging.then(merge).catch(() => {});
   }
 }
 

@@ -1,11 +1,11 @@
 /** [STORAGE-33] Looks at records that hold no entries, a few at a time, and makes a damaged one right from its second copy. */
 import type { DatabaseId } from "../core/ids.ts";
-import type { InspectedRecords, RecordDamage } from "../ports/storage.ts";
-import type { Connection } from "./connection.ts";
+import type { DatabaseRecord, InspectedRecords, RecordDamage } from "../ports/storage.ts";
+import type { Connection, Transaction } from "./connection.ts";
 import { decodeLocal, decodePart } from "./forms.ts";
 import { decodeIndex } from "./index-record.ts";
 import { allOf } from "./schema.ts";
-import { putDatabaseRecord, readRecord, recordCopyKey, valueCopyKey } from "./spare.ts";
+import { allValueCopies, putDatabaseRecord, readRecord, recordCopyKey, valueCopyKey } from "./spare.ts";
 
 /** Parts of checkpoints have some MB at most. */
 const atOnce = 8;
@@ -31,20 +31,30 @@ export async function inspectOthers(connection: Connection): Promise<InspectedRe
   return sum([values, locals]);
 }
 
+/** Mends in a transaction of its own, which there rarely is. */
 async function inspectRecord(connection: Connection, database: DatabaseId): Promise<InspectedRecords> {
-  return await connection.write(["databases", "spare"], async (transaction) => {
-    const [stored, copy] = await Promise.all([
-      transaction.objectStore("databases").get(database),
-      transaction.objectStore("spare").get(recordCopyKey(database)),
-    ]);
-    const [first, second] = [readRecord(stored, database), readRecord(copy, database)];
-    const sound = first ?? second;
-    if (first !== undefined && (second !== undefined || copy === undefined))
-      return { checked: 1, damaged: [], mended: 0 };
-    if (sound === undefined) return { checked: 1, damaged: ["database"], mended: 0 };
+  const stores = ["databases", "spare"] as const;
+  const looked = await connection.read(stores, (transaction) => lookAtRecord(transaction, database));
+  if (looked.isWhole) return { checked: 1, damaged: [], mended: 0 };
+  const mended = await connection.change(stores, async (transaction) => {
+    const { isWhole, sound } = await lookAtRecord(transaction, database);
+    if (isWhole || sound === undefined) return 0;
     await Promise.all(putDatabaseRecord(transaction, sound));
-    return { checked: 1, damaged: ["database"], mended: 1 };
+    return 1;
   });
+  return { checked: 1, damaged: ["database"], mended };
+}
+
+async function lookAtRecord(
+  transaction: Transaction<"databases" | "spare", "readonly" | "readwrite">,
+  database: DatabaseId,
+): Promise<{ readonly isWhole: boolean; readonly sound: DatabaseRecord | undefined }> {
+  const [stored, copy] = await Promise.all([
+    transaction.objectStore("databases").get(database),
+    transaction.objectStore("spare").get(recordCopyKey(database)),
+  ]);
+  const [first, second] = [readRecord(stored, database), readRecord(copy, database)];
+  return { isWhole: first !== undefined && (second !== undefined || copy === undefined), sound: first ?? second };
 }
 
 async function inspectAll(
@@ -70,24 +80,37 @@ async function inspectAll(
 }
 
 async function inspectValues(connection: Connection): Promise<InspectedRecords> {
-  return await connection.write(["values", "spare"], async (transaction) => {
-    const [values, spare] = [transaction.objectStore("values"), transaction.objectStore("spare")];
-    const damaged: RecordDamage[] = [];
-    const names = await values.getAllKeys();
-    let mended = 0;
-    for (const name of names) {
-      const [stored, copy] = await Promise.all([values.get(name), spare.get(valueCopyKey(name))]);
-      const open = (each: unknown): unknown => decodeLocal(each);
-      const isFirst = isSound(open, stored);
-      const isSecond = copy !== undefined && isSound(open, copy);
-      if (isFirst && (isSecond || copy === undefined)) continue;
-      damaged.push("value");
-      if (!isFirst && !isSecond) continue;
-      await Promise.all(isFirst ? [spare.put(stored, valueCopyKey(name))] : [values.put(copy, name)]);
-      mended += 1;
-    }
-    return { checked: names.length, damaged, mended };
+  const stores = ["values", "spare"] as const;
+  const [names, values, copyNames, copies] = await connection.read(stores, (transaction) => {
+    const [store, spare] = [transaction.objectStore("values"), transaction.objectStore("spare")];
+    const range = allValueCopies();
+    return Promise.all([store.getAllKeys(), store.getAll(), spare.getAllKeys(range), spare.getAll(range)]);
   });
+  const copyAt = new Map(copyNames.map((name, i) => [name, copies[i]]));
+  const damaged = names.filter((name, i) => !isWholeValue(values[i], copyAt.get(valueCopyKey(name))));
+  if (damaged.length === 0) return { checked: names.length, damaged: [], mended: 0 };
+  const mended = await connection.change(stores, (transaction) =>
+    Promise.all(damaged.map((name) => mendValue(transaction, name))),
+  );
+  return { checked: names.length, damaged: damaged.map(() => "value"), mended: mended.filter(Boolean).length };
+}
+
+async function mendValue(transaction: Transaction<"values" | "spare", "readwrite">, name: string): Promise<boolean> {
+  const [values, spare] = [transaction.objectStore("values"), transaction.objectStore("spare")];
+  const [stored, copy] = await Promise.all([values.get(name), spare.get(valueCopyKey(name))]);
+  const isFirst = isSoundValue(stored);
+  if (isWholeValue(stored, copy) || !(isFirst || isSoundValue(copy))) return false;
+  await (isFirst ? spare.put(stored, valueCopyKey(name)) : values.put(copy, name));
+  return true;
+}
+
+/** Both copies are as they were written, or the only one is. */
+function isWholeValue(stored: unknown, copy: unknown): boolean {
+  return isSoundValue(stored) && (copy === undefined || isSoundValue(copy));
+}
+
+function isSoundValue(value: unknown): boolean {
+  return value !== undefined && isSound((each) => decodeLocal(each), value);
 }
 
 function isSound(read: (value: unknown) => unknown, value: unknown): boolean {

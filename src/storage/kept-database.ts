@@ -4,6 +4,12 @@ import type { IndexRecord } from "./index-record.ts";
 import type { PackedSegment } from "./pack.ts";
 import { type Run, Tail } from "./tail.ts";
 
+/** Where the log ends, as long as nobody else has written: see `Connection.era`. */
+interface KnownEnd {
+  readonly era: number;
+  readonly end: number;
+}
+
 export class KeptDatabase {
   #tail = new Tail();
   /** Undefined until everything there is has been loaded or committed. */
@@ -13,6 +19,48 @@ export class KeptDatabase {
    * otherwise; this map costs 10 ms per 100,000 entries, and only whoever asks for entries by id.
    */
   #positions: Map<EntryId, number> | undefined;
+
+  #end: KnownEnd | undefined;
+  #turn = 0;
+  /** In which its record was there. */
+  #era: number | undefined;
+  #rewrites = 0;
+  /** Of its segments: one after the other, as what one reads another may be about to replace. */
+  merging: Promise<void> = Promise.resolve();
+
+  /** How often what is stored was replaced, otherwise than by merging. */
+  get rewrites(): number {
+    return this.#rewrites;
+  }
+
+  noteRewrite(): void {
+    this.#rewrites += 1;
+  }
+
+  /** Something begins that tells where the log ends, or moves it: until it is through, nobody knows. */
+  begin(): number {
+    this.#end = undefined;
+    this.#turn += 1;
+    return this.#turn;
+  }
+
+  /** What began as `turn` is through: the log ends at `end`, unless something else began since. */
+  settle(turn: number, era: number | undefined, end: number): void {
+    this.noteThere(era);
+    if (turn === this.#turn && era !== undefined) this.#end = { era, end };
+  }
+
+  endsAt(era: number | undefined, position: number): boolean {
+    return this.#end !== undefined && this.#end.era === era && this.#end.end === position;
+  }
+
+  noteThere(era: number | undefined): void {
+    this.#era = era;
+  }
+
+  isThere(era: number | undefined): boolean {
+    return era !== undefined && this.#era === era;
+  }
 
   get knowsIds(): boolean {
     return this.#ids !== undefined;

@@ -39,7 +39,13 @@ const schemaSteps: readonly { readonly to: number; upgrade(db: IDBPDatabase<Sche
       create(db, "_sync");
     },
   },
-  { to: 3, upgrade: (db) => create(db, "lease", "writes", "spare") },
+  {
+    to: 3,
+    upgrade(db) {
+      create(db, "writes", "spare");
+      db.createObjectStore("lease").createIndex("role", "role", { unique: true });
+    },
+  },
 ];
 
 function create(db: IDBPDatabase<Schema>, ...names: readonly StoreNames<Schema>[]): void {
@@ -55,7 +61,10 @@ export function upgradeSchema(db: IDBPDatabase<Schema>, from: number, transactio
 
 /** Throws STORAGE_NEWER. */
 export async function requireKnownFormat(db: IDBPDatabase<Schema>): Promise<void> {
-  requireKnown(toFormat(await db.get("lease", formatKey)));
+  const transaction = db.transaction("lease");
+  const asked = transaction.store.get(formatKey);
+  transaction.commit();
+  requireKnown(toFormat(await asked));
 }
 
 /** From now on records of this format may be written. Throws STORAGE_NEWER. */
@@ -77,7 +86,7 @@ export async function* renewRecords(connection: Connection): AsyncGenerator<void
 
 /** False when nothing was left. */
 async function renewSome(connection: Connection): Promise<boolean> {
-  return await connection.write(
+  return await connection.change(
     [...formedStores, "spare"],
     async (transaction) => {
       const lease = transaction.objectStore("lease");

@@ -80,6 +80,20 @@ test("[OUTBOX-3] whoever comes back takes out what is there and learns what is n
   expect(numbersOf(await readOutbox(instance))).toEqual(["b 1"]);
 });
 
+test("[OUTBOX-1] [OUTBOX-3] what a page puts that goes again while it takes back is there", async () => {
+  const instance = crypto.randomUUID();
+  const outbox = await openOutbox(instance, "a");
+  const writes = [1, 2].map((number) => ({ number, edit: editOf(10) }));
+  outbox.put(writes);
+  const taking = outbox.takeBack();
+  // It has begun: what comes now comes after it.
+  await Promise.resolve();
+  await Promise.resolve();
+  outbox.put(writes);
+  expect(await taking).toEqual({ takenOver: new Set() });
+  expect(numbersOf(await readOutbox(instance))).toEqual(["a 1", "a 2"]);
+});
+
 test("[OUTBOX-4] what is damaged is left out", async () => {
   const instance = crypto.randomUUID();
   const outbox = await openOutbox(instance, "a");

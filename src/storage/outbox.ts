@@ -8,7 +8,7 @@
  *
  * Where nothing can be kept, nothing is: every function does what it can, and writes are as safe as they are without it.
  */
-import { type DBSchema, deleteDB, type IDBPDatabase, openDB } from "idb";
+import { type DBSchema, deleteDB, type IDBPDatabase, type IDBPObjectStore, openDB } from "idb";
 import type { DatabaseId } from "../core/ids.ts";
 
 /** What a commit writes to one store. */
@@ -84,7 +84,7 @@ export class Outbox {
   /** Resolves when it is not in there. Rejects when that cannot be said. */
   async forget(number: number): Promise<void> {
     if (!this.#kept.has(number)) return;
-    await (await this.#open()).delete("writes", [this.#tab, number]);
+    await inOne(await this.#open(), "writes", "readwrite", (store) => store.delete([this.#tab, number]));
     this.#kept.delete(number);
   }
 
@@ -93,26 +93,32 @@ export class Outbox {
    */
   async takeBack(): Promise<{ readonly takenOver: ReadonlySet<number> }> {
     if (this.#kept.size === 0) return { takenOver: new Set() };
-    const transaction = (await this.#open()).transaction("writes", "readwrite");
-    const keys = await transaction.store.getAllKeys(rangeOf(this.#tab));
-    await transaction.store.delete(rangeOf(this.#tab));
-    await transaction.done;
+    const db = await this.#open();
     const takenOver = new Set(this.#kept);
-    for (const [, number] of keys) takenOver.delete(number);
+    // A page that goes again while this is under way puts them in anew, after this.
     this.#kept.clear();
-    return { takenOver };
+    try {
+      const [keys] = await inOne(db, "writes", "readwrite", (store) =>
+        Promise.all([store.getAllKeys(rangeOf(this.#tab)), store.delete(rangeOf(this.#tab))]),
+      );
+      for (const [, number] of keys) takenOver.delete(number);
+      return { takenOver };
+    } catch (error) {
+      for (const number of takenOver) this.#kept.add(number);
+      throw error;
+    }
   }
 
   /** A small fact about this device. Undefined when there is none. */
   async get(fact: string): Promise<unknown> {
     return this.#open()
-      .then((db) => db.get("facts", fact))
+      .then((db) => inOne(db, "facts", "readonly", (store) => store.get(fact)))
       .catch(() => undefined);
   }
 
   async set(fact: string, value: unknown): Promise<void> {
     await this.#open()
-      .then((db) => db.put("facts", value, fact))
+      .then((db) => inOne(db, "facts", "readwrite", (store) => store.put(value, fact)))
       .catch(() => {});
   }
 
@@ -147,12 +153,14 @@ export class Outbox {
 
 /** For whoever leads: the writes of all tabs, in the order of the tabs and, of each, of the numbers. What is damaged is left out. */
 export async function readOutbox(instance: string): Promise<readonly OutboxWrite[]> {
-  return (await use(instance, (db) => db.getAll("writes")))?.filter(isWrite) ?? [];
+  return (
+    (await use(instance, (db) => inOne(db, "writes", "readonly", (store) => store.getAll())))?.filter(isWrite) ?? []
+  );
 }
 
 /** For whoever leads: they are done, or cannot be. Rejects when they stay. */
 export async function clearOutbox(instance: string, tab: string): Promise<void> {
-  await use(instance, (db) => db.delete("writes", rangeOf(tab)));
+  await use(instance, (db) => inOne(db, "writes", "readwrite", (store) => store.delete(rangeOf(tab))));
 }
 
 /** The instance is no more. Resolves also when there is none. */
@@ -169,6 +177,20 @@ async function use<T>(instance: string, work: (db: Db) => Promise<T>): Promise<T
   } finally {
     db.close();
   }
+}
+
+/** Finished in the turn in which it began: nobody ever waits for a page that was frozen in the middle of it. */
+async function inOne<N extends "writes" | "facts", M extends "readonly" | "readwrite", T>(
+  db: Db,
+  name: N,
+  mode: M,
+  ask: (store: IDBPObjectStore<OutboxSchema, [N], N, M>) => Promise<T>,
+): Promise<T> {
+  const transaction = db.transaction(name, mode);
+  const asked = ask(transaction.store);
+  transaction.commit();
+  const [result] = await Promise.all([asked, transaction.done]);
+  return result;
 }
 
 function connect(name: string, lose: () => void): Promise<Db> {

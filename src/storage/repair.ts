@@ -36,7 +36,7 @@ export async function repairLog(
   from: number = Number.POSITIVE_INFINITY,
 ): Promise<RepairedLog> {
   const stores = ["databases", "indexes", "segments", "checkpoints", "spare"] as const;
-  return await connection.write(stores, async (transaction) => {
+  return await connection.change(stores, async (transaction) => {
     await requireDatabase(transaction, database);
     const ends = await segmentEnds(transaction, database);
     let [first, aside, lost] = [0, 0, 0];

@@ -23,8 +23,8 @@ export interface Schema extends DBSchema {
   /** What the engine remembers for itself, by [kind, key]. */
   _sync: { key: [RecordKind, string]; value: unknown };
   values: { key: string; value: unknown };
-  /** Who may write, and in which format it is stored. */
-  lease: { key: string; value: unknown };
+  /** Who may write, and in which format it is stored. There is one row of each role at most. */
+  lease: { key: string; value: unknown; indexes: { role: string } };
   /** What was done for each tab. */
   writes: { key: string; value: unknown };
   /** Second copies, and what was put aside: see spare.ts. */
@@ -46,6 +46,11 @@ export function allOfKind(kind: RecordKind): IDBKeyRange {
 /** The segments that end after `first`, and at most at `end`: first come those that hold the positions from `first` on. */
 export function endingWithin(database: DatabaseId, first: number, end: number = Number.POSITIVE_INFINITY): IDBKeyRange {
   return IDBKeyRange.bound([database, first], [database, end], true);
+}
+
+/** The same without the one that ends at `end`, where `first` < `end`. */
+export function endingBetween(database: DatabaseId, first: number, end: number): IDBKeyRange {
+  return IDBKeyRange.bound([database, first], [database, end], true, true);
 }
 
 /** The segments that end at `end` or after it. */

@@ -8,7 +8,7 @@ import { decodeIndex } from "./index-record.ts";
 import type { PackedSegment } from "./pack.ts";
 import { corrupt } from "./record.ts";
 import { type Remains, remainsOf } from "./remains.ts";
-import { allOf, endingFrom, endingWithin } from "./schema.ts";
+import { allOf, endingBetween, endingFrom, endingWithin } from "./schema.ts";
 import { requireContiguous } from "./segment-run.ts";
 
 type Writing = Transaction<"indexes" | "segments", "readwrite">;
@@ -50,17 +50,18 @@ export async function readRemains(
   from: number,
   to: number,
 ): Promise<readonly Remains[]> {
-  const indexes = transaction.objectStore("indexes");
-  const last = await indexes.getKey(endingFrom(database, to));
-  if (from < 0 || last === undefined) throw corrupt(`no entries from ${from} to ${to}`);
-  const range = endingWithin(database, from, last[1]);
-  const segments = transaction.objectStore("segments");
+  if (from < 0) throw corrupt(`no entries from ${from} to ${to}`);
+  const [indexes, segments] = [transaction.objectStore("indexes"), transaction.objectStore("segments")];
+  // All in one turn, though which segment is the last one is not known before.
+  const all = async <T>(ask: (range: IDBKeyRange, count?: number) => Promise<readonly T[]>): Promise<readonly T[]> =>
+    (await Promise.all([ask(endingBetween(database, from, to)), ask(endingFrom(database, to), 1)])).flat();
   const [ends, indexValues, segmentEnds, segmentValues] = await Promise.all([
-    indexes.getAllKeys(range),
-    indexes.getAll(range),
-    segments.getAllKeys(range),
-    segments.getAll(range),
+    all((range, count) => indexes.getAllKeys(range, count)),
+    all((range, count) => indexes.getAll(range, count)),
+    all((range, count) => segments.getAllKeys(range, count)),
+    all((range, count) => segments.getAll(range, count)),
   ]);
+  if ((ends.at(-1)?.[1] ?? 0) < to) throw corrupt(`no entries from ${from} to ${to}`);
   const segmentsByEnd = new Map(segmentEnds.map(([, end], i) => [end, segmentValues[i]]));
   const remains = indexValues.map((value, i) => remainsOf(value, segmentsByEnd.get(ends[i]?.[1] ?? -1)));
   requireContiguous(

@@ -15,6 +15,12 @@ export function isDisconnection(error: unknown): boolean {
   return error instanceof DOMException && disconnections.has(error.name);
 }
 
+/** Whether a unique index refused what was to be written. */
+export function isConflict(error: unknown): boolean {
+  const reason = error instanceof TidemarkError ? error.cause : error;
+  return reason instanceof DOMException && reason.name === "ConstraintError";
+}
+
 /** Whether there is no IndexedDB for this page at all: neither full, nor damaged, nor newer, nor held by another tab. */
 export function isRefusal(error: unknown): boolean {
   if (!(error instanceof TidemarkError) || error.code !== "STORAGE_UNAVAILABLE") return false;

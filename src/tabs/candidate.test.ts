@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { CounterDisk } from "../testing/tabs-counter.ts";
 import { SimulatedTab, type SimulatedTabOptions } from "../testing/tabs-tab.ts";
 import { TabsWorld } from "../testing/tabs-world.ts";
-import { leaderLockName, tabsChannelName } from "./names.ts";
+import { leaderLockName, tabLockName, tabsChannelName } from "./names.ts";
 
 const seeds = Array.from({ length: 40 }, (_, i) => i + 1);
 
@@ -188,6 +188,30 @@ describe("[TABS-7] a leader that is silent is robbed", () => {
     }
   });
 
+  test("one that wakes up as its robber dies leads again, once, and nobody robs it", async () => {
+    for (const seed of seeds) {
+      const browser = new Browser(seed);
+      browser.openMany(2, { stopMs: () => 100 });
+      await browser.quiet();
+      const { leader, followers } = browser;
+      const [robber] = followers as [SimulatedTab];
+      for (let i = 0; i < 5; i++) leader.write();
+      await browser.world.pass(browser.world.random.int(4));
+      leader.freeze();
+      await browser.world.until(() => robber.state.type === "leading");
+      await browser.world.pass(3_000);
+      robber.kill();
+      await browser.world.pass(100);
+      leader.thaw();
+      await browser.world.pass(30_000);
+      leader.write();
+      await browser.world.until(() => leader.waiting === 0);
+      expect(browser.disk.log.at(-1)?.term).toBe(3);
+      expect(leader.states).not.toContain("failed");
+      await browser.closeAll();
+    }
+  });
+
   test("one that is busy for four seconds is not, nor one that takes a minute to start", async () => {
     for (const seed of seeds) {
       const browser = new Browser(seed);
@@ -343,6 +367,58 @@ describe("[TABS-10] a tab that is suspended", () => {
     }
   });
 
+  test("leads again in peace when it is back before its engine has stopped, or started", async () => {
+    for (const seed of seeds) {
+      const browser = new Browser(seed);
+      const isStarted = seed % 2 === 0;
+      const tab = browser.open({ startMs: () => (isStarted ? 20 : 3_000), stopMs: () => 100 });
+      if (isStarted) await browser.quiet();
+      else await browser.world.pass(1_000);
+      for (let i = 0; i < 5; i++) tab.write();
+      await browser.world.pass(browser.world.random.int(4));
+      tab.suspend();
+      tab.resume();
+      await browser.world.pass(30_000);
+      tab.write();
+      await browser.world.until(() => tab.waiting === 0);
+      expect(browser.disk.log.at(-1)?.term).toBe(isStarted ? 2 : 1);
+      expect(tab.states).not.toContain("failed");
+      await browser.closeAll();
+    }
+  });
+
+  test("is not resumed twice", async () => {
+    const browser = new Browser(1);
+    const tab = browser.open();
+    await browser.quiet();
+    const { locksInUse } = browser.world.browser;
+    for (let i = 0; i < 3; i++) tab.candidate.resume();
+    await browser.world.pass(1_000);
+    expect(browser.world.browser.locksInUse).toEqual(locksInUse);
+    await browser.closeAll();
+  });
+
+  test("leads in peace when the leader ends as it comes back", async () => {
+    for (const seed of seeds) {
+      const browser = new Browser(seed);
+      browser.openMany(2);
+      await browser.quiet();
+      const { leader, followers } = browser;
+      const [tab] = followers as [SimulatedTab];
+      tab.suspend();
+      await browser.world.pass(100);
+      tab.resume();
+      leader.setVisible(false);
+      await browser.world.pass(browser.world.random.int(12));
+      leader.kill();
+      await browser.world.pass(30_000);
+      tab.write();
+      await browser.world.until(() => tab.waiting === 0);
+      expect(browser.disk.log.at(-1)?.term).toBe(2);
+      await browser.closeAll();
+    }
+  });
+
   test("while it is away holds no lock and hears nothing", async () => {
     for (const seed of seeds) {
       const browser = new Browser(seed);
@@ -400,6 +476,15 @@ describe("[TABS-11] builds", () => {
     }
   });
 
+  test("a leader that nobody sees does not hand over to a newer one that is seen", async () => {
+    const browser = new Browser(1);
+    const leader = browser.open({ build: older, visible: false });
+    await browser.quiet();
+    const late = browser.open();
+    await browser.world.pass(60_000);
+    expect([leader.state.type, late.state.type]).toEqual(["leading", "blocked"]);
+  });
+
   test("a tab that is older than the leader never leads, though that is frozen", async () => {
     const browser = new Browser(1);
     const leader = browser.open({ build: newer });
@@ -419,6 +504,21 @@ describe("[TABS-11] builds", () => {
 });
 
 describe("[TABS-12] a page is served", () => {
+  test("by the leader that it means, not by a later one", async () => {
+    const browser = new Browser(1);
+    browser.openMany(2);
+    await browser.quiet();
+    const { leader, followers } = browser;
+    const before = [followers[0]?.id];
+    const late = browser.world.realm("late");
+    await browser.world.settle(late.locks.request(tabLockName("test", "f".repeat(32))));
+    const stranger = late.channels.open(tabsChannelName("test"));
+    stranger.post({ type: "attach", lead: "e".repeat(32), tab: "f".repeat(32) });
+    stranger.post({ type: "detach", lead: "e".repeat(32), tab: before[0] });
+    await browser.world.pass(1_000);
+    expect(leader.engine?.attached).toEqual(before);
+  });
+
   test("until it dies, leaves for a while, or says that it goes", async () => {
     for (const seed of seeds) {
       const browser = new Browser(seed);

@@ -144,6 +144,8 @@ export class Candidate {
     // It was suspended a moment ago: two engines never run in one worker.
     await this.#leadership?.over;
     if (presence.signal.aborted || !(await this.#show(presence.signal))) return;
+    // It may have heard of a leader's end meanwhile, and lead already: then nobody is to be looked for.
+    if (this.#leadership !== undefined) return;
     this.#look();
     this.#lock.ask();
   }
@@ -183,6 +185,7 @@ export class Candidate {
 
   async #lead(hold: LeadHold): Promise<void> {
     const { tab, build, clock, random, channels = silence } = this.#options;
+    const { signal } = this.#presence;
     this.#watch.stop();
     this.#watch.forget();
     this.#lock.led();
@@ -205,7 +208,8 @@ export class Candidate {
     this.#update();
     await leadership.over;
     this.#leadership = undefined;
-    if (this.#activity !== "active") return;
+    // If it is back by now, `#enter` goes on.
+    if (signal.aborted) return;
     this.#look();
     if (leadership.failure === undefined) this.#lock.ask();
     else this.#fail(leadership.failure);
@@ -227,7 +231,8 @@ export class Candidate {
 
   #askAgain(): void {
     this.#cancelRetry?.();
-    this.#lock.ask();
+    // Whose engine still stops asks again when it has.
+    if (this.#leadership === undefined) this.#lock.ask();
   }
 
   #hear(message: TabMessage | undefined): void {

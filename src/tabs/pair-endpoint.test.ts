@@ -69,6 +69,41 @@ describe("[TABS-16] a pair channel", () => {
     expect(heard).toHaveLength(3);
   });
 
+  test("lets no call through that was made to the end before, whoever hears it", async () => {
+    for (let seed = 1; seed <= 50; seed++) {
+      const { world, page, leader, notes } = ends(seed);
+      const first = leader();
+      first.post({ type: "attached", info: "hello" });
+      await world.until(() => notes.length === 1);
+      first.close();
+      const second = leader();
+      const heard: unknown[] = [];
+      second.endpoint.addEventListener("message", (event) => heard.push((event as MessageEvent).data));
+      for (let call = 1; call <= 5; call++) page.endpoint.postMessage(call);
+      await world.pass(1_000);
+      second.post({ type: "attached", info: "hello" });
+      await world.until(() => notes.length === 2);
+      page.endpoint.postMessage(6);
+      await world.pass(1_000);
+      expect(heard).toEqual([6]);
+    }
+  });
+
+  test("carries what the page asks as soon as it is greeted, each time", async () => {
+    const world = new TabsWorld(1);
+    const [one, other] = [world.realm("page"), world.realm("worker")];
+    const page = openPair<string, number>(one.channels.open("pair"), () => page.endpoint.postMessage("asked"));
+    for (let i = 0; i < 3; i++) {
+      const heard: unknown[] = [];
+      const leader = openPair<string, number>(other.channels.open("pair"));
+      leader.endpoint.addEventListener("message", (event) => heard.push((event as MessageEvent).data));
+      leader.post({ type: "attached", info: "hello" });
+      await world.pass(1_000);
+      leader.close();
+      expect(heard).toEqual(["asked"]);
+    }
+  });
+
   test("[TABS-3] leaves aside what is neither call nor note", async () => {
     const { world, leader, notes } = ends(1);
     const pair = leader();

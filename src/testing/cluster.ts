@@ -141,7 +141,20 @@ export class Cluster {
       this.network.dropAll(identity.publicKey);
       for (const network of networks) network.close();
     };
-    return new Device({ instance, ports: given, identity, secret, disk, storage, verifier, sha256, problems, told, skew, cutPower });
+    return new Device({
+      instance,
+      ports: given,
+      identity,
+      secret,
+      disk,
+      storage,
+      verifier,
+      sha256,
+      problems,
+      told,
+      skew,
+      cutPower,
+    });
   }
 
   /**

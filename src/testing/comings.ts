@@ -51,10 +51,12 @@ export function restore(
   number: number,
 ): void {
   const found = device.disk.databases.get(scene.id);
-  if (scene.isFragile || found === undefined || found.index.length === 0) return;
+  const lengths = scene.invariants.lengths(device.key);
+  const length = lengths[keep % Math.max(1, lengths.length)];
+  if (scene.isFragile || found === undefined || length === undefined) return;
   scene.count("restore");
   loseDisk(scene, device, peer);
-  const disk = backupOf(scene.id, found, 1 + (keep % found.index.length));
+  const disk = backupOf(scene.id, found, length);
   const { secret } = device;
   const back = async (): Promise<void> => {
     await close(scene, device, downMs);

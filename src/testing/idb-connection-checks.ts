@@ -192,16 +192,35 @@ export const closedConnectionChecks: readonly IdbCheck[] = [
       }),
   },
   {
+    title:
+      "[STORAGE-41] [STORAGE-43] after the data was deleted and made again by somebody who did not claim it, the old claim is none",
+    check: (name) =>
+      onConnections(name, async ({ connections, subject, storage }) => {
+        connections.closeQuietly();
+        await deleteRaw(name);
+        const other = await openIdbStorage(name);
+        await expectCode("STORAGE_FENCED", () => subject.commit(subject.source.take(1)));
+        await expectCode("STORAGE_FENCED", () => storage.putValueOnce("x", 1));
+        expect(
+          (await other.values("")).length === 0 && (await other.load(subject.id)) === undefined,
+          "nothing is there",
+        );
+        expect((await storage.claim()) === 1, "it can claim this one");
+        await storage.putValueOnce("x", 1);
+        await other.close();
+      }),
+  },
+  {
     title: "[STORAGE-41] a claim costs each writing transaction one request more, and reading ones none",
     check: (name) =>
       onConnections(name, async ({ subject, storage }) => {
         await storage.putValueOnce("x", 1);
-        const gets = new WatchedCalls("get", ["lease"], () => {});
+        const puts = new WatchedCalls("put", ["lease"], () => {});
         for (let i = 0; i < 3; i++) await subject.commit(subject.source.take(1));
         await storage.putRecords([{ kind: "peer", key: "p", value: 1 }]);
         await subject.expectAll();
-        gets.stop();
-        expect(gets.calls === 4, `one each, got ${gets.calls}`);
+        puts.stop();
+        expect(puts.calls === 4, `one each, got ${puts.calls}`);
       }),
   },
   {

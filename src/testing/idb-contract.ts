@@ -1,6 +1,6 @@
 /**
  * What storage on IndexedDB does beyond the contract of every storage, as checks to run in a browser and on a double: the rules
- * STORAGE-14 to STORAGE-20, STORAGE-30 to STORAGE-33 and STORAGE-43 to STORAGE-45, and STORAGE-1, 4 and 5 where they need a look below. A check that fails throws.
+ * STORAGE-14 to STORAGE-20, STORAGE-30 to STORAGE-33 and STORAGE-43 to STORAGE-47, and STORAGE-1, 4 and 5 where they need a look below. A check that fails throws.
  */
 import type { TidemarkError } from "../core/errors.ts";
 import { openIdbStorage } from "../storage/idb.ts";
@@ -9,6 +9,7 @@ import { packSegments } from "../storage/pack.ts";
 import { schemaVersion } from "../storage/schema.ts";
 import { closedConnectionChecks } from "./idb-connection-checks.ts";
 import { damageChecks } from "./idb-damage-checks.ts";
+import { finishChecks } from "./idb-finish-checks.ts";
 import { healingChecks } from "./idb-healing-checks.ts";
 import { type IdbCheck, Written } from "./idb-subject.ts";
 import { SeededRandom } from "./random.ts";
@@ -340,4 +341,5 @@ export const idbContract: readonly IdbCheck[] = [
   ...healingChecks,
   ...connectionChecks,
   ...closedConnectionChecks,
+  ...finishChecks,
 ];

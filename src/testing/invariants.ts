@@ -65,6 +65,8 @@ interface Watched {
   /** What is durable, in its order. */
   readonly durable: EntryId[];
   readonly durableIds: Set<EntryId>;
+  /** How many were durable whenever it was looked at, if any were. */
+  readonly lengths: Set<number>;
   /** Short digests of the durable entries, by their number. */
   readonly digests: Map<number, string>;
   /** Short digests of what was durable when it was looked at, whatever counted then. */
@@ -174,6 +176,11 @@ export class Invariants implements NetworkTap {
     return this.#watched.get(key)?.durable ?? [];
   }
 
+  /** After how many entries its log ended at some time: never in the middle of what goes to the disk in one step. */
+  lengths(key: PublicKey): readonly number[] {
+    return [...(this.#watched.get(key)?.lengths ?? [])];
+  }
+
   /** Whether an entry was void on some device at some time. */
   wasVoid(id: EntryId): boolean {
     return [...this.#watched.values()].some(({ everVoid }) => everVoid.has(id));
@@ -196,11 +203,12 @@ export class Invariants implements NetworkTap {
     const { device } = watched;
     watched.latestMs = Math.max(watched.latestMs, this.#clock.now() + device.skewMs);
     this.#checkDisk(watched);
-    this.#checkMemory(watched);
     const replica = device.instance.find(this.#database)?.replica;
     if (replica !== watched.replica) this.#startOver(watched, replica);
+    if (replica !== undefined && replica.graph.size > watched.size) this.#checkNodes(watched, replica);
+    // After that: what was accepted, made durable and remembered in one step may have been void all along.
+    this.#checkMemory(watched);
     if (replica === undefined) return;
-    if (replica.graph.size > watched.size) this.#checkNodes(watched, replica);
     if (replica.stored > watched.stored && replica.stored > watched.durable.length)
       this.#report(device.key, `takes ${replica.stored} entries for durable, ${watched.durable.length} are`);
     watched.stored = replica.stored;
@@ -219,7 +227,7 @@ export class Invariants implements NetworkTap {
     if (unwritten > unwrittenMax) this.#report(key, `${unwritten} records wait to be written`);
   }
 
-  #checkDisk({ device, durable, durableIds }: Watched): void {
+  #checkDisk({ device, durable, durableIds, lengths }: Watched): void {
     const index = device.disk.databases.get(this.#database)?.index ?? [];
     if (index.length < durable.length || (durable.length > 0 && index[durable.length - 1]?.id !== durable.at(-1))) {
       this.#report(device.key, `${durable.length} entries were durable, and are not any more`);
@@ -236,6 +244,7 @@ export class Invariants implements NetworkTap {
       if (!followsOf({ prev, parents }).every((each) => durableIds.has(each)))
         this.#report(device.key, `stored ${id} before what it follows`);
     }
+    if (durable.length > 0) lengths.add(durable.length);
   }
 
   /**
@@ -511,6 +520,7 @@ function newlyWatched(device: Device): Watched {
     everVoid: new Set(),
     durable: [],
     durableIds: new Set(),
+    lengths: new Set(),
     digests: new Map(),
     formerDigests: new Set(),
     everCounted: new Set(),

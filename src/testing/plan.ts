@@ -61,7 +61,7 @@ export type Deed =
   | {
       readonly type: "restore";
       readonly peer: number;
-      /** So many entries are in the backup. */
+      /** Which of the states that its disk has had is in the backup. */
       readonly keep: number;
       readonly entries: number;
       readonly downMs: number;

@@ -92,6 +92,7 @@ export const claimChecks: readonly StorageCheck[] = [
   },
   {
     title: "[STORAGE-41] whoever never claimed is not checked",
+    hasManyWriters: true,
     async check(disk) {
       const [free, claiming] = [await disk.open(), await disk.open()];
       await claiming.claim();
@@ -139,6 +140,7 @@ export const claimChecks: readonly StorageCheck[] = [
   },
   {
     title: "[STORAGE-41] whoever claims in turn with others writes as long as nobody claimed after",
+    hasManyWriters: true,
     async check(disk) {
       const random = new SeededRandom(11);
       const storages = [await disk.open(), await disk.open(), await disk.open()];

@@ -66,6 +66,7 @@ export const commitChecks: readonly StorageCheck[] = [
   {
     title:
       "[STORAGE-2] of two that commit at the same position one gets STORAGE_CONFLICT, and goes on after loading again",
+    hasManyWriters: true,
     async check(disk) {
       const [winner, loser] = [await disk.open(), await disk.open()];
       const subject = await Subject.create(winner);
@@ -205,6 +206,7 @@ export const readChecks: readonly StorageCheck[] = [
   },
   {
     title: "[STORAGE-9] an entry is found by its id also after another storage replaced the database",
+    hasManyWriters: true,
     async check(disk) {
       const [storage, other] = [await disk.open(), await disk.open()];
       const before = await Subject.create(storage);

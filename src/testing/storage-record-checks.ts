@@ -141,6 +141,7 @@ export const valueChecks: readonly StorageCheck[] = [
   },
   {
     title: "[STORAGE-12] of several that put a value under one name the first wins, and all get its value",
+    hasManyWriters: true,
     async check(disk) {
       const [one, other] = [await disk.open(), await disk.open()];
       expect((await one.getValue("name")) === undefined, "nothing at first");

@@ -15,6 +15,8 @@ export interface StorageDisk {
 export interface StorageCheck {
   /** The title of a test. */
   readonly title: string;
+  /** True: several write in turn, so not all of them have claimed. */
+  readonly hasManyWriters?: boolean;
   check(disk: StorageDisk): Promise<void>;
 }
 

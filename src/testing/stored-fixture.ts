@@ -17,6 +17,8 @@ export interface StoredFixture {
 
 interface FixtureStore {
   readonly name: string;
+  /** Of which each is of one field, by its name, and allows every value once. */
+  readonly indexes?: readonly string[];
   /** Keys and values, as `encodePlain` makes them. */
   readonly records: readonly (readonly [key: unknown, value: unknown])[];
 }
@@ -56,7 +58,9 @@ export async function dumpStores(name: string): Promise<Pick<StoredFixture, "ver
   for (const store of db.objectStoreNames) {
     const objects = db.transaction(store).objectStore(store);
     const [keys, values] = await Promise.all([finished(objects.getAllKeys()), finished(objects.getAll())]);
-    stores.push({ name: store, records: keys.map((key, i) => [encodePlain(key), encodePlain(values[i])]) });
+    const records = keys.map((key, i) => [encodePlain(key), encodePlain(values[i])] as const);
+    const indexes = [...objects.indexNames];
+    stores.push({ name: store, ...(indexes.length > 0 && { indexes }), records });
   }
   db.close();
   return { version: db.version, stores };
@@ -66,8 +70,9 @@ export async function dumpStores(name: string): Promise<Pick<StoredFixture, "ver
 export async function restoreStores(name: string, { version, stores }: StoredFixture): Promise<void> {
   const opening = indexedDB.open(`tidemark/${name}`, version);
   opening.onupgradeneeded = () => {
-    for (const { name: store, records } of stores) {
+    for (const { name: store, indexes = [], records } of stores) {
       const objects = opening.result.createObjectStore(store);
+      for (const index of indexes) objects.createIndex(index, index, { unique: true });
       for (const [key, value] of records) objects.put(decodePlain(value), decodePlain(key) as IDBValidKey);
     }
   };

@@ -142,7 +142,7 @@ export class SitePage {
     this.thaw();
     this.#returning = this.#returning.then(async () => {
       await this.hold();
-      if (this.#isCached) return;
+      if (this.#isCached || this.#isClosing) return;
       await this.#takeBack();
       if (!this.isSuspended) this.#tell((host) => host.resume());
     });
@@ -208,22 +208,23 @@ export class SitePage {
 
   async #forget(number: number): Promise<void> {
     if (!this.#kept.has(number)) return;
-    await this.#site.world.browser.call(this.page, () => this.#takeOut((write) => write === number));
+    await this.#site.world.browser.call(this.page, () => this.#takeOut([number]));
     this.#kept.delete(number);
   }
 
   /** What somebody else has taken over is done; the rest is asked for again. */
   async #takeBack(): Promise<void> {
     if (this.#kept.size === 0) return;
-    const found = await this.#site.world.browser.call(this.page, () => this.#takeOut(() => true));
-    const takenOver = new Set([...this.#kept].filter((number) => !found.has(number)));
+    const kept = [...this.#kept];
+    // What is put meanwhile comes after it.
     this.#kept.clear();
-    this.line.takenOver(takenOver);
+    const found = await this.#site.world.browser.call(this.page, () => this.#takeOut(kept));
+    this.line.takenOver(new Set(kept.filter((number) => !found.has(number))));
   }
 
-  #takeOut(isMeant: (number: number) => boolean): ReadonlySet<number> {
+  #takeOut(numbers: readonly number[]): ReadonlySet<number> {
     const { outbox } = this.#site;
-    const out = outbox.filter(({ tab, number }) => tab === this.tab && isMeant(number));
+    const out = outbox.filter(({ tab, number }) => tab === this.tab && numbers.includes(number));
     const left = outbox.filter((write) => !out.includes(write));
     outbox.splice(0, outbox.length, ...left);
     return new Set(out.map(({ number }) => number));

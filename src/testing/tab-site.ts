@@ -59,6 +59,8 @@ export class TabSite {
   readonly wrap: Wrap;
   readonly pages: SitePage[] = [];
   watcher: StorageWatcher | undefined;
+  /** What the next calls of these methods of storage fail with, without doing anything. */
+  readonly failing: Map<string, TidemarkError> = new Map();
   readonly #secret: Uint8Array;
 
   private constructor(seed: number, sha256: Sha256, wrap: Wrap, beside: TabSite | undefined) {
@@ -140,7 +142,10 @@ export class TabSite {
     const { browser } = this.world;
     let term: number | undefined;
     const call = async (method: string, run: () => Promise<unknown>): Promise<unknown> => {
+      const failure = this.failing.get(method);
+      this.failing.delete(method);
       try {
+        if (failure !== undefined) throw failure;
         const value = await run();
         if (method === "claim") term = value as number;
         return value;

@@ -2,11 +2,12 @@
  * Random lives of two devices that sync, each with several tabs in which real hosts lead real engines: what happens is drawn from a seed,
  * and what must be so is checked all the time and in the end.
  */
+
+import { asTidemarkError } from "../core/errors.ts";
+import type { DatabaseId } from "../core/ids.ts";
 import { KvChanges } from "../core/store/kv-changes.ts";
 import { WRITE } from "../core/store/power.ts";
 import { TableChanges } from "../core/store/table-changes.ts";
-import type { DatabaseId } from "../core/ids.ts";
-import { asTidemarkError } from "../core/errors.ts";
 import { leaderLockName } from "../tabs/names.ts";
 import type { StoreWrites } from "../worker/api.ts";
 import { SeededRandom } from "./random.ts";
@@ -95,7 +96,9 @@ class Life {
     const [host, guest] = [await this.#open(first), await this.#open(this.#homes[1] as Home)];
     const made = host.write((api, write) => api.createDatabase({ name: "Board", sync: true }, write));
     this.#database = (await this.#world.settle(made)).id;
-    const ticket = await this.#world.settle(host.write((api, write) => api.share(this.#database, { power: WRITE }, write)));
+    const ticket = await this.#world.settle(
+      host.write((api, write) => api.share(this.#database, { power: WRITE }, write)),
+    );
     await this.#world.settle(guest.write((api, write) => api.join(ticket, {}, write)));
     await this.#world.settle(guest.call((api) => api.ready(this.#database)));
     for (const home of this.#homes) for (let i = this.#random.int(tabsAtOnceMax); i > 0; i--) await this.#open(home);
@@ -163,18 +166,20 @@ class Life {
     const edit: Edit = { tab: page.tab, number, page, state: "open" };
     edits.push(edit);
     const [database, stores] = [this.#database, storesOf(edit)];
-    page.write((api, write) => api.commit(database, stores, write), { database, stores }).then(
-      () => {
-        edit.state = "done";
-        if (!stored.rows.has(rowOf(edit))) this.problems.push(`${rowOf(edit)} was answered and is not stored`);
-      },
-      (error: unknown) => {
-        const { code } = asTidemarkError(error);
-        // It may have been put into the outbox, and is done later.
-        if (code === "INSTANCE_CLOSED") edit.state = "left";
-        else this.problems.push(`${rowOf(edit)}: ${String(error)}`);
-      },
-    );
+    page
+      .write((api, write) => api.commit(database, stores, write), { database, stores })
+      .then(
+        () => {
+          edit.state = "done";
+          if (!stored.rows.has(rowOf(edit))) this.problems.push(`${rowOf(edit)} was answered and is not stored`);
+        },
+        (error: unknown) => {
+          const { code } = asTidemarkError(error);
+          // It may have been put into the outbox, and is done later.
+          if (code === "INSTANCE_CLOSED") edit.state = "left";
+          else this.problems.push(`${rowOf(edit)}: ${String(error)}`);
+        },
+      );
   }
 
   /** What is open then is never answered. */
@@ -251,7 +256,12 @@ class Life {
     const ask = <T>(asked: Promise<T>): Promise<T> => this.#world.settle(asked);
     const rows = await ask(page.call((api) => api.allRows(this.#database, editsTable)));
     const keys = await ask(page.call((api) => api.allValues(this.#database, editsKeys, "")));
-    const names = [rows, keys].map((items) => items.map(([name]) => name).sort().join());
+    const names = [rows, keys].map((items) =>
+      items
+        .map(([name]) => name)
+        .sort()
+        .join(),
+    );
     if (names[0] !== names[1]) this.problems.push("half of an edit");
     if (names[0] !== [...stored.rows].sort().join()) this.problems.push("the state is not what is stored");
     this.#digests.add(JSON.stringify(await ask(page.call((api) => api.stateDigest(this.#database)))));
@@ -293,7 +303,14 @@ function aliveIn({ site }: Home): readonly SitePage[] {
 }
 
 function entriesIn({ site }: Home): string {
-  return [...site.disk.databases.values()].map(({ index }) => index.map(({ id }) => id).sort().join()).join("|");
+  return [...site.disk.databases.values()]
+    .map(({ index }) =>
+      index
+        .map(({ id }) => id)
+        .sort()
+        .join(),
+    )
+    .join("|");
 }
 
 /** One leads and serves all pages, and everything that was asked for, or left behind, is done. */

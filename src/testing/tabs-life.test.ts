@@ -16,10 +16,11 @@ const expected = [
   "jump",
   "fail",
   "fenced",
+  "without Web Locks",
 ];
 
 test(
-  `[TABS-4] [TABS-15] ${lives} lives of tabs that come, go, freeze, sleep, fail and are robbed: one leads in the end, and every edit is written once`,
+  `[TABS-4] [TABS-13] [TABS-15] ${lives} lives of tabs that come, go, freeze, sleep, fail and are robbed: one leads in the end, and every edit is written once`,
   async () => {
     const total = new Map<string, number>();
     const failed: unknown[] = [];

@@ -1,9 +1,12 @@
 /** Random lives of the tabs of one browser: what happens is drawn from a seed, and what must be so is checked in the end. */
+
+import type { Locks } from "../ports/tabs.ts";
+import { AskedLocks } from "../tabs/asked-lock.ts";
 import { thisBuild } from "../tabs/build.ts";
 import { leaderLockName } from "../tabs/names.ts";
 import { CounterDisk } from "./tabs-counter.ts";
 import { SimulatedTab } from "./tabs-tab.ts";
-import { TabsWorld } from "./tabs-world.ts";
+import { type Realm, TabsWorld } from "./tabs-world.ts";
 
 export interface TabsLifeResult {
   readonly seed: number;
@@ -19,6 +22,8 @@ const quietMsMax = 120_000;
 /** Far above what peace needs, and far below what two who contradict each other would say. */
 const wordsPerSecondMax = 20;
 const wordsBurst = 600;
+/** Asking for locks takes more words: of each who waits, every time that one is asked for. */
+const wordsOfLocks = 3;
 
 /** Lives one life of this many actions. Never rejects because of what happens in it. */
 export async function liveTabs(seed: number, actions = 30): Promise<TabsLifeResult> {
@@ -38,6 +43,9 @@ class TabsLife {
   readonly #disk: CounterDisk;
   readonly #tabs: SimulatedTab[] = [];
   readonly #hasBuilds: boolean;
+  /** Of realms without Web Locks. */
+  readonly #asked = new Map<Realm, AskedLocks>();
+  readonly #isAsked: boolean;
   #fails = false;
   #isIdle = true;
 
@@ -45,11 +53,13 @@ class TabsLife {
     this.#world = new TabsWorld(seed);
     this.#disk = new CounterDisk(this.#world);
     this.#hasBuilds = this.#world.random.chance(0.2);
+    this.#isAsked = this.#world.random.chance(0.15);
   }
 
   async run(actions: number): Promise<void> {
     const { random } = this.#world;
     const first = 1 + random.int(6);
+    if (this.#isAsked) this.#count("without Web Locks");
     for (let i = 0; i < first; i++) this.#open();
     for (let i = 0; i < actions; i++) {
       await this.#world.pass(random.chance(0.1) ? random.int(15_000) : random.int(random.chance(0.5) ? 50 : 3_000));
@@ -125,11 +135,22 @@ class TabsLife {
       skewMs: random.int(3) * 1_000,
       visible: random.chance(0.5),
       startMs: () => (random.chance(0.1) ? random.int(20_000) : random.int(100)),
+      stopMs: () => (random.chance(0.5) ? random.int(100) : 0),
       fails: () => this.#fails && random.chance(0.7),
       isIdle: () => this.#isIdle,
+      locks: (realm) => this.#locksOf(realm),
     });
     this.#tabs.push(tab);
     return tab;
+  }
+
+  #locksOf(realm: Realm): Locks {
+    if (!this.#isAsked) return realm.locks;
+    const { channels, clock } = realm;
+    const asked =
+      this.#asked.get(realm) ?? new AskedLocks({ name: "test", channels, clock, random: this.#world.random.fork() });
+    this.#asked.set(realm, asked);
+    return asked;
   }
 
   /** As a user does who closes a tab: whatever was asked of it, it is gone soon. */
@@ -142,7 +163,7 @@ class TabsLife {
   /** Some script of the same origin takes the lock for a moment. */
   async #steal(): Promise<void> {
     const thief = this.#world.realm(`thief ${this.#world.random.int(1e9)}`);
-    const release = await this.#world.settle(thief.locks.request(leaderLockName("test"), { steal: true }));
+    const release = await this.#world.settle(this.#locksOf(thief).request(leaderLockName("test"), { steal: true }));
     await this.#world.pass(this.#world.random.int(50));
     release?.();
   }
@@ -199,11 +220,14 @@ class TabsLife {
   #checkWords(): void {
     const words = [...this.#world.browser.posted.values()].reduce((sum, count) => sum + count, 0);
     const seconds = (this.#world.clock.now() - this.#world.startedAt) / 1_000;
-    if (words > wordsPerSecondMax * seconds + wordsBurst) this.problems.push(`${words} words in ${seconds} s`);
+    const share = this.#isAsked ? wordsOfLocks : 1;
+    if (words > share * (wordsPerSecondMax * seconds + wordsBurst))
+      this.problems.push(`${words} words in ${seconds} s`);
   }
 
   async #end(): Promise<void> {
     await this.#world.settle(Promise.all(this.#alive.map((tab) => tab.close())));
+    for (const asked of this.#asked.values()) asked.close();
     await this.#world.pass(1_000);
     const { locksInUse, channelsInUse } = this.#world.browser;
     if (locksInUse.length > 0) this.problems.push(`locks are left: ${locksInUse.join(", ")}`);

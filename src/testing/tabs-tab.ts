@@ -19,6 +19,8 @@ export interface SimulatedTabOptions {
   readonly visible?: boolean;
   /** What opening the engine takes here. */
   readonly startMs?: () => number;
+  /** What ending it takes beyond what is under way. */
+  readonly stopMs?: () => number;
   /** Whether it fails to start this time. */
   readonly fails?: () => boolean;
   readonly isIdle?: () => boolean;
@@ -42,6 +44,8 @@ export class SimulatedTab {
   /** What it was to go on with when it led last. */
   carried: Carry | undefined;
   state: TabState = { type: "waiting" };
+  /** What its page was told so far. */
+  readonly states: TabState["type"][] = [];
   /** Whether somebody answers the page at present. */
   isServed = false;
   isSuspended = false;
@@ -147,9 +151,19 @@ export class SimulatedTab {
     this.#isPresent = true;
     await before;
     if (!this.#isPresent || this.#leave !== undefined) return;
-    const leave = await this.#locksOf(this.page).request(tabLockName(instance, this.id));
+    const lost = (): void => void this.#wasTakenForGone();
+    const leave = await this.#locksOf(this.page).request(tabLockName(instance, this.id), { lost });
     if (this.#isPresent) this.#leave = leave;
     else leave?.();
+  }
+
+  /** Without Web Locks, whoever is silent for seconds is: the leader serves it no more. */
+  async #wasTakenForGone(): Promise<void> {
+    this.#leave = undefined;
+    if (!this.#isPresent) return;
+    this.#present = this.#arrive(this.#present);
+    await this.#present;
+    if (this.#pair !== undefined) this.#toWorker(() => this.candidate.attach());
   }
 
   #locksOf(realm: Realm): Realm["locks"] {
@@ -157,7 +171,14 @@ export class SimulatedTab {
   }
 
   async #lead(start: Parameters<typeof CounterEngine.open>[0]): Promise<CounterEngine> {
-    const { world, disk, startMs = () => 20, fails = () => false, isIdle = () => true } = this.#options;
+    const {
+      world,
+      disk,
+      startMs = () => 20,
+      stopMs = () => 0,
+      fails = () => false,
+      isIdle = () => true,
+    } = this.#options;
     this.carried = start.carry;
     if (this.engine !== undefined) throw new Error("two engines in one worker");
     const fenced = (): void => this.candidate.stepDown(start.id);
@@ -174,6 +195,7 @@ export class SimulatedTab {
     const stop = engine.stop.bind(engine);
     engine.stop = async (reason) => {
       await stop(reason);
+      await this.worker.work(stopMs());
       this.engine = undefined;
     };
     return engine;
@@ -182,6 +204,7 @@ export class SimulatedTab {
   #took(state: TabState): void {
     this.#part();
     this.state = state;
+    this.states.push(state.type);
     if (state.type === "leading") {
       this.#serve((write) => this.#toWorker(() => void this.#writeHere(write)));
     } else if (state.type === "following") void this.#attach(state.lead);

@@ -340,6 +340,7 @@ export class Browser {
 
   /** From a realm to the browser. */
   #send(from: Realm, action: () => void): void {
+    if (from.state === "dead") return;
     this.#inOrder(`${from.name}>`, () => this.#silenced.has(from) || action());
   }
 

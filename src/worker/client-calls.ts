@@ -30,7 +30,10 @@ export abstract class ClientCalls extends KeyCalls implements WorkerApi {
   }
 
   databases(): Promise<readonly DatabaseInfo[]> {
-    return this.run("databases", ({ engine: { instance } }) => instance.records().map(infoOf));
+    return this.run("databases", async ({ engine: { instance } }) => {
+      await Promise.all(instance.reloading().values());
+      return instance.records().map(infoOf);
+    });
   }
 
   commit(database: DatabaseId, stores: readonly StoreWrites[], write?: WriteId): Promise<void> {

@@ -2,9 +2,10 @@
  * One page that is served: what it watches and waits for, until it is let go.
  *
  * [CLIENT-33] A call that the page's leader does not live to answer, or that the page did not stay for, rejects with CALL_INTERRUPTED.
+ * [CLIENT-45] A call about a database that is being loaded anew waits until it is.
  * [CLIENT-34] With a page everything ends that was begun for it: its watches, hooks, streams, and whatever waits.
  */
-import { TidemarkError } from "../core/errors.ts";
+import { asTidemarkError, TidemarkError } from "../core/errors.ts";
 import type { WorkerEvent } from "./api.ts";
 import { Commands } from "./commands.ts";
 import type { Engine } from "./engine.ts";
@@ -70,13 +71,25 @@ export class Client {
     return new Promise<T>((resolve, reject) => {
       const interrupt = (): void => reject(interrupted(name));
       this.#underWay.add(interrupt);
-      const running = (async () => await call(this))();
-      running
+      this.#runLoaded(call)
         .then(resolve, (error: unknown) => (this.#isEnding ? interrupt() : reject(error)))
         .finally(() => {
           this.#underWay.delete(interrupt);
         });
     });
+  }
+
+  /** One that does not find a database that is being loaded anew has done nothing: it waits for it. */
+  async #runLoaded<T>(call: (client: Client) => T | Promise<T>): Promise<T> {
+    try {
+      return await call(this);
+    } catch (error) {
+      const known = asTidemarkError(error);
+      const reloaded = isUnknown(known) ? this.engine.instance.reloading().get(known.details.database) : undefined;
+      if (reloaded === undefined) throw error;
+      await reloaded;
+      return await this.#runLoaded(call);
+    }
   }
 
   /** No call is taken any more. Those under way can still be answered, until `end`. */
@@ -112,6 +125,10 @@ class OwnKeys extends KeyCalls {
   protected async run<T>(_name: string, call: (client: { engine: EngineParts }) => T | Promise<T>): Promise<T> {
     return await call({ engine: this.#engine });
   }
+}
+
+function isUnknown(error: TidemarkError): error is TidemarkError<"DATABASE_UNKNOWN"> {
+  return error.code === "DATABASE_UNKNOWN";
 }
 
 export function interrupted(call: string): TidemarkError {

@@ -209,3 +209,19 @@ describe("[CLIENT-37] what was done for a tab", () => {
     expect(rows.has(`t${endedTabsMax + 9}`)).toBe(true);
   });
 });
+
+test("[CLIENT-36] what a tab left that ended before it was ever served is found within a minute, and nothing after the end", async () => {
+  const { world, tabs, outbox, done } = setUp();
+  await world.settle(tabs.begin());
+  await world.pass(outboxRetryMs / 2);
+  outbox.push(edit("a", 1), edit("a", 2));
+  await world.pass(outboxRetryMs);
+  expect([done, outbox]).toEqual([["a1", "a2"], []]);
+  outbox.push(edit("b", 1));
+  await world.pass(outboxRetryMs);
+  expect(done).toEqual(["a1", "a2", "b1"]);
+  tabs.stop();
+  outbox.push(edit("c", 1));
+  await world.pass(5 * outboxRetryMs);
+  expect(done).toEqual(["a1", "a2", "b1"]);
+});

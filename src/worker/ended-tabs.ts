@@ -44,6 +44,7 @@ export class EndedTabs {
   /** What of theirs could not be stored, and how trying again is called off. */
   readonly #retries = new Map<string, () => void>();
   readonly #stopping = new AbortController();
+  #cancelLook: (() => void) | undefined;
 
   constructor(options: EndedTabsOptions) {
     this.#options = options;
@@ -58,6 +59,7 @@ export class EndedTabs {
     // Those that wrote last are remembered longest.
     for (const { tab } of [...known].sort((a, b) => a.lastMs - b.lastMs)) left.add(tab);
     for (const tab of left) if (!this.#ended.has(tab) && !this.#retries.has(tab)) this.watch(tab);
+    this.#lookLater();
   }
 
   /** The tab is there: nothing of it is forgotten, and its end is noticed. */
@@ -71,6 +73,7 @@ export class EndedTabs {
   /** Nothing is begun any more. */
   stop(): void {
     this.#stopping.abort();
+    this.#cancelLook?.();
     for (const cancel of [...this.#ended.values(), ...this.#retries.values()]) cancel();
     this.#ended.clear();
     this.#retries.clear();
@@ -108,6 +111,17 @@ export class EndedTabs {
 
   async #commit({ tab, number, edit }: OutboxWrite, commit: EndedTabsOptions["commit"]): Promise<void> {
     if (edit !== undefined) await commit(edit, { tab, number, settledBelow: 0 });
+  }
+
+  /** A tab that was never served here can end as well: nothing but what it left tells of it. */
+  #lookLater(): void {
+    if (this.#stopping.signal.aborted) return;
+    this.#cancelLook = this.#options.clock.after(outboxRetryMs, () => void this.#look());
+  }
+
+  async #look(): Promise<void> {
+    for (const { tab } of await this.#read()) if (!this.#retries.has(tab)) this.watch(tab);
+    this.#lookLater();
   }
 
   #leave(tab: string): void {

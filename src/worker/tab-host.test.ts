@@ -1,5 +1,6 @@
 import { type Endpoint, wrap } from "comlink";
 import { describe, expect, test } from "vitest";
+import { TidemarkError } from "../core/errors.ts";
 import type { DatabaseId } from "../core/ids.ts";
 import { KvChanges } from "../core/store/kv-changes.ts";
 import { READ, WRITE } from "../core/store/power.ts";
@@ -395,6 +396,28 @@ test("[CLIENT-38] storage is not claimed by one whose lock was lost before, and 
   expect(site.disk.term).toBe(1);
 });
 
+test.each([
+  ["lost the lead writes nothing from that moment on, though nobody has claimed the storage yet", "lost"],
+  ["resigns writes what it was given", "resigned"],
+] as const)("[CLIENT-35] [CLIENT-39] who %s", async (_what, reason) => {
+  const { site, leader } = await lead(await openSite(5));
+  const { world } = site;
+  const own = new ClientHost(leader.attachOwn("0a", () => {}));
+  const { id } = await world.settle(own.createDatabase({ name: "Board" }));
+  await world.pass(2_000);
+  const given = own.commit(id, row("r1")).then(
+    () => "done",
+    ({ code }: { readonly code: string }) => code,
+  );
+  const written: string[] = [];
+  site.watcher = { stored: (method) => written.push(method), refused: () => {} };
+  await world.settle(leader.stop(reason));
+  await world.pass(5_000);
+  const isLost = reason === "lost";
+  expect([await given, written.includes("commit")]).toEqual(isLost ? ["CALL_INTERRUPTED", false] : ["done", true]);
+  if (isLost) expect(written).toEqual([]);
+});
+
 test("[CLIENT-39] who resigns while peers hold back does not wait for them, who closes does for two seconds", async () => {
   const { site, leader } = await lead(await openSite(3));
   const { world } = site;
@@ -418,4 +441,19 @@ test("[CLIENT-33] a call that hangs ends with its page, and one that was let go 
   expect(told.filter(({ type }) => type === "peers")).toHaveLength(1);
   await expect(client.run("late", () => 1)).rejects.toMatchObject({ code: "CALL_INTERRUPTED" });
   await site.world.settle(leader.stop("resigned"));
+});
+
+test("[CLIENT-45] a call about a database that is being loaded anew waits until it is", async () => {
+  const { site, leader, follower, database } = await setUp(45);
+  await site.world.settle(leader.write((api, write) => api.commit(database, row("r1"), write)));
+  site.failing.set("commit", new TidemarkError("STORAGE_QUOTA", { reason: "full" }));
+  const failed = leader.write((api, write) => api.commit(database, row("r2"), write));
+  await expect(site.world.settle(failed)).rejects.toMatchObject({ code: "STORAGE_QUOTA" });
+  const asked = Promise.all([
+    rowsOf(leader, database),
+    rowsOf(follower, database),
+    leader.call((api) => api.databases()),
+  ]);
+  const [own, theirs, listed] = await site.world.settle(asked);
+  expect([own, theirs, listed.map(({ id }) => id)]).toEqual([["r1"], ["r1"], [database]]);
 });

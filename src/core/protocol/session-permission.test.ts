@@ -280,6 +280,29 @@ describe("[SESSION-10] a peer that may no longer read", () => {
     expect([before > 0, before < 40, line.sentEntries.length]).toEqual([true, true, before]);
   });
 
+  test("is not answered from that moment on either, though we once asked it to let us in", () => {
+    const invite = keyOf(40);
+    const { id, owner } = database([
+      { type: "invite", key: invite, power: WRITE },
+      setPower(keyOf(8), 1),
+      setPower(keyOf(1), 50),
+    ]);
+    const [host, joiner] = [new Site(1, sha256), new Site(8, sha256)];
+    for (const site of [host, joiner]) site.open(id, owner.entries);
+    const talk = new Conversation(host, joiner);
+    const [line, back] = talk.connect(host, joiner);
+    back.step({ type: "joining", database: id, invite, signature: new Uint8Array(64).fill(1) });
+    talk.run();
+    const before = back.sent.length;
+    // Accepted, and not durable yet: the session does not know of it.
+    joiner.write(id, settingsParts(setPower(keyOf(1), RELAY)));
+    const frontier = host.replica(id).frontier();
+    line.send(encodeMessage({ type: "frontier", database: id, asks: true, since: "", frontier }));
+    for (let i = 0; i < 20; i++) for (const each of [line, back]) each.deliver();
+    // An answer would say that nothing is here, and everything would be sent back.
+    expect([back.sent.length - before, line.sentEntries]).toEqual([0, []]);
+  });
+
   test("is let go without a word, gets nothing of what follows, and is not told of the database again", () => {
     const { id, owner } = database([setPower(keyOf(1), WRITE)], 3);
     const [host, reader] = sites(2) as [Site, Site];

@@ -133,9 +133,11 @@ export class SessionState {
     return shortDigest(replica.digest());
   }
 
-  /** The peer is told of the database: from now on it may send what is large. */
+  /** The peer may read the database, and is told of it: from now on it may send what is large. */
   share(lane: Lane): void {
     lane.isShared = true;
+    // Should it lose that, it is no longer listened to just because we once asked it.
+    this.joining.delete(lane.database);
     this.allowLarge();
   }
 

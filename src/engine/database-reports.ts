@@ -1,0 +1,114 @@
+/** What open databases tell, passed on to whoever it concerns: sync, admissions, permissions, and whoever listens to the instance. */
+import { TidemarkError } from "../core/errors.ts";
+import type { Node } from "../core/graph.ts";
+import type { DatabaseId } from "../core/ids.ts";
+import { refusalReportsBurst, refusalReportsPerSecond } from "../core/limits.ts";
+import type { Refusal } from "../core/replica.ts";
+import type { StoreChange } from "../core/store/state.ts";
+import { TokenBucket } from "../core/token-bucket.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { DatabaseRecord } from "../ports/storage.ts";
+import type { Admissions } from "./admissions.ts";
+import type { OpenDatabase } from "./database.ts";
+import type { DatabaseListener, Recount } from "./database-listener.ts";
+import type { InstanceListener } from "./instance-listener.ts";
+import type { Mending } from "./mending.ts";
+import type { Permissions } from "./permissions.ts";
+import type { Recounted } from "./permissions-info.ts";
+import type { StorageWatch } from "./storage-health.ts";
+import type { Sync } from "./sync.ts";
+
+export interface DatabaseReportsParts {
+  readonly clock: Clock;
+  readonly listener: InstanceListener;
+  readonly sync: Sync;
+  readonly watch: StorageWatch;
+  readonly admissions: Admissions;
+  readonly permissions: Permissions;
+  readonly mending: Mending;
+  /** A failure is reported. */
+  readonly putRecord: (record: DatabaseRecord) => Promise<void>;
+  readonly failed: (id: DatabaseId, error: unknown) => void;
+}
+
+export class DatabaseReports {
+  readonly #parts: DatabaseReportsParts;
+  readonly #refusalReports: TokenBucket;
+
+  constructor(parts: DatabaseReportsParts) {
+    this.#parts = parts;
+    this.#refusalReports = new TokenBucket(refusalReportsPerSecond, refusalReportsBurst, parts.clock.now());
+  }
+
+  /** `database` is not called before that exists. */
+  listenerOf(id: DatabaseId, database: () => OpenDatabase): DatabaseListener {
+    const { sync, watch, mending, failed } = this.#parts;
+    return {
+      changed: (changes) => this.#changed(id, changes),
+      announced: (nodes, permissionsChanged) => this.#announced(database(), nodes, permissionsChanged),
+      refused: (refusals) => this.#refused(id, refusals),
+      missed: (ids) => sync.step({ type: "missed", database: id, ids }),
+      recounted: (recount) => this.#recounted(id, recount),
+      refolded: (entries) => this.#refolded(id, entries),
+      healing: (event) => mending.reported(id, event),
+      notTended: (error) => sync.report(error, id),
+      get storageError() {
+        return watch.error;
+      },
+      admit: (bytes) => watch.admit(bytes),
+      failed: (error) => failed(id, error),
+    };
+  }
+
+  #changed(id: DatabaseId, changes: readonly StoreChange[]): void {
+    const { listener } = this.#parts;
+    listener.changed(id, changes);
+    listener.statusChanged(id);
+  }
+
+  #announced(database: OpenDatabase, nodes: readonly Node[], permissionsChanged: boolean): void {
+    const { sync, admissions, listener, watch } = this.#parts;
+    sync.announced(database, nodes, permissionsChanged);
+    admissions.changed(database, permissionsChanged);
+    listener.statusChanged(database.id);
+    void watch.check();
+    if (!permissionsChanged) return;
+    this.#rename(database);
+    listener.permissionsChanged(database.id, nothingRecounted);
+  }
+
+  #rename(database: OpenDatabase): void {
+    const { name } = database.replica.settings;
+    if (name === undefined || name === database.record.name) return;
+    void this.#parts.putRecord({ ...database.record, name });
+  }
+
+  #recounted(id: DatabaseId, recount: Recount): Promise<void> | undefined {
+    const { permissions, sync } = this.#parts;
+    permissions.noteRecounted(id, recount);
+    return sync.recounted(id, recount);
+  }
+
+  #refolded(id: DatabaseId, entries: number): void {
+    const { sync, listener, permissions } = this.#parts;
+    sync.metrics.count("state.refolds");
+    sync.metrics.count("entries.refolded", entries);
+    listener.reloaded(id);
+    listener.permissionsChanged(id, permissions.takeRecounted(id));
+    listener.statusChanged(id);
+  }
+
+  #refused(id: DatabaseId, refusals: readonly Refusal[]): void {
+    const { permissions, clock, sync } = this.#parts;
+    permissions.noteRefused(id, refusals);
+    for (const { failure } of refusals.slice(0, reportsMax)) {
+      if (!this.#refusalReports.take(1, clock.now())) return;
+      sync.report(new TidemarkError(failure.code, failure.details), id);
+    }
+  }
+}
+
+const nothingRecounted: Recounted = { voided: [], revived: [], because: [] };
+
+/** A hostile batch must not flood whoever listens. */
+const reportsMax = 10;

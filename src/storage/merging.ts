@@ -1,0 +1,65 @@
+/**
+ * Makes one segment of several that stand side by side: see tail.ts for which.
+ *
+ * After the commit's own transaction, so that the commit neither waits for it nor fails with it. Relaxed: a crash leaves the
+ * small segments, which say the same. When it fails they stay, and the next load asks for it again.
+ */
+import type { DatabaseId } from "../core/ids.ts";
+import type { Connection, Transaction } from "./connection.ts";
+import type { PackedSegment } from "./pack.ts";
+import { endingWithin } from "./schema.ts";
+import { mergeSegments } from "./segment-run.ts";
+import { putSegments } from "./steps.ts";
+import type { Run } from "./tail.ts";
+
+type Writing = Transaction<"indexes" | "segments", "readwrite">;
+
+const stores = ["indexes", "segments"] as const;
+
+/** Where anybody may write: in one transaction. */
+export async function mergeAtOnce(connection: Connection, database: DatabaseId, run: Run): Promise<void> {
+  const work = async (transaction: Writing): Promise<void> => {
+    await Promise.all(putMerged(transaction, database, run, await readMerged(transaction, database, run)));
+  };
+  await connection.change(stores, work, "relaxed");
+}
+
+/** For the only writer, in two transactions, neither of which waits for this page. @param isAsRead nothing else was written there since */
+export async function mergeAsOnlyWriter(
+  connection: Connection,
+  database: DatabaseId,
+  run: Run,
+  isAsRead: () => boolean,
+): Promise<void> {
+  const merged = await connection.read(stores, (transaction) => readMerged(transaction, database, run));
+  if (!isAsRead()) return;
+  await connection.write(stores, (transaction) => putMerged(transaction, database, run, merged), "relaxed");
+}
+
+/** Undefined when there is nothing: the database was deleted. */
+async function readMerged(
+  transaction: Transaction<"indexes" | "segments", "readonly" | "readwrite">,
+  database: DatabaseId,
+  { first, end }: Run,
+): Promise<PackedSegment | undefined> {
+  const range = endingWithin(database, first, end);
+  const [indexes, segments] = await Promise.all([
+    transaction.objectStore("indexes").getAll(range),
+    transaction.objectStore("segments").getAll(range),
+  ]);
+  return mergeSegments(indexes, segments);
+}
+
+function putMerged(
+  transaction: Writing,
+  database: DatabaseId,
+  { first, end }: Run,
+  merged: PackedSegment | undefined,
+): readonly Promise<unknown>[] {
+  if (merged === undefined) return [];
+  const range = endingWithin(database, first, end);
+  return [
+    ...stores.map((name) => transaction.objectStore(name).delete(range)),
+    ...putSegments(transaction, database, [merged]),
+  ];
+}
