@@ -27,7 +27,7 @@ export function storageWords({ state, reason, damagedEntries }: StorageStatus): 
         tone: "good",
       };
     case "memory":
-      return { text: "Not saved: it is gone when the last tab is closed", tone: "warning" };
+      return { text: "Not saved: it is gone when the tab that does the work is closed", tone: "warning" };
     case "at-risk":
       if (reason === "full") return { text: "This device is full: nothing new is saved", tone: "warning" };
       if (reason !== "damaged") return { text: "This device does not save anything just now", tone: "warning" };

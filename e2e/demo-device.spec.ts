@@ -157,7 +157,7 @@ test("where nothing can be saved every page says so", async ({ browser, site, re
   const page = await context.newPage();
   await page.goto(`${site.url}?relay=${encodeURIComponent(relay.url)}`);
   await expect(page.getByRole("alert").filter({ hasText: "Not saved" })).toBeVisible();
-  await expect(device(page)).toContainText("Not saved: it is gone when the last tab is closed");
+  await expect(device(page)).toContainText("Not saved: it is gone when the tab that does the work is closed");
   await context.close();
 });
 

@@ -84,6 +84,33 @@ for (const which of ["leader", "follower"] as const) {
   });
 }
 
+for (const tabs of [1, 2]) {
+  test(`[CLIENT-30] edits that an app makes as its page goes are there afterwards, with ${tabs} open`, async ({
+    context,
+    app,
+  }) => {
+    const first = await Tab.open(context, { site: app.url });
+    await first.createDatabase();
+    const last = tabs === 1 ? first : await Tab.open(context, { site: app.url });
+    await last.run(async () => {
+      await db.table("rows").put("first", {});
+      const save = (from: number): void => {
+        for (let i = from; i < from + 10; i++) void db.table("rows").put(`r${i}`, { n: i });
+      };
+      // As apps save what they have as their page goes: they hear of it after Tidemark does.
+      addEventListener("pagehide", () => save(10));
+      document.addEventListener("visibilitychange", () => save(20));
+      save(0);
+    });
+    await last.close();
+    const other = await Tab.open(context, { site: app.url });
+    const rows = await other.run(async () => (await db.table("rows").all()).map(({ id }) => id));
+    expect(rows).toEqual(expect.arrayContaining(["first", ...Array.from({ length: 30 }, (_, i) => `r${i}`)]));
+    const { entries } = await other.run(() => db.digest());
+    expect(entries).toBe(rows.length + 1);
+  });
+}
+
 test("an edit made in the same breath as the tab goes to another page is there when it comes back", async ({
   context,
   app,

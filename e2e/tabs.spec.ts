@@ -20,10 +20,10 @@ async function openWithDatabase(
   return tabs;
 }
 
-/** Begins commits one after the other, each of one row, without waiting; `written` counts those that resolved. */
+/** Begins commits one after the other, each of one row, and a read, without waiting; `written` is when all have an answer. */
 function beginCommits(count: number): void {
   const all = Array.from({ length: count }, (_, i) => db.table("rows").put(`r${i}`, { i }));
-  globalThis.written = Promise.all(all).then(() => "all");
+  globalThis.written = Promise.all([...all, db.table("rows").get("r0")]).then(() => "all");
 }
 
 async function entriesOf(tab: Tab): Promise<number> {
@@ -72,7 +72,10 @@ const ends: readonly (readonly [how: string, end: (leader: Tab) => Promise<unkno
 ];
 
 for (const [how, end, tabsAfter] of ends) {
-  test(`while the leader ${how}, what a follower had under way is done once and answered`, async ({ context, app }) => {
+  test(`[CLIENT-28] [CLIENT-29] while the leader ${how}, what a follower had under way is done once and answered`, async ({
+    context,
+    app,
+  }) => {
     const tabs = await openWithDatabase(context, 3, { site: app.url });
     const { leader, followers } = await settled(tabs);
     const [follower] = followers as [Tab, Tab];
@@ -96,6 +99,35 @@ test("a tab alone whose worker ends goes on with a new one", async ({ context, a
   expect(await tab.run(() => written)).toBe("all");
   expect(await entriesOf(tab)).toBe(61);
   await settled([tab]);
+});
+
+test("[CLIENT-8] a subscription of a follower keeps what did not change over the end of its leader, and is not called for it", async ({
+  context,
+  app,
+}) => {
+  const first = await Tab.open(context, { site: app.url });
+  await first.createDatabase();
+  await first.run(() => db.table("rows").put("a", { n: 1 }));
+  const second = await Tab.open(context, { site: app.url });
+  await settled([first, second]);
+  await second.run(async () => {
+    globalThis.noted = [];
+    await new Promise<void>((resolve) => {
+      db.table("rows").subscribe((rows) => {
+        noted.push(rows);
+        resolve();
+      });
+    });
+  });
+  await first.close();
+  await expect.poll(() => second.standing()).toBe("leading");
+  await second.run(() => db.table("rows").put("b", { n: 2 }));
+  const seen = await second.run(async () => {
+    while (noted.length < 2) await new Promise((resolve) => setTimeout(resolve, 10));
+    const [before, after] = noted as readonly (readonly object[])[];
+    return { calls: noted.length, same: before?.[0] === after?.[0], rows: after?.length };
+  });
+  expect(seen).toEqual({ calls: 2, same: true, rows: 2 });
 });
 
 test("subscriptions and hooks of a follower outlast their leader", async ({ context, app }) => {

@@ -22,19 +22,26 @@ const steps = [
   { name: "browser", script: vitest, args: ["run", "--project", "browser", long], repeats: Number(SOAK_REPEATS) },
   { name: "build", script: "scripts/build.mjs", args: [], repeats: 1 },
   { name: "demo", script: "node_modules/vite/bin/vite.js", args: ["build", "--logLevel", "warn"], repeats: 1 },
-  { name: "tabs", script: playwright, args: ["test", "--grep", "rounds|again and again"], repeats: 1, env: rounds },
+  {
+    name: "tabs",
+    script: playwright,
+    args: ["test", "--grep", "rounds|again and again"],
+    repeats: 1,
+    env: rounds,
+    hours: 4,
+  },
   { name: "e2e", script: playwright, args: ["test", "--repeat-each", SOAK_REPEATS], repeats: 1 },
 ];
 
 stopOnSignals();
 const failed = [];
-for (const { name, script, args, repeats, env: own } of steps) {
+for (const { name, script, args, repeats, env: own, hours = 2 } of steps) {
   for (let round = 1; round <= repeats; round++) {
     console.log(`\n== ${name} ${round}/${repeats}`);
     const from = String(Date.now() % 1e9);
     const counts = { FUZZ_RUNS, SIMULATION_SEEDS, AUTHORITY_GRAPHS, TABS_ENGINE_LIVES };
     const env = { ...counts, AUTHORITY_FROM: from, TABS_FROM: from, ...own };
-    const options = { cwd: project, env, timeoutMs: 2 * hourMs, echo: true };
+    const options = { cwd: project, env, timeoutMs: hours * hourMs, echo: true };
     const { ok } = await command(process.execPath, [script, ...args], options);
     if (!ok) failed.push(`${name} ${round}`);
   }

@@ -1,9 +1,18 @@
 import { expose } from "comlink";
-import { expect, onTestFinished, test } from "vitest";
+import { deleteDB } from "idb";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { type ErrorCode, TidemarkError } from "../core/errors.ts";
 import type { DatabaseId, PublicKey } from "../core/ids.ts";
-import { clearOutbox, readOutbox } from "../storage/outbox.ts";
+import {
+  endedTabKeptMs,
+  tabLockTimeoutMs,
+  workerCloseTimeoutMs,
+  workerPingMs,
+  workerSilentPings,
+} from "../core/limits.ts";
+import { clearOutbox, outboxName, readOutbox } from "../storage/outbox.ts";
 import type { Build } from "../tabs/build.ts";
+import type { Carry } from "../tabs/messages.ts";
 import { pairChannelName, tabLockName } from "../tabs/names.ts";
 import { openPair } from "../tabs/pair-endpoint.ts";
 import type { BootInfo, BootOptions, TabStanding, WorkerEvent, WriteId } from "../worker/api.ts";
@@ -23,6 +32,11 @@ class FakeWorker {
   readonly name: string;
   info: BootInfo = known;
   answersCommits = true;
+  /** It answers nothing but a boot. */
+  isStuck = false;
+  pings = 0;
+  /** Numbers of writes. */
+  readonly refused = new Set<number>();
   readonly #unanswered: (() => void)[] = [];
   #events: MessagePort | undefined;
   #release: () => void = () => {};
@@ -50,6 +64,11 @@ class FakeWorker {
     return { tab: options.tab ?? "" };
   }
 
+  async ping(): Promise<void> {
+    this.pings++;
+    if (this.isStuck) await new Promise(() => {});
+  }
+
   /** Ends as a worker that crashes. */
   die(): void {
     this.#release();
@@ -74,6 +93,8 @@ class FakeWorker {
 
   commit(_: DatabaseId, __: unknown, { number }: WriteId): Promise<void> {
     this.calls.push(`commit ${number}`);
+    if (this.answersCommits && this.refused.has(number))
+      return Promise.reject(new TidemarkError("PERMISSION_DENIED", {} as never));
     if (this.answersCommits) return Promise.resolve();
     return new Promise((resolve) => this.#unanswered.push(resolve));
   }
@@ -93,6 +114,7 @@ class FakeWorker {
 
   async close(): Promise<void> {
     this.calls.push("close");
+    if (this.isStuck) await new Promise(() => {});
   }
 }
 
@@ -159,7 +181,7 @@ function leadElsewhere(
   { worker, name }: Pick<Opened, "worker" | "name">,
   lead: string,
   info: BootInfo = known,
-): { readonly host: FakeWorker; post(event: WorkerEvent): void } {
+): { readonly host: FakeWorker; post(event: WorkerEvent): void; close(): void } {
   const tab = worker.boots[0]?.tab ?? "";
   const channels = openPageTabs(name).channels;
   const channel = channels?.open(pairChannelName(name, lead, tab));
@@ -175,7 +197,7 @@ function leadElsewhere(
     return undefined;
   };
   worker.stand({ type: "following", lead, build: { version: "1", tabs: 1 } });
-  return { host, post: (event) => pair.post({ type: "event", event }) };
+  return { host, post: (event) => pair.post({ type: "event", event }), close: () => pair.close() };
 }
 
 test("[CLIENT-29] a page is served by its own worker, then by another tab's, then by its own again, and told so", async () => {
@@ -221,9 +243,10 @@ test("[CLIENT-31] a page that was frozen finds what is in the memory of the same
   const opened = await open();
   const { link, told } = opened;
   const memory: BootInfo = { ...known, storage: "memory" };
-  leadElsewhere(opened, "theirs", memory);
+  const before = leadElsewhere(opened, "theirs", memory);
   await expect.poll(() => told.slice(-2)).toEqual(["following", "attached a"]);
   link.suspend(false);
+  before.close();
   await link.resume();
   leadElsewhere(opened, "theirs", memory);
   expect(await ask(link)).toBe("theirs");
@@ -304,6 +327,109 @@ test("[CLIENT-3] a worker that ended is started again under the same tab, three 
   expect([await codeOf(edit), told.at(-1)]).toEqual(["WORKER_DEAD", "problem WORKER_DEAD"]);
 });
 
+/** Timers of the page run when the test says so. */
+function holdTimers(): void {
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "setTimeout", "clearTimeout"] });
+  onTestFinished(() => void vi.useRealTimers());
+}
+
+/** What is on its way between the page and its worker has come. */
+async function passMessages(): Promise<void> {
+  for (let i = 0; i < 5; i++) {
+    const { port1, port2 } = new MessageChannel();
+    await new Promise((resolve) => {
+      port2.onmessage = resolve;
+      port1.postMessage(undefined);
+    });
+    port1.close();
+  }
+}
+
+test("[CLIENT-51] a worker that is silent while a call waits is started again, and one that answers is not", async () => {
+  holdTimers();
+  const { link, worker } = await open();
+  const turns = async (count: number): Promise<void> => {
+    for (let i = 0; i < count; i++) {
+      vi.advanceTimersByTime(workerPingMs);
+      await passMessages();
+    }
+  };
+  worker.isStuck = true;
+  await turns(10);
+  expect([worker.pings, worker.boots.length]).toEqual([0, 1]);
+  worker.isStuck = false;
+  worker.answersCommits = false;
+  const edit = commit(link);
+  await turns(10);
+  expect([worker.pings, worker.boots.length]).toEqual([10, 1]);
+  worker.isStuck = true;
+  await turns(workerSilentPings);
+  expect([worker.pings, worker.boots.length]).toEqual([11, 1]);
+  worker.isStuck = false;
+  worker.answersCommits = true;
+  await turns(1);
+  await expect.poll(() => worker.boots.length).toBe(2);
+  worker.stand({ type: "leading", lead: "again" });
+  await edit;
+});
+
+test("[CLIENT-51] closing ends a worker that does not end by itself", async () => {
+  holdTimers();
+  const { link, worker } = await open();
+  worker.isStuck = true;
+  const closed = vi.fn();
+  const closing = link.close().then(closed);
+  await passMessages();
+  expect(worker.calls.at(-1)).toBe("close");
+  vi.advanceTimersByTime(workerCloseTimeoutMs - 1);
+  await passMessages();
+  expect(closed).not.toHaveBeenCalled();
+  vi.advanceTimersByTime(1);
+  await closing;
+});
+
+test("[CLIENT-52] a worker that is started again is handed what its page was told of last", async () => {
+  const { worker } = await open();
+  expect(worker.boots[0]).not.toHaveProperty("carry");
+  const carry: Carry = { online: false, settings: { peersMax: 3 } };
+  worker.post({ type: "carry", carry: { online: true, settings: {} } });
+  worker.post({ type: "carry", carry });
+  worker.post({ type: "tab", state: { type: "waiting" } });
+  await passMessages();
+  worker.die();
+  await expect.poll(() => worker.boots.length).toBe(2);
+  expect(worker.boots[1]?.carry).toEqual(carry);
+});
+
+test("[CLIENT-53] a page that is back takes its lock from whoever keeps it for too long", async () => {
+  const { link, worker, name } = await open();
+  const lock = tabLockName(name, worker.boots[0]?.tab ?? "");
+  link.suspend(true);
+  let isStolen = false;
+  let isHeld = (): void => {};
+  const held = new Promise<void>((resolve) => {
+    isHeld = resolve;
+  });
+  const keep = (): Promise<void> => {
+    isHeld();
+    return new Promise(() => {});
+  };
+  navigator.locks.request(lock, keep).catch(() => {
+    isStolen = true;
+  });
+  await held;
+  holdTimers();
+  const resumed = link.resume();
+  await passMessages();
+  vi.advanceTimersByTime(tabLockTimeoutMs - 1);
+  await passMessages();
+  expect(isStolen).toBe(false);
+  vi.advanceTimersByTime(1);
+  await resumed;
+  await passMessages();
+  expect([isStolen, worker.calls.at(-1)]).toEqual([true, "resume"]);
+});
+
 test("[CLIENT-41] a page that is suspended follows nobody and holds nothing; it comes back under its name", async () => {
   const { link, worker, name } = await open();
   const tab = worker.boots[0]?.tab ?? "";
@@ -343,9 +469,8 @@ test("[CLIENT-29] a page that was taken for gone, for somebody else has its lock
   expect(await ask(link)).toBe("theirs");
 });
 
-test("[CLIENT-30] [OUTBOX-3] whoever comes back asks again for what nobody took over, and for nothing else", async () => {
+test("[CLIENT-30] whoever comes back asks again for what has no answer, and for nothing else", async () => {
   const { link, worker, name } = await open();
-  const tab = worker.boots[0]?.tab ?? "";
   await commit(link);
   worker.answersCommits = false;
   await link.outbox.get("ready");
@@ -353,29 +478,109 @@ test("[CLIENT-30] [OUTBOX-3] whoever comes back asks again for what nobody took 
   link.suspend(true);
   await expect.poll(async () => (await readOutbox(name)).map(({ number }) => number)).toEqual([2]);
   await link.resume();
-  expect(await readOutbox(name)).toEqual([]);
   worker.answersCommits = true;
   worker.calls.length = 0;
   worker.stand({ type: "leading", lead: "second" });
   await edit;
-  expect(worker.calls).toEqual(["attach", "commit 2"]);
+  expect(worker.calls.filter((call) => call !== "resume")).toEqual(["attach", "commit 2"]);
+  await expect.poll(() => readOutbox(name)).toEqual([]);
+});
 
+test("[CLIENT-30] [OUTBOX-3] of what somebody else did, or could not do, a page that is back hears from whoever leads", async () => {
+  const { link, worker, name } = await open();
+  const tab = worker.boots[0]?.tab ?? "";
   worker.answersCommits = false;
-  const taken = commit(link);
+  await link.outbox.get("ready");
+  const [good, refused, share] = [
+    codeOf(commit(link)),
+    codeOf(commit(link)),
+    codeOf(link.line.write("share", (api, write) => api.commit(database, [], write))),
+  ];
   link.suspend(true);
   // The leader has the page's lock as long as it does what the page left.
-  const resumed = await navigator.locks.request(tabLockName(name, tab), async () => {
-    const coming = link.resume();
-    await expect.poll(async () => (await readOutbox(name)).length).toBe(1);
+  const { coming } = await navigator.locks.request(tabLockName(name, tab), async () => {
+    const resumed = link.resume();
+    await expect.poll(async () => (await readOutbox(name)).map(({ number }) => number)).toEqual([1, 2]);
     await clearOutbox(name, tab);
-    return { coming };
+    return { coming: resumed };
   });
-  await resumed.coming;
-  expect(await codeOf(taken)).toBe("done");
-  worker.stand({ type: "leading", lead: "third" });
-  expect(await ask(link)).toBe("own");
-  expect(worker.calls).not.toContain("commit 4");
-  expect(worker.calls.filter((call) => call === "commit 3")).toHaveLength(1);
+  await coming;
+  worker.answersCommits = true;
+  worker.refused.add(2);
+  worker.calls.length = 0;
+  worker.stand({ type: "leading", lead: "second" });
+  expect(await Promise.all([good, refused, share])).toEqual(["done", "PERMISSION_DENIED", "done"]);
+  expect(worker.calls.filter((call) => call !== "resume")).toEqual(["attach", "commit 1", "commit 2", "commit 3"]);
+  await expect.poll(() => readOutbox(name)).toEqual([]);
+});
+
+test("[CLIENT-30] what could not be put into the outbox is asked for again, and not taken for done", async () => {
+  const { link, worker } = await open();
+  worker.answersCommits = false;
+  // There is no connection yet: nothing can be put.
+  link.outbox.rest();
+  const edit = codeOf(commit(link));
+  link.outbox.rest();
+  link.suspend(true);
+  await link.resume();
+  worker.answersCommits = true;
+  worker.refused.add(1);
+  worker.stand({ type: "leading", lead: "second" });
+  expect(await edit).toBe("PERMISSION_DENIED");
+});
+
+test("[CLIENT-30] a page that was away for longer than leaders remember cannot say whether its writes were done", async () => {
+  vi.useFakeTimers({ toFake: ["Date"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const { link, worker } = await open();
+  worker.answersCommits = false;
+  const edit = codeOf(commit(link));
+  link.suspend(false);
+  vi.setSystemTime(Date.now() + endedTabKeptMs);
+  await link.resume();
+  // While it was frozen where it is, it had its lock: leaders know it.
+  expect(await Promise.race([edit, Promise.resolve("waits")])).toBe("waits");
+  link.suspend(true);
+  vi.setSystemTime(Date.now() + endedTabKeptMs / 2);
+  await link.resume();
+  expect(await Promise.race([edit, Promise.resolve("waits")])).toBe("waits");
+  link.suspend(true);
+  vi.setSystemTime(Date.now() + endedTabKeptMs / 2 + 1);
+  await link.resume();
+  expect(await edit).toBe("CALL_INTERRUPTED");
+});
+
+test("[OUTBOX-5] a page that is frozen, or was told that it goes, has no connection that others would wait for", async () => {
+  const { link, worker, name } = await open();
+  worker.answersCommits = false;
+  await link.outbox.get("ready");
+  let rests = 0;
+  const { rest } = link.outbox;
+  link.outbox.rest = (): void => {
+    rests++;
+    rest.call(link.outbox);
+  };
+  void codeOf(commit(link));
+  link.suspend(false);
+  link.freeze();
+  // At once, for nothing of the page runs after that.
+  expect(rests).toBe(1);
+  expect((await readOutbox(name)).map(({ number }) => number)).toEqual([1]);
+  await link.resume();
+  await link.outbox.get("ready");
+  rests = 0;
+  link.suspend(true);
+  void codeOf(commit(link));
+  expect(rests).toBe(0);
+  await expect.poll(async () => (await readOutbox(name)).map(({ number }) => number)).toEqual([1, 2]);
+  await expect.poll(() => rests).toBe(1);
+  // Nobody asks this page to let go of what it has not.
+  await deleteDB(outboxName(name));
+  expect(rests).toBe(1);
+  worker.answersCommits = true;
+  await link.resume();
+  worker.stand({ type: "leading", lead: "second" });
+  await expect.poll(() => link.line.openEdits()).toEqual([]);
 });
 
 test("[CLIENT-30] what is written while the page is told that it goes is kept too", async () => {

@@ -2,20 +2,22 @@
  * A page's way to the instance: its own worker, whoever leads, and what is kept when the page goes.
  *
  * [CLIENT-29] A page is served by its own worker while that leads, else by the leader's; it is the same to the app.
- * [CLIENT-30] A page that goes leaves its edits without an answer in the outbox; one that comes back asks again for those that nobody took over.
+ * [CLIENT-30] A page that goes leaves its edits without an answer in the outbox; one that comes back asks again for every write, whoever has done it.
  * [CLIENT-31] What was in a leader's memory alone ends with it: every call rejects with MEMORY_LOST from then on.
  * [CLIENT-32] Beside a newer build that leads, `open` and every call reject with BUILD_OUTDATED; edits without an answer are left to it.
  */
 import { wrap } from "comlink";
 import { asTidemarkError, TidemarkError, unreachable } from "../core/errors.ts";
 import { type DatabaseId, encodeHex } from "../core/ids.ts";
-import { closeTimeoutMs } from "../core/limits.ts";
+import { closeTimeoutMs, endedTabKeptMs, tabLockTimeoutMs, workerCloseTimeoutMs } from "../core/limits.ts";
 import { Outbox } from "../storage/outbox.ts";
 import { type Build, thisBuild } from "../tabs/build.ts";
+import type { Carry } from "../tabs/messages.ts";
 import { pairChannelName, tabLockName } from "../tabs/names.ts";
 import { openPair, type Pair } from "../tabs/pair-endpoint.ts";
 import type { BootInfo, BootOptions, TabApi, TabStanding, WorkerApi, WorkerEvent } from "../worker/api.ts";
 import { fromErrorData, toErrorData } from "../worker/error-data.ts";
+import { given } from "./input.ts";
 import { LeaderLine } from "./leader-line.ts";
 import type { Leader } from "./line.ts";
 import type { PageTabs } from "./page-tabs.ts";
@@ -74,12 +76,16 @@ export class InstanceLink {
   #newer: string | undefined;
   #releasePage: (() => void) | undefined;
   #isCached = false;
+  /** Since when nothing of the page runs, in milliseconds since 1970. */
+  #suspendedMs: number | undefined;
   /** It was said just now that the page may end. */
   #isLeaving = false;
   #returning: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
   #isEnded = false;
   #workerGone: () => void = () => {};
+  /** What a worker that is started again is to go on with. */
+  #carry: Carry | undefined;
 
   private constructor(options: InstanceLinkOptions) {
     const { boot, listener } = options;
@@ -92,13 +98,14 @@ export class InstanceLink {
     this.#opened.catch(() => {}); // Told by `open`.
     const forget = (number: number): Promise<void> => this.outbox.forget(number);
     const began = (): void => {
-      if (this.#isLeaving) this.outbox.put(this.line.openWrites());
+      if (this.#isLeaving) this.outbox.put(this.line.openEdits());
       else this.outbox.warm();
     };
     this.line = new LeaderLine({ tab: this.#tab, forget, began, wrote: (name) => listener.wrote(name) });
     this.#worker = new WorkerLink({
       ...options,
-      boot: () => ({ ...boot, tab: this.#tab, visible: document.visibilityState === "visible" }),
+      boot: () => this.#bootOptions(),
+      isWaiting: () => this.#info === undefined || this.line.isWaiting,
       onEvent: (event) => this.#take(event),
       onRestart: () => this.#restarted(),
       onDead: (error) => this.#fail(error),
@@ -127,10 +134,11 @@ export class InstanceLink {
 
   /** The page may end without another word. What others still write as they hear of it is kept too. */
   keep(): void {
-    this.outbox.put(this.line.openWrites());
+    this.outbox.put(this.line.openEdits());
     this.#isLeaving = true;
     setTimeout(() => {
       this.#isLeaving = false;
+      if (this.#suspendedMs !== undefined) this.outbox.rest();
     });
   }
 
@@ -144,25 +152,40 @@ export class InstanceLink {
     this.line.hold();
     this.#serveBy(undefined);
     this.#tell((api) => api.suspend());
+    this.#suspendedMs = Date.now();
     this.#isCached = cached;
     if (cached) this.#letPageGo();
   }
 
+  /** It is suspended, and this was the last word: nobody else is to wait for it. */
+  freeze(): void {
+    this.outbox.rest();
+  }
+
   /** Resolves when the page may be served again. */
   resume(): Promise<void> {
+    const awayMs = Date.now() - (this.#suspendedMs ?? Date.now());
+    // Leaders took it for gone, and remember what it wrote for twice as long.
+    const isForgotten = (this.#isCached || !hasWebLocks()) && awayMs > endedTabKeptMs / 2;
+    if (isForgotten) this.line.interruptWrites();
+    this.#suspendedMs = undefined;
     this.#isCached = false;
     this.#returning = this.#returning.then(async () => {
       // Whoever is doing what we left behind has the lock.
       await this.#holdPage();
       // What a page that closes leaves is for whoever leads next.
-      if (this.#isCached || this.#closing !== undefined) return;
-      await this.#takeBack();
+      if (this.#suspendedMs !== undefined || this.#closing !== undefined) return;
+      this.outbox.doubt();
+      if (this.line.isWaiting) this.outbox.warm();
       this.#tell((api) => api.resume());
     });
     return this.#returning;
   }
 
-  /** Resolves when everything is durable, connected peers had two seconds to confirm it, and the worker has ended; every call with the first. */
+  /**
+   * Resolves when everything is durable, connected peers had two seconds to confirm it, and the worker has ended; every call with the first. One that does
+   * not end in ten seconds is ended.
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close(new TidemarkError("INSTANCE_CLOSED", { name: this.#options.boot.name }));
     return this.#closing;
@@ -183,11 +206,21 @@ export class InstanceLink {
     const gone = new Promise<void>((resolve) => {
       this.#workerGone = resolve;
     });
-    await Promise.race([this.#worker.api.close(), gone]).finally(() => this.#end(reason));
+    const late = pause(workerCloseTimeoutMs);
+    await Promise.race([this.#worker.api.close(), gone, late]).finally(() => this.#end(reason));
+  }
+
+  #bootOptions(): Omit<BootOptions, "lifeLock"> {
+    const visible = document.visibilityState === "visible";
+    return { ...this.#options.boot, ...given({ carry: this.#carry }), tab: this.#tab, visible };
   }
 
   #take(event: WorkerEvent): void {
     if (event.type === "tab") return this.#stand(event.state);
+    if (event.type === "carry") {
+      this.#carry = event.carry;
+      return;
+    }
     // What the own worker has to say of an engine is of interest only while it has the one that serves us.
     const isServing = this.#attachment === undefined || this.#attachment.pair === undefined;
     if (isServing || event.type === "problem") this.#hear(event);
@@ -344,12 +377,26 @@ export class InstanceLink {
   /** As long as the page holds this lock, nobody takes over what it wants. */
   async #holdPage(): Promise<void> {
     if (this.#releasePage !== undefined) return;
-    const { tabs, boot } = this.#options;
-    const lost = (): void => void this.#takenForGone();
-    const asked = tabs.locks?.request(tabLockName(boot.name, this.#tab), { lost });
-    const release = await asked?.catch(() => undefined); // There are none here.
+    const release = await this.#askForPage().catch(() => undefined); // There are no locks here.
     if (this.#isCached || this.#isEnded) release?.();
     else this.#releasePage = release;
+  }
+
+  /** A leader that was frozen while it had the lock would keep it for ever. */
+  async #askForPage(): Promise<(() => void) | undefined> {
+    const { tabs, boot } = this.#options;
+    const name = tabLockName(boot.name, this.#tab);
+    const lost = (): void => void this.#takenForGone();
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(), tabLockTimeoutMs);
+    try {
+      return await tabs.locks?.request(name, { lost, signal: late.signal });
+    } catch (error) {
+      if (!late.signal.aborted) throw error;
+      return await tabs.locks?.request(name, { lost, steal: true });
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** Without Web Locks a page that is silent for seconds is, and its leader serves it no more. */
@@ -364,15 +411,11 @@ export class InstanceLink {
     this.#releasePage?.();
     this.#releasePage = undefined;
   }
+}
 
-  async #takeBack(): Promise<void> {
-    try {
-      const { takenOver } = await this.outbox.takeBack();
-      this.line.takenOver(takenOver);
-    } catch {
-      this.line.interruptWrites();
-    }
-  }
+/** Without them, who is silent holds nothing. */
+function hasWebLocks(): boolean {
+  return (navigator.locks as LockManager | undefined) !== undefined;
 }
 
 async function orAborted<T>(signal: AbortSignal | undefined, promise: Promise<T>): Promise<T> {

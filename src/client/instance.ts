@@ -124,6 +124,7 @@ export class Instance {
         keep: () => link.keep(),
         visible: (on) => link.setVisible(on),
         suspend: (cached) => link.suspend(cached),
+        freeze: () => link.freeze(),
         resume: () => void link.resume(),
       }),
     ];
@@ -333,6 +334,7 @@ export class Instance {
         if (!this.#isWiping) this.#tell(new TidemarkError("INSTANCE_WIPED", { name: this.name }));
         return;
       case "tab":
+      case "carry":
       case "connections":
         return; // Taken by the link.
     }

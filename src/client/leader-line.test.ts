@@ -261,7 +261,7 @@ test("[CLIENT-32] edits under way can wait on when everything else ends", async 
   line.end(new TidemarkError("BUILD_OUTDATED", { got: "1", expected: "2" }), "edits");
   expect(await read).toBe("BUILD_OUTDATED");
   expect(await codeOf(commit(line))).toBe("BUILD_OUTDATED");
-  expect(line.openWrites()).toEqual([{ number: 1, edit }]);
+  expect(line.openEdits()).toEqual([{ number: 1, edit }]);
 });
 
 test("[CLIENT-28] writes have ascending numbers, and say below which all have their answers", async () => {
@@ -308,23 +308,50 @@ test("[OUTBOX-2] leaders remember a write until it is out of the outbox", async 
   expect(leader.writes.at(-1)?.settledBelow).toBe(2);
 });
 
-test("[CLIENT-30] of what somebody took over, edits are done, and of the rest nobody knows", async () => {
+test("[CLIENT-30] edits can be kept while they have no answer; when leaders may have forgotten, nobody knows of any write", async () => {
   const { line } = setUp();
-  const settings = codeOf(line.write("share", (api, id) => api.commit(database, [], id)));
-  const [done, mine] = [commit(line), commit(line)];
-  expect(line.openWrites()).toEqual([
-    { number: 1, edit: undefined },
+  const read = line.call("a", (api) => api.databases());
+  const share = codeOf(line.write("share", (api, id) => api.commit(database, [], id)));
+  const edits = [codeOf(commit(line)), codeOf(commit(line))];
+  expect(line.openEdits()).toEqual([
     { number: 2, edit },
     { number: 3, edit },
   ]);
-  line.takenOver(new Set([1, 2]));
-  expect([await settings, await done]).toEqual(["CALL_INTERRUPTED", undefined]);
+  line.interruptWrites();
+  expect(await Promise.all([share, ...edits])).toEqual(Array<string>(3).fill("CALL_INTERRUPTED"));
+  expect([line.openEdits(), line.isWaiting]).toEqual([[], true]);
   const leader = new FakeLeader();
   line.attach(leader);
-  expect(leader.names).toEqual(["commit 3"]);
-  const interrupted = codeOf(mine);
-  line.interruptWrites();
-  expect(await interrupted).toBe("CALL_INTERRUPTED");
+  expect(leader.names).toEqual(["databases"]);
+  leader.answerAll();
+  await read;
+  expect(line.isWaiting).toBe(false);
+});
+
+test("[OUTBOX-2] what could not be taken out of the outbox is tried again with the next answer, and remembered until then", async () => {
+  let isFailing = true;
+  const tried: number[] = [];
+  const { line, forgotten } = setUp(async (number) => {
+    tried.push(number);
+    if (isFailing && number < 4) throw new Error("storage fails");
+  });
+  const leader = new FakeLeader();
+  line.attach(leader);
+  const answerNext = async (): Promise<void> => {
+    const done = commit(line);
+    leader.asked.at(-1)?.answer();
+    await done;
+    await settle();
+  };
+  for (let i = 0; i < 4; i++) await answerNext();
+  expect(tried).toEqual([1, 2, 3, 4, 1]);
+  expect(forgotten).toEqual([4]);
+  isFailing = false;
+  await answerNext();
+  expect(leader.writes.at(-1)?.settledBelow).toBe(1);
+  expect(forgotten).toEqual([4, 5, 1, 2, 3]);
+  void commit(line);
+  expect(leader.writes.at(-1)?.settledBelow).toBe(6);
 });
 
 test("[CLIENT-28] standing wishes are told to each leader before calls are made again, until they are taken back", () => {
@@ -411,7 +438,8 @@ test("[CLIENT-28] whatever happens, each call is settled once, and leaders are a
         expect(settledBelow).toBe(Math.min(number, numbers[0] ?? number));
       last.answerAll();
       await Promise.all(ends);
-      expect(line.openWrites()).toEqual([]);
+      expect(line.openEdits()).toEqual([]);
+      expect(line.isWaiting).toBe(false);
     }),
     { numRuns: 60 },
   );

@@ -24,11 +24,10 @@ import {
   type WriteOptions,
 } from "./line.ts";
 
-/** A write without an answer. */
-export interface OpenWrite {
+/** An edit without an answer. */
+export interface OpenEdit {
   readonly number: number;
-  /** Undefined: it cannot be done without this page. */
-  readonly edit: Edit | undefined;
+  readonly edit: Edit;
 }
 
 export interface LeaderLineOptions {
@@ -46,7 +45,10 @@ interface Call {
   readonly name: string;
   readonly isOnce: boolean;
   readonly run: (api: WorkerApi) => Promise<unknown>;
-  readonly write: OpenWrite | undefined;
+  /** Of a write. */
+  readonly number?: number;
+  /** What the write is, when it can be done without this page. */
+  readonly edit?: Edit | undefined;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
   /** Whom it was sent to last, unless they said that they will not answer. */
@@ -73,6 +75,8 @@ export class LeaderLine implements Line {
   readonly #standing = new Set<(leader: Leader) => void>();
   /** Numbers of writes that leaders have to remember, ascending. */
   readonly #unsettled = new Set<number>();
+  /** Of these, what is answered and could not be taken out of the outbox: tried again with the next that is answered. */
+  readonly #unforgotten = new Set<number>();
   /** Writes whose end is not told yet. */
   readonly #writing = new Set<Promise<unknown>>();
   #leader: Leader | undefined;
@@ -117,27 +121,25 @@ export class LeaderLine implements Line {
     this.#standing.clear();
     this.#writing.clear();
     for (const call of [...this.#calls]) {
-      if (waiting === "none" || call.write?.edit === undefined) call.reject(reason);
+      if (waiting === "none" || call.edit === undefined) call.reject(reason);
     }
   }
 
-  /** In the order in which they were made. */
-  openWrites(): readonly OpenWrite[] {
-    return [...this.#calls].flatMap(({ write }) => write ?? []);
+  /** A call is under way. */
+  get isWaiting(): boolean {
+    return this.#calls.size > 0;
   }
 
-  /** Somebody else has taken these writes over: those that are edits are done, and of the others nobody knows. */
-  takenOver(numbers: ReadonlySet<number>): void {
-    for (const { name, write, resolve, reject } of [...this.#calls]) {
-      if (write === undefined || !numbers.has(write.number)) continue;
-      if (write.edit === undefined) reject(interrupted(name));
-      else resolve(undefined);
-    }
+  /** What can be done without this page, in the order in which it was made. */
+  openEdits(): readonly OpenEdit[] {
+    return [...this.#calls].flatMap(({ number, edit }) =>
+      number === undefined || edit === undefined ? [] : { number, edit },
+    );
   }
 
-  /** Whether they were done cannot be said. */
+  /** Leaders may have forgotten the names of the writes under way: whether they were done cannot be said. */
   interruptWrites(): void {
-    for (const { name, write, reject } of [...this.#calls]) if (write !== undefined) reject(interrupted(name));
+    for (const { name, number, reject } of [...this.#calls]) if (number !== undefined) reject(interrupted(name));
   }
 
   /** Resolves when all writes that are under way now have ended, or the line has. */
@@ -146,7 +148,7 @@ export class LeaderLine implements Line {
   }
 
   call<T>(name: string, run: (api: WorkerApi) => Promise<T>, { kind, signal }: CallOptions = {}): Promise<T> {
-    return this.#begin({ name, run, isOnce: kind === "once", write: undefined }, signal);
+    return this.#begin({ name, run, isOnce: kind === "once" }, signal);
   }
 
   write<T>(
@@ -154,23 +156,18 @@ export class LeaderLine implements Line {
     run: (api: WorkerApi, write: WriteId) => Promise<T>,
     { signal, edit }: WriteOptions = {},
   ): Promise<T> {
-    const { tab, forget, began, wrote } = this.#options;
+    const { tab, began, wrote } = this.#options;
     const number = ++this.#writes;
     this.#unsettled.add(number);
     const named = (api: WorkerApi): Promise<T> => run(api, { tab, number, settledBelow: this.#settledBelow() });
-    const written = this.#begin({ name, run: named, isOnce: false, write: { number, edit } }, signal);
+    const written = this.#begin({ name, run: named, isOnce: false, number, edit }, signal);
     this.#writing.add(written);
     if (edit !== undefined) began();
-    const ended = async (): Promise<void> => {
+    const ended = (): void => {
       this.#writing.delete(written);
-      await forget(number);
-      this.#unsettled.delete(number);
+      void this.#settle(number);
     };
-    // What cannot be taken out of the outbox stays among what leaders remember: it must not be done again.
-    written
-      .then(() => wrote(name))
-      .then(ended, ended)
-      .catch(() => {});
+    written.then(() => wrote(name)).then(ended, ended);
     return written;
   }
 
@@ -210,7 +207,7 @@ export class LeaderLine implements Line {
   }
 
   #begin<T>(
-    what: Pick<Call, "name" | "isOnce" | "write"> & { readonly run: (api: WorkerApi) => Promise<T> },
+    what: Pick<Call, "name" | "isOnce" | "number" | "edit"> & { readonly run: (api: WorkerApi) => Promise<T> },
     signal: AbortSignal | undefined,
   ): Promise<T> {
     if (this.#refusal !== undefined) return Promise.reject(this.#refusal);
@@ -246,6 +243,25 @@ export class LeaderLine implements Line {
       call.sentTo = undefined;
     };
     call.run(leader.api).then(call.resolve, failed);
+  }
+
+  /** What cannot be taken out of the outbox yet stays among what leaders remember: it must not be done again. */
+  async #settle(number: number): Promise<void> {
+    if (!(await this.#forget(number))) return void this.#unforgotten.add(number);
+    for (const left of this.#unforgotten) {
+      if (!(await this.#forget(left))) return;
+      this.#unforgotten.delete(left);
+    }
+  }
+
+  async #forget(number: number): Promise<boolean> {
+    try {
+      await this.#options.forget(number);
+      this.#unsettled.delete(number);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   #settledBelow(): number {

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { freezeHoldMs } from "../core/limits.ts";
 import { onLifecycle } from "./lifecycle.ts";
 
 interface Page {
@@ -16,7 +17,8 @@ function openPage(): Page {
     {
       keep: () => calls.push("keep"),
       visible: (on) => calls.push(on ? "shown" : "hidden"),
-      suspend: (cached) => calls.push(cached ? "cached" : "frozen"),
+      suspend: (cached) => calls.push(cached ? "cached" : "suspended"),
+      freeze: () => calls.push("frozen"),
       resume: () => calls.push("resumed"),
     },
     { window, document },
@@ -48,14 +50,24 @@ test("[CLIENT-41] a page that ends only keeps; one that goes into the cache leav
   fire("document", "freeze");
   fire("document", "resume");
   fire("window", "pageshow", { persisted: true });
-  expect(calls).toEqual(["keep", "keep", "cached", "keep", "resumed"]);
+  expect(calls).toEqual(["keep", "keep", "cached", "keep", "frozen", "resumed"]);
 });
 
 test("[CLIENT-41] a page that is frozen where it is leaves once, and comes back once", () => {
   const { calls, fire, stop } = openPage();
   for (const event of ["freeze", "resume", "resume"]) fire("document", event);
-  expect(calls).toEqual(["keep", "frozen", "resumed"]);
+  expect(calls).toEqual(["keep", "suspended", "frozen", "resumed"]);
   stop();
   fire("document", "freeze");
-  expect(calls).toHaveLength(3);
+  expect(calls).toHaveLength(4);
+});
+
+test("[CLIENT-41] a page that is about to be frozen gives its worker time to hear of it", () => {
+  const { fire } = openPage();
+  const spent = (): number => {
+    const before = performance.now();
+    fire("document", "freeze");
+    return performance.now() - before;
+  };
+  expect(spent()).toBeGreaterThanOrEqual(freezeHoldMs);
 });

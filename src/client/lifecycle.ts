@@ -4,6 +4,7 @@
  * A page that ends is told last by `pagehide`, and one that is killed in the background by nothing at all: so what must be kept is
  * put away each time that the page is hidden.
  */
+import { freezeHoldMs } from "../core/limits.ts";
 import type { Stop } from "./listeners.ts";
 
 export interface LifecycleListener {
@@ -12,6 +13,8 @@ export interface LifecycleListener {
   visible(on: boolean): void;
   /** Nothing of the page runs from now on, until `resume`. `cached`: it left the screen for another page, in the same tab. */
   suspend(cached: boolean): void;
+  /** After `suspend`: this was the last event before the page stops. Not every browser has it. */
+  freeze(): void;
   resume(): void;
 }
 
@@ -56,8 +59,11 @@ export function onLifecycle(listener: LifecycleListener, source: LifecycleSource
       document,
       "freeze",
       () => {
+        const isFirst = !isSuspended;
         listener.keep();
         suspend(false);
+        listener.freeze();
+        if (isFirst) hold(freezeHoldMs);
       },
     ],
     [document, "resume", resume],
@@ -66,4 +72,12 @@ export function onLifecycle(listener: LifecycleListener, source: LifecycleSource
   return () => {
     for (const [target, event, handler] of handlers) target.removeEventListener(event, handler);
   };
+}
+
+/**
+ * Keeps the page from going on. Its workers are stopped when this page is, and none of what it said to them would be heard: this is the time in
+ * which it is. Nobody sees a page that is frozen, so nobody sees it stand still.
+ */
+function hold(ms: number): void {
+  for (const end = performance.now() + ms; performance.now() < end; );
 }

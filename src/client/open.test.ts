@@ -5,6 +5,12 @@ test("[CLIENT-10] importing needs no browser, and opening says what is missing",
   await expect(open({ name: "notes" })).rejects.toMatchObject({ code: "ENVIRONMENT_UNSUPPORTED" });
 });
 
+test("[CLIENT-46] the name of an instance has no slash: it would be that of another's outbox or lock", async () => {
+  for (const name of ["notes/outbox", "notes/steal", "/notes", "notes/"]) {
+    await expect(open({ name })).rejects.toMatchObject({ code: "INPUT_INVALID", details: { field: "name" } });
+  }
+});
+
 test("[CLIENT-9] options that will not do are refused before anything starts", async () => {
   await expect(open({ name: "" })).rejects.toMatchObject({ code: "INPUT_INVALID" });
   await expect(open({ name: "x".repeat(65) })).rejects.toMatchObject({ code: "INPUT_INVALID" });

@@ -1,6 +1,7 @@
 /** Where an app starts. */
 import { TidemarkError } from "../core/errors.ts";
 import { invalid, validateName } from "../core/store/values.ts";
+import { isRelayUrl } from "../core/ticket.ts";
 import type { Preset } from "../engine/settings.ts";
 import { assertFunction, assertObject, assertOneOf } from "./input.ts";
 import { Instance } from "./instance.ts";
@@ -8,7 +9,7 @@ import { resolveSettings, type SyncChoice } from "./sync-settings.ts";
 import type { OtherBuild } from "./tab.ts";
 
 export interface OpenOptions {
-  /** Names the instance within the origin: it has its own key and its own databases. 1 to 64 bytes. */
+  /** Names the instance within the origin: it has its own key and its own databases. 1 to 64 bytes, no slash. */
   readonly name: string;
   /** `wss://` URL of the relay that introduces peers, or several. Without one, only relays named by tickets are used. */
   readonly relay?: string | readonly string[];
@@ -56,6 +57,8 @@ const bootTimeoutDefaultMs = 15_000;
 export async function open(options: OpenOptions): Promise<Instance> {
   assertObject(options, "options of open", "{ name, … }");
   validateName(options.name, "name", instanceNameBytesMax);
+  // It divides an instance's name from what else there is of it, as in `tidemark/notes/outbox`.
+  if (options.name.includes("/")) throw invalid("name", options.name, "a name without a slash");
   const relays = options.relay === undefined ? [] : [options.relay].flat();
   for (const relay of relays) validateRelay(relay);
   const sync = options.sync === undefined ? {} : resolveSettings(options.sync);
@@ -84,7 +87,7 @@ function workerStarter({ worker, workerUrl }: OpenOptions): () => Worker {
 }
 
 function validateRelay(relay: string): void {
-  if (URL.canParse(relay) && /^wss?:$/.test(new URL(relay).protocol)) return;
+  if (URL.canParse(relay) && isRelayUrl(relay)) return;
   throw invalid("relay", relay, "a URL that starts with wss:// or ws://");
 }
 

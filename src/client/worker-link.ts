@@ -4,10 +4,11 @@
  * [CLIENT-2] A worker that does not answer within the boot time-out, or whose script does not load, rejects `open` with
  *            WORKER_BOOT, which says what to do.
  * [CLIENT-3] A worker that ended is started again, under the same tab; when it ends more than three times a minute, the page is told WORKER_DEAD.
+ * [CLIENT-51] A worker that is silent for some 15 s while a call waits is taken for one that ended.
  */
 import { transfer, wrap } from "comlink";
 import { TidemarkError } from "../core/errors.ts";
-import { workerRestartsPerMinuteMax } from "../core/limits.ts";
+import { workerPingMs, workerRestartsPerMinuteMax, workerSilentPings } from "../core/limits.ts";
 import { PeerConnections } from "../transport/simple-peer.ts";
 import type { BootOptions, TabApi, WorkerEvent } from "../worker/api.ts";
 import { carryErrors } from "../worker/error-data.ts";
@@ -17,6 +18,8 @@ export interface WorkerLinkOptions {
   readonly bootTimeoutMs: number;
   /** Asked at each start. */
   readonly boot: () => Omit<BootOptions, "lifeLock">;
+  /** Whether somebody waits for what the worker does. */
+  readonly isWaiting: () => boolean;
   readonly onEvent: (event: WorkerEvent) => void;
   /** The worker is no more; another is on its way, from which events will come. */
   readonly onRestart: () => void;
@@ -85,6 +88,7 @@ export class WorkerLink {
       const booted = api.boot({ ...boot, lifeLock }, transfer(events.port2, [events.port2]));
       await Promise.race([booted, failed.promise]);
       this.#watchLife(running, lifeLock);
+      this.#watchAnswers(running);
     } finally {
       failed.stop();
     }
@@ -95,6 +99,25 @@ export class WorkerLink {
     navigator.locks
       ?.request(lifeLock, { signal: running.life.signal }, () => void this.#restart("it ended unexpectedly"))
       .catch(() => {}); // Aborted when the link ends for another reason.
+  }
+
+  /** One that hangs does not end by itself; where there are no Web Locks nothing tells that one has ended. */
+  #watchAnswers(running: Running): void {
+    const { api, life } = running;
+    // Counted in turns of this page, which may have been asleep with its worker.
+    let silent: number | undefined;
+    const answered = (): void => {
+      silent = undefined;
+    };
+    const turn = (): void => {
+      if (silent === undefined) {
+        if (!this.#options.isWaiting()) return;
+        silent = 0;
+        api.ping().then(answered, answered);
+      } else if (++silent === workerSilentPings) void this.#restart("it did not answer any more");
+    };
+    const timer = setInterval(turn, workerPingMs);
+    life.signal.addEventListener("abort", () => clearInterval(timer));
   }
 
   async #restart(reason: string): Promise<void> {

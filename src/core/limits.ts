@@ -197,6 +197,8 @@ export const relayFailuresMax = 4;
 
 /** The text of a ticket with the link around it: some ten addresses. Longer ones do not fit into a QR code anyway. */
 export const ticketTextLengthMax: number = 4 * kib;
+/** What relays from a file may take of it, as they stand in it: the rest is for the app's own ones, a secret and addresses. */
+export const ticketRelaysLengthMax: number = ticketTextLengthMax / 2;
 /** Databases that one backup leads back to. A guess; with `backupRelaysMax` relays of the longest address each they are 17 MiB. */
 export const backupDatabasesMax = 1_000;
 export const backupRelaysMax = 16;
@@ -253,6 +255,14 @@ export const keyNameBytesMax = 64;
 export const keysMax = 64;
 /** How often in a minute a worker that ended is started again: one that ends at once would do nothing else. */
 export const workerRestartsPerMinuteMax = 3;
+/** How often the page asks its worker whether it lives, while a call waits. */
+export const workerPingMs = 5_000;
+/** A worker that was silent for so many of these is stuck. More than any work takes in one piece: guessing at a passphrase is 6 s at most. */
+export const workerSilentPings = 3;
+/** For a leader to finish what another tab's page left: then that page takes its lock, for the leader may be frozen. What is done twice is done once. */
+export const tabLockTimeoutMs = 6_000;
+/** For a worker to end: `drainTimeoutMs` and `resignTimeoutMs`, twice. What it then has not done is in the outbox. */
+export const workerCloseTimeoutMs = 10_000;
 /** For the browser, or its user, to answer whether storage may stay; some browsers never do. What they say later still counts. */
 export const persistTimeoutMs = 10_000;
 /** Samples of how much is stored, one a day: a month shows the trend, in 1 kB. */
@@ -301,6 +311,8 @@ export const resignTimeoutMs: number = drainTimeoutMs + 1_000;
 export const handOverTimeoutMs = 500;
 /** For a leader that is about to be frozen: browsers give a page some hundred milliseconds. A guess. */
 export const suspendTimeoutMs = 200;
+/** How long a page that is about to be frozen holds its own end up, so that its worker has a turn: handing over takes 10 ms where it is cheap. */
+export const freezeHoldMs = 50;
 /** Tabs that a leader knows, some 100 bytes and two locks each. A guess: browsers slow down before. */
 export const tabsMax = 1_000;
 /** Where there are no Web Locks, whoever holds a lock answers within this, or nobody does. Some round trips between busy tabs. */

@@ -22,7 +22,7 @@ import { decodeBase64Url, encodeBase64Url } from "./base64url.ts";
 import { domainTags } from "./domain-tags.ts";
 import { attempt, type Result, show, TidemarkError } from "./errors.ts";
 import { type DatabaseId, formatCid, isHex64, type PublicKey, parseCid, publicKeyFromHex, type Sha256 } from "./ids.ts";
-import { addressBytesMax, ticketTextLengthMax } from "./limits.ts";
+import { addressBytesMax, ticketRelaysLengthMax, ticketTextLengthMax } from "./limits.ts";
 import { encodeUtf8, utf8Length } from "./utf8.ts";
 
 export interface Ticket {
@@ -67,7 +67,7 @@ export function formatTicket(ticket: Ticket, sha256: Sha256): string {
   const parameters: readonly Parameter[] = [
     ["db", formatCid(database)],
     ...(secret === undefined ? [] : [["in", encodeBase64Url(secret)] as const]),
-    ...relays.map((url): Parameter => ["pr", `relay:${url}`]),
+    ...relays.map(relayParameter),
     ...peers.map((peer): Parameter => ["pr", `peer:${peer}`]),
     ...addresses.map(
       ({ address, peer }): Parameter => ["pr", `dial:${peer === undefined ? "" : `${peer}@`}${address}`],
@@ -78,6 +78,16 @@ export function formatTicket(ticket: Ticket, sha256: Sha256): string {
     throw invalid("ticket", `${text.length} characters`, `at most ${ticketTextLengthMax}`);
   }
   return text;
+}
+
+/** Those of them that a ticket can name, from the first on while half of it is free: the rest is for what else it has to say. */
+export function relaysForTicket(relays: readonly string[]): readonly string[] {
+  let length = 0;
+  return relays.filter((url) => {
+    if (!isRelayUrl(url)) return false;
+    length += formatParameter(relayParameter(url)).length + 1;
+    return length <= ticketRelaysLengthMax;
+  });
 }
 
 /** Reads a ticket, or a link that carries one behind its `#`. Fails with TICKET_MALFORMED. */
@@ -119,7 +129,15 @@ function parseParameters(query: string): readonly Parameter[] {
 }
 
 function formatParameters(parameters: readonly Parameter[]): string {
-  return prefix + parameters.map(([name, value]) => `${name}=${encodeValue(value)}`).join("&");
+  return prefix + parameters.map(formatParameter).join("&");
+}
+
+function formatParameter([name, value]: Parameter): string {
+  return `${name}=${encodeValue(value)}`;
+}
+
+function relayParameter(url: string): Parameter {
+  return ["pr", `relay:${url}`];
 }
 
 /** Colons and slashes need no encoding in a query, and addresses stay readable without. */
@@ -184,7 +202,8 @@ function isDialAddress(address: string): boolean {
   return dialAddress.test(address) && length >= 0 && length <= addressBytesMax;
 }
 
-function isRelayUrl(url: string): boolean {
+/** Whether tickets can name it. */
+export function isRelayUrl(url: string): boolean {
   return relayUrl.test(url) && utf8Length(url) >= 0;
 }
 

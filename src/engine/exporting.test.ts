@@ -65,6 +65,16 @@ describe("[EXPORT-8] a file", () => {
     expect(rest.map(({ type }) => type)).toEqual(["entries", "end"]);
   });
 
+  test("names of the relays those that can be read again", async () => {
+    const id = await made("One", 1);
+    const { record } = ann.instance.database(id);
+    const relays = Array.from({ length: 4 }, (_, i) => `wss://${i}.example/${"x".repeat(900)}`);
+    await ann.ports.storage.putDatabase({ ...record, relays: ["relay of mine", ...relays] });
+    ann = await cluster.restart(ann);
+    const [, database] = recordsIn(await writeFile(ann));
+    expect(database).toMatchObject({ id, relays: relays.slice(0, 2) });
+  });
+
   test("holds what was durable when it was begun, and not what came since", async () => {
     const id = await made("One", 2);
     const file = exportFile({ instance: ann.instance, ports: ann.ports, database: id });

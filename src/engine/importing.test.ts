@@ -8,7 +8,8 @@ import { formatExportChunk, formatExportHeader } from "../core/export/framing.ts
 import { type ExportedDatabase, type ExportRecord, encodeExportRecord } from "../core/export/records.ts";
 import { RunningCheck } from "../core/export/running-check.ts";
 import type { DatabaseId } from "../core/ids.ts";
-import { NONE } from "../core/store/power.ts";
+import { NONE, READ } from "../core/store/power.ts";
+import { parseTicket } from "../core/ticket.ts";
 import { openFile, type ReadFileOptions, readFile, writeFile } from "../testing/backup-files.ts";
 import { Cluster } from "../testing/cluster.ts";
 import type { Device } from "../testing/device.ts";
@@ -91,6 +92,20 @@ describe("[IMPORT-2] a database that is not here", () => {
     await readFile(bob, file);
     expect(bob.instance.database(id).record).toMatchObject({ sync: false, relays: ["wss://elsewhere.example"] });
     expect((await cluster.restart(bob)).instance.database(id).record).toMatchObject({ sync: false });
+  });
+
+  test("can be shared, however long the relays of the file are: what fits into no ticket is refused", async () => {
+    const entries = await entriesOf(ann);
+    await cluster.settle(ann.instance.forget(id));
+    const relay = `wss://elsewhere.example/${"x".repeat(900)}`;
+    for (const relays of [["relay of mine"], [relay, relay, relay], Array(16).fill(relay)]) {
+      expect(await readError(ann, fileOf(entries, { relays }))).toMatchObject({ code: "EXPORT_MALFORMED" });
+      expect(ann.instance.find(id)).toBeUndefined();
+    }
+    await readFile(ann, fileOf(entries, { relays: [relay, `${relay}2`] }));
+    await cluster.settle(ann.instance.setSync(id, true));
+    for (const ticket of [await ann.instance.ticket(id), await cluster.settle(ann.instance.share(id, { power: READ }))])
+      expect(unwrap(parseTicket(ticket, ann.sha256)).relays).toEqual([...ann.ports.relays, relay, `${relay}2`]);
   });
 
   test("is not made when its root does not come first, or is refused", async () => {

@@ -88,7 +88,12 @@ export class InstanceParts {
     );
     // None of them waits for what another one reads.
     const ledger = WriteLedger.open(ports.storage, ports.clock);
-    const [sync, writes, records] = await Promise.all([opening, ledger, ports.storage.databases()]);
+    const reading = Promise.all([opening, ledger, ports.storage.databases()]);
+    const [sync, writes, records] = await reading.catch(async (error: unknown) => {
+      // Its timers are not to outlive what is never opened.
+      await opening.then((opened) => opened.close(false)).catch(() => {});
+      throw error;
+    });
     const parts: InstanceParts = new InstanceParts(first, sync, writes);
     await parts.opening.loadAll(records);
     return parts;

@@ -44,8 +44,13 @@ export class LocalStore {
   /** Reads all records. Rejects with a STORAGE_ code when storage cannot be read at all. */
   static async open(options: LocalStoreOptions): Promise<LocalStore> {
     const store = new LocalStore(options);
-    for (const kind of recordKinds) await store.#load(kind);
-    return store;
+    try {
+      for (const kind of recordKinds) await store.#load(kind);
+      return store;
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
   }
 
   /** Records that are not durable as they are. */

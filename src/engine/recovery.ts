@@ -12,7 +12,7 @@ import { asTidemarkError, type ErrorCode, TidemarkError } from "../core/errors.t
 import type { DatabaseId, PublicKey, Sha256 } from "../core/ids.ts";
 import { addressBytesMax, backupDatabasesMax, backupRelaysMax } from "../core/limits.ts";
 import { ADMIN, type Permission, permissionName, WRITE } from "../core/store/power.ts";
-import { formatTicket } from "../core/ticket.ts";
+import { formatTicket, relaysForTicket } from "../core/ticket.ts";
 import type { KeyInfo } from "../ports/keys.ts";
 import type { DatabaseRecord } from "../ports/storage.ts";
 import type { Instance } from "./instance.ts";
@@ -90,7 +90,7 @@ async function grant(
 /** What a backup says of a database. */
 export function placeOf({ id, name, relays }: DatabaseRecord, own: readonly string[]): RecoveryPlace {
   const known = [...new Set([...relays, ...own])].filter((relay) => isTextOf(relay, addressBytesMax));
-  return { id, name, relays: known.slice(0, backupRelaysMax) };
+  return { id, name, relays: relaysForTicket(known).slice(0, backupRelaysMax) };
 }
 
 /** Never rejects. */

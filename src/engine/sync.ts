@@ -168,7 +168,12 @@ export class Sync implements SyncControl {
   static async open(ports: EnginePorts, owner: SyncOwner): Promise<Sync> {
     const { storage, clock, random } = ports;
     const failed = (error: unknown): void => owner.reported(asTidemarkError(error), undefined);
-    const [epoch, store] = await Promise.all([loadEpoch(storage, random), LocalStore.open({ storage, clock, failed })]);
+    const opening = LocalStore.open({ storage, clock, failed });
+    const loading = Promise.all([loadEpoch(storage, random), opening]);
+    const [epoch, store] = await loading.catch(async (error: unknown) => {
+      await opening.then((opened) => opened.close()).catch(() => {});
+      throw error;
+    });
     return new Sync(ports, owner, store, epoch);
   }
 

@@ -52,8 +52,8 @@ async function open(
   return opening.catch((error: unknown) => Promise.reject(upgradeError ?? error));
 }
 
-/** A connection that comes too late is closed again. */
-async function within<T extends { close(): void }>(timeoutMs: number, open: () => Promise<T>): Promise<T> {
+/** A connection that comes too late is closed again. Rejects with STORAGE_UNAVAILABLE. */
+export async function within<T extends { close(): void }>(timeoutMs: number, open: () => Promise<T>): Promise<T> {
   if (globalThis.indexedDB === undefined) throw unavailable("there is no IndexedDB here");
   let timer: ReturnType<typeof setTimeout> | undefined;
   try {

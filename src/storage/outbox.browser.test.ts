@@ -1,4 +1,4 @@
-import { openDB } from "idb";
+import { deleteDB, openDB } from "idb";
 import { expect, onTestFinished, test } from "vitest";
 import type { DatabaseId } from "../core/ids.ts";
 import { clearOutbox, deleteOutbox, Outbox, type OutboxEdit, outboxName, readOutbox } from "./outbox.ts";
@@ -19,6 +19,15 @@ async function openOutbox(instance: string, tab: string): Promise<Outbox> {
 
 function numbersOf(writes: readonly { readonly tab: string; readonly number: number }[]): readonly string[] {
   return writes.map(({ tab, number }) => `${tab} ${number}`);
+}
+
+function isClosed(db: IDBDatabase | undefined): boolean {
+  try {
+    db?.transaction("writes");
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 test("[OUTBOX-1] what is put in one turn is there for others, in the order of the numbers", async () => {
@@ -63,35 +72,81 @@ test("[OUTBOX-2] a write whose answer came is taken out; what was never put need
   outbox.put([1, 2, 3].map((number) => ({ number, edit: editOf(10) })));
   await outbox.forget(2);
   expect(numbersOf(await readOutbox(instance))).toEqual(["a 1", "a 3"]);
-  expect(await outbox.takeBack()).toEqual({ takenOver: new Set() });
 });
 
-test("[OUTBOX-3] whoever comes back takes out what is there and learns what is not", async () => {
-  const instance = crypto.randomUUID();
-  const outbox = await openOutbox(instance, "a");
-  const other = await openOutbox(instance, "b");
-  expect(await outbox.takeBack()).toEqual({ takenOver: new Set() });
-  outbox.put([{ number: 1, edit: undefined }]);
-  other.put([{ number: 1, edit: undefined }]);
-  expect(await outbox.takeBack()).toEqual({ takenOver: new Set() });
-  outbox.put([1, 2].map((number) => ({ number, edit: editOf(10) })));
-  await clearOutbox(instance, "a");
-  expect(await outbox.takeBack()).toEqual({ takenOver: new Set([1, 2]) });
-  expect(numbersOf(await readOutbox(instance))).toEqual(["b 1"]);
-});
-
-test("[OUTBOX-1] [OUTBOX-3] what a page puts that goes again while it takes back is there", async () => {
+test("[OUTBOX-3] what others took out while the page was away is put again when it goes again, and the rest stays", async () => {
   const instance = crypto.randomUUID();
   const outbox = await openOutbox(instance, "a");
   const writes = [1, 2].map((number) => ({ number, edit: editOf(10) }));
   outbox.put(writes);
-  const taking = outbox.takeBack();
-  // It has begun: what comes now comes after it.
-  await Promise.resolve();
-  await Promise.resolve();
-  outbox.put(writes);
-  expect(await taking).toEqual({ takenOver: new Set() });
   expect(numbersOf(await readOutbox(instance))).toEqual(["a 1", "a 2"]);
+  await clearOutbox(instance, "a");
+  outbox.put(writes);
+  expect(await readOutbox(instance)).toEqual([]);
+  outbox.doubt();
+  outbox.put(writes);
+  await outbox.forget(1);
+  expect(numbersOf(await readOutbox(instance))).toEqual(["a 2"]);
+});
+
+test("[OUTBOX-3] what could not be put is not taken for kept: it is put when the page goes again", async () => {
+  const instance = crypto.randomUUID();
+  const outbox = await openOutbox(instance, "a");
+  const writes = [1, 2].map((number) => ({ number, edit: editOf(10) }));
+  // As when the disk is full: the transaction is aborted after all its requests were made.
+  const { commit } = IDBTransaction.prototype;
+  IDBTransaction.prototype.commit = function (): void {
+    this.abort();
+  };
+  const repair = (): void => {
+    IDBTransaction.prototype.commit = commit;
+  };
+  onTestFinished(repair);
+  outbox.put(writes);
+  repair();
+  expect(await readOutbox(instance)).toEqual([]);
+  outbox.put(writes);
+  expect(numbersOf(await readOutbox(instance))).toEqual(["a 1", "a 2"]);
+  await outbox.forget(2);
+  expect(numbersOf(await readOutbox(instance))).toEqual(["a 1"]);
+});
+
+test("[OUTBOX-5] whoever deletes it waits for no page that rests; what was put before is there, and it goes on later", async () => {
+  const instance = crypto.randomUUID();
+  const outbox = await openOutbox(instance, "a");
+  outbox.put([{ number: 1, edit: editOf(10) }]);
+  outbox.rest();
+  outbox.put([{ number: 2, edit: editOf(10) }]);
+  expect(numbersOf(await readOutbox(instance))).toEqual(["a 1"]);
+  let blocked = 0;
+  await deleteDB(outboxName(instance), { blocked: () => blocked++ });
+  // The event would come to a page that runs; nobody asked this one, as it has no connection.
+  expect(blocked).toBe(0);
+  outbox.warm();
+  await outbox.get("any");
+  outbox.put([{ number: 3, edit: editOf(10) }]);
+  expect(numbersOf(await readOutbox(instance))).toEqual(["a 3"]);
+});
+
+test("[OUTBOX-5] a connection that was on its way when the page rested is closed as it comes", async () => {
+  const instance = crypto.randomUUID();
+  const outbox = new Outbox(instance, "a");
+  const { open } = IDBFactory.prototype;
+  const opened: IDBDatabase[] = [];
+  IDBFactory.prototype.open = function (...args): IDBOpenDBRequest {
+    const request = open.apply(this, args);
+    request.addEventListener("success", () => opened.push(request.result));
+    return request;
+  };
+  onTestFinished(() => {
+    IDBFactory.prototype.open = open;
+  });
+  outbox.warm();
+  outbox.rest();
+  await expect.poll(() => opened.length).toBe(1);
+  await expect.poll(() => isClosed(opened[0])).toBe(true);
+  outbox.put([{ number: 1, edit: editOf(10) }]);
+  expect(await readOutbox(instance)).toEqual([]);
 });
 
 test("[OUTBOX-4] what is damaged is left out", async () => {

@@ -2,14 +2,17 @@
  * What pages keep on the disk by themselves, in a small database beside the engine's: writes that were not answered when the page went, and a few facts.
  *
  * [OUTBOX-1] What is put while the page goes is there for whoever leads then, without anything of the page running on.
- * [OUTBOX-2] A write leaves the outbox when its page heard the answer, when the page is back and asks itself again, or when a leader has done it.
- * [OUTBOX-3] Whoever is back learns which of its writes somebody else took over. For that, a leader holds the lock of the tab from before it
- *            reads the tab's writes until they are cleared, and the page holds it all the time that it can run.
+ * [OUTBOX-2] A write leaves the outbox when its page heard the answer, or when a leader has done it.
+ * [OUTBOX-3] What became of the outbox answers nothing: a page that is back asks for each write again, and leaders know what was done. A leader holds
+ *            the lock of the tab from before it reads the tab's writes until they are cleared, and the page all the time that it can run.
+ * [OUTBOX-5] Whoever deletes the outbox, or opens it, waits for no page that is frozen, and for nobody without an end.
  *
  * Where nothing can be kept, nothing is: every function does what it can, and writes are as safe as they are without it.
  */
 import { type DBSchema, deleteDB, type IDBPDatabase, type IDBPObjectStore, openDB } from "idb";
 import type { DatabaseId } from "../core/ids.ts";
+import { storageOpenTimeoutMs } from "../core/limits.ts";
+import { within } from "./open-database.ts";
 
 /** What a commit writes to one store. */
 export interface OutboxStore {
@@ -28,7 +31,7 @@ export interface OutboxWrite {
   readonly tab: string;
   /** The number of the write among those of its tab: the one in its `WriteId`. */
   readonly number: number;
-  /** Undefined: a call that only its page can make again. It is here so that the page learns that it was taken over. */
+  /** Undefined: nothing that can be done without its page. */
   readonly edit: OutboxEdit | undefined;
 }
 
@@ -47,7 +50,9 @@ export function outboxName(instance: string): string {
 export class Outbox {
   readonly #name: string;
   readonly #tab: string;
-  /** Numbers of what is in there. */
+  /** Numbers of what may be in there. */
+  readonly #put = new Set<number>();
+  /** Of these, what is in there, as far as this page knows. */
   readonly #kept = new Set<number>();
   #db: Db | undefined;
   #opening: Promise<Db> | undefined;
@@ -70,11 +75,14 @@ export class Outbox {
     try {
       const transaction = this.#db.transaction("writes", "readwrite");
       for (const { number, edit } of fresh) {
+        this.#put.add(number);
         const put = transaction.store.put({ tab: this.#tab, number, edit }, [this.#tab, number]);
         put.catch(() => {});
-        this.#kept.add(number);
       }
-      transaction.done.catch(() => {});
+      const stored = (): void => {
+        for (const { number } of fresh) if (this.#put.has(number)) this.#kept.add(number);
+      };
+      transaction.done.then(stored, () => {}); // There was no space: the next time that the page goes it is tried again.
       transaction.commit();
     } catch {
       // The browser took the connection away: there is no time for another.
@@ -83,30 +91,22 @@ export class Outbox {
 
   /** Resolves when it is not in there. Rejects when that cannot be said. */
   async forget(number: number): Promise<void> {
-    if (!this.#kept.has(number)) return;
-    await inOne(await this.#open(), "writes", "readwrite", (store) => store.delete([this.#tab, number]));
+    if (!this.#put.has(number)) return;
     this.#kept.delete(number);
+    await inOne(await this.#open(), "writes", "readwrite", (store) => store.delete([this.#tab, number]));
+    this.#put.delete(number);
   }
 
-  /**
-   * Takes out everything that is still there. `takenOver`: what is not, because a leader has done it. Rejects when that cannot be said.
-   */
-  async takeBack(): Promise<{ readonly takenOver: ReadonlySet<number> }> {
-    if (this.#kept.size === 0) return { takenOver: new Set() };
-    const db = await this.#open();
-    const takenOver = new Set(this.#kept);
-    // A page that goes again while this is under way puts them in anew, after this.
+  /** Others may have taken out what is there: all of it is put anew when the page goes again. */
+  doubt(): void {
     this.#kept.clear();
-    try {
-      const [keys] = await inOne(db, "writes", "readwrite", (store) =>
-        Promise.all([store.getAllKeys(rangeOf(this.#tab)), store.delete(rangeOf(this.#tab))]),
-      );
-      for (const [, number] of keys) takenOver.delete(number);
-      return { takenOver };
-    } catch (error) {
-      for (const number of takenOver) this.#kept.add(number);
-      throw error;
-    }
+  }
+
+  /** What was put comes to its end; from then on nobody waits for this page. There is a connection again when it is used. */
+  rest(): void {
+    this.#db?.close();
+    this.#db = undefined;
+    this.#opening = undefined;
   }
 
   /** A small fact about this device. Undefined when there is none. */
@@ -124,29 +124,29 @@ export class Outbox {
 
   close(): void {
     this.#isClosed = true;
-    this.#db?.close();
-    this.#db = undefined;
+    this.rest();
   }
 
-  /** Rejects where there is no IndexedDB, and after `close`. */
+  /** Rejects where there is no IndexedDB, after `close`, and when somebody keeps it for too long. */
   #open(): Promise<Db> {
     if (this.#isClosed) return Promise.reject(new Error("the outbox is closed"));
-    this.#opening ??= this.#connect().catch((error: unknown) => {
-      this.#opening = undefined;
+    if (this.#opening !== undefined) return this.#opening;
+    const opening: Promise<Db> = this.#connect(() => this.#opening === opening).catch((error: unknown) => {
+      if (this.#opening === opening) this.#opening = undefined;
       throw error;
     });
-    return this.#opening;
+    this.#opening = opening;
+    return opening;
   }
 
-  async #connect(): Promise<Db> {
-    const lose = (): void => {
-      this.#db?.close();
-      this.#db = undefined;
-      this.#opening = undefined;
+  async #connect(isWanted: () => boolean): Promise<Db> {
+    const lose = (db: Db): void => {
+      if (this.#db === db) this.rest();
+      db.close();
     };
     const db = await connect(this.#name, lose);
-    if (this.#isClosed) db.close();
-    else this.#db = db;
+    if (isWanted()) this.#db = db;
+    else db.close();
     return db;
   }
 }
@@ -171,7 +171,7 @@ export async function deleteOutbox(instance: string): Promise<void> {
 /** Undefined where there is no IndexedDB. */
 async function use<T>(instance: string, work: (db: Db) => Promise<T>): Promise<T | undefined> {
   if (globalThis.indexedDB === undefined) return undefined;
-  const db = await connect(outboxName(instance), () => db.close());
+  const db = await connect(outboxName(instance), (lost) => lost.close());
   try {
     return await work(db);
   } finally {
@@ -193,16 +193,20 @@ async function inOne<N extends "writes" | "facts", M extends "readonly" | "readw
   return result;
 }
 
-function connect(name: string, lose: () => void): Promise<Db> {
-  return openDB<OutboxSchema>(name, 1, {
-    upgrade: (db) => {
-      db.createObjectStore("writes");
-      db.createObjectStore("facts");
-    },
-    // Whoever deletes it waits until we let go.
-    blocking: lose,
-    terminated: lose,
-  });
+function connect(name: string, lose: (db: Db) => void): Promise<Db> {
+  const open = async (): Promise<Db> => {
+    const db: Db = await openDB<OutboxSchema>(name, 1, {
+      upgrade: (created) => {
+        created.createObjectStore("writes");
+        created.createObjectStore("facts");
+      },
+      // Whoever deletes it waits until we let go.
+      blocking: () => lose(db),
+      terminated: () => lose(db),
+    });
+    return db;
+  };
+  return within(storageOpenTimeoutMs, open);
 }
 
 function rangeOf(tab: string): IDBKeyRange {

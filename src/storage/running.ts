@@ -1,5 +1,5 @@
 /** Runs what is to be done in a transaction, and says how that came out. */
-import type { IDBPObjectStore, IDBPTransaction, StoreNames } from "idb";
+import { type IDBPObjectStore, type IDBPTransaction, type StoreNames, unwrap } from "idb";
 import type { Schema } from "./schema.ts";
 import { isDisconnection } from "./storage-error.ts";
 
@@ -39,12 +39,22 @@ export async function run<T>(transaction: AnyTransaction, work: Work<T>, options
     abort(transaction);
     throw error;
   });
-  return outcomeOf(...(await Promise.allSettled([working, transaction.done])));
+  let worked: PromiseSettledResult<T> | undefined;
+  const answered = Promise.allSettled([working]).then(([result]) => {
+    worked = result;
+  });
+  const aborted = new Promise<void>((resolve) => {
+    unwrap(transaction).addEventListener("abort", () => resolve());
+  });
+  const [done] = await Promise.allSettled([transaction.done]);
+  // Of a transaction that it aborts after it was finished, as when the disk is full, Chromium leaves some requests without an answer.
+  await Promise.race([answered, aborted]);
+  return outcomeOf(worked, done);
 }
 
-function outcomeOf<T>(worked: PromiseSettledResult<T>, done: PromiseSettledResult<void>): T {
-  if (worked.status === "fulfilled" && done.status === "fulfilled") return worked.value;
-  const reasons: readonly unknown[] = [worked, done].flatMap((one) => (one.status === "rejected" ? [one.reason] : []));
+function outcomeOf<T>(worked: PromiseSettledResult<T> | undefined, done: PromiseSettledResult<void>): T {
+  if (worked?.status === "fulfilled" && done.status === "fulfilled") return worked.value;
+  const reasons: readonly unknown[] = [worked, done].flatMap((one) => (one?.status === "rejected" ? [one.reason] : []));
   // Of a transaction that failed most requests say only that it was aborted; one of the reasons is why.
   throw reasons.find((reason) => !isDisconnection(reason)) ?? reasons[0];
 }

@@ -64,7 +64,7 @@ export function numberedWithin(database: DatabaseId, from: number, to: number): 
 }
 
 /** Structured clone writes the whole buffer behind a view. */
-export function ownBuffer(bytes: Uint8Array): Uint8Array {
+function ownBuffer(bytes: Uint8Array): Uint8Array {
   return bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
 }
 

@@ -62,12 +62,18 @@ export interface FoundRecord {
   readonly isSound: boolean;
 }
 
-/** Of a database with this key: of two damaged copies nothing is left but the id. Undefined for what is no id. */
+/**
+ * Of a database with this key: of two damaged copies nothing is left but the id, and it is not synced: it may have been one that was never
+ * shared. Undefined for what is no id.
+ */
 export function findRecord(key: string, stored: unknown, copy: unknown): FoundRecord | undefined {
   const record = readRecord(stored, key);
   if (record !== undefined) return { record, isSound: true };
   if (!isHex64(key)) return undefined;
-  return { record: readRecord(copy, key) ?? { id: key as DatabaseId, name: "", relays: [] }, isSound: false };
+  return {
+    record: readRecord(copy, key) ?? { id: key as DatabaseId, name: "", relays: [], sync: false },
+    isSound: false,
+  };
 }
 
 export function readRecord(stored: unknown, id: string): DatabaseRecord | undefined {

@@ -2,7 +2,7 @@
 import { deleteDB } from "idb";
 import { storageOpenTimeoutMs } from "../core/limits.ts";
 import { deleteOutbox } from "./outbox.ts";
-import { toStorageError, unavailable } from "./storage-error.ts";
+import { isRefusal, toStorageError, unavailable } from "./storage-error.ts";
 
 /**
  * Resolves when nothing is there any more, also when nothing was. Whoever has a connection is asked to let go, and does at once when it is one of ours.
@@ -18,7 +18,9 @@ export async function deleteStored(instance: string, timeoutMs: number = storage
   try {
     await Promise.race([Promise.all([deleteDB(`tidemark/${instance}`), deleteOutbox(instance)]), late]);
   } catch (error) {
-    throw toStorageError(error);
+    const known = toStorageError(error);
+    // Where it is forbidden to this page, nothing was ever stored.
+    if (!isRefusal(known)) throw known;
   } finally {
     clearTimeout(timer);
   }

@@ -1,6 +1,7 @@
 /**
  * The pages that a leader serves, each on a channel of its own.
  *
+ * [TABS-19] There are at most `tabsMax`; who asks beyond that is told.
  * [TABS-12] A page is let go when it says so, or when the lock is free that it holds while it is there.
  */
 import { tabsMax } from "../core/limits.ts";
@@ -14,6 +15,8 @@ export interface AttachedTabsOptions {
   readonly locks: Locks;
   readonly channels: Channels;
   readonly leading: Leading;
+  /** The tab asked in vain: there are too many. */
+  readonly refused: (tab: string) => void;
 }
 
 interface Attached {
@@ -32,7 +35,7 @@ export class AttachedTabs {
   /** A page that is attached already begins anew. */
   attach(tab: string): void {
     this.detach(tab);
-    if (this.#tabs.size >= tabsMax) return;
+    if (this.#tabs.size >= tabsMax) return this.#options.refused(tab);
     const { name, lead, channels, leading } = this.#options;
     const attached = { channel: channels.open(pairChannelName(name, lead, tab)), left: new AbortController() };
     this.#tabs.set(tab, attached);

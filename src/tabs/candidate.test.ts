@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { tabsMax } from "../core/limits.ts";
 import { CounterDisk } from "../testing/tabs-counter.ts";
 import { SimulatedTab, type SimulatedTabOptions } from "../testing/tabs-tab.ts";
 import { TabsWorld } from "../testing/tabs-world.ts";
@@ -591,4 +592,74 @@ describe("[TABS-14] an engine that does not start", () => {
     await browser.quiet(undefined, 70_000);
     await browser.closeAll();
   });
+});
+
+test("[TABS-20] where tabs can neither hear nor exclude each other the one that was opened last leads, and the other does not come back", async () => {
+  const browser = new Browser(1);
+  const alone = { isDeaf: true, locks: () => ({ request: async () => () => {} }) };
+  const first = browser.open(alone);
+  await browser.quiet();
+  const second = browser.open(alone);
+  await browser.world.pass(1_000);
+  first.write();
+  for (let minute = 0; minute < 5; minute++) {
+    await browser.world.pass(60_000);
+    second.write();
+    expect(second.state.type).toBe("leading");
+    expect(first.state).toMatchObject({ type: "failed", error: { code: "INSTANCE_IN_USE" } });
+  }
+  await browser.world.settle(first.candidate.suspend());
+  first.candidate.resume();
+  await browser.world.pass(10_000);
+  expect([first.state.type, second.state.type, second.waiting]).toEqual(["failed", "leading", 0]);
+});
+
+test("[TABS-19] a tab that is refused fails, and asks again after a minute or as soon as another one leads", async () => {
+  const browser = new Browser(1);
+  browser.openMany(3);
+  await browser.quiet();
+  const { leader, world } = browser;
+  const [refused, next] = browser.followers as [SimulatedTab, SimulatedTab];
+  const channel = world.realm("leader").channels.open(tabsChannelName("test"));
+  const lead = (leader.state as { readonly lead: string }).lead;
+  channel.post({ type: "refuse", lead: "another", tab: refused.id });
+  await world.pass(100);
+  expect(refused.state.type).toBe("following");
+  channel.post({ type: "refuse", lead, tab: refused.id });
+  await world.pass(50_000);
+  expect(refused.state).toMatchObject({ type: "failed", error: { code: "INSTANCE_IN_USE" } });
+  expect(next.state.type).toBe("following");
+  refused.write();
+  await world.until(() => refused.waiting === 0, 20_000);
+  expect(refused.state.type).toBe("following");
+  channel.post({ type: "refuse", lead, tab: refused.id });
+  await world.pass(1_000);
+  expect(refused.state.type).toBe("failed");
+  leader.kill();
+  await browser.quiet(undefined, 2_000);
+  channel.close();
+  await browser.closeAll();
+});
+
+test("[TABS-19] a leader with too many pages says so to the next, and serves it when others have gone", async () => {
+  const browser = new Browser(1);
+  const leader = browser.open();
+  await browser.quiet();
+  const { world } = browser;
+  const others = world.realm("others");
+  const channel = others.channels.open(tabsChannelName("test"));
+  const { lead } = leader.state as { readonly lead: string };
+  for (let i = 0; i < tabsMax; i++) {
+    void others.locks.request(tabLockName("test", `t${i}`));
+    channel.post({ type: "attach", lead, tab: `t${i}` });
+  }
+  await world.pass(1_000);
+  const next = browser.open();
+  await world.pass(10_000);
+  expect(next.state).toMatchObject({ type: "failed", error: { code: "INSTANCE_IN_USE" } });
+  others.kill();
+  next.write();
+  await world.until(() => next.waiting === 0, 70_000);
+  expect(next.state.type).toBe("following");
+  await browser.closeAll();
 });

@@ -8,16 +8,16 @@
  * Deliberately not here: what an engine is, what is said to pages, and whether a write may happen (the claim on storage says that).
  */
 import { backOffMs } from "../core/back-off.ts";
-import type { TidemarkError } from "../core/errors.ts";
+import { TidemarkError } from "../core/errors.ts";
 import { encodeHex } from "../core/ids.ts";
-import { leaderBeatMs, suspendTimeoutMs } from "../core/limits.ts";
+import { backOffMsMax, leaderBeatMs, suspendTimeoutMs } from "../core/limits.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import type { Channels, Locks, TabChannel } from "../ports/tabs.ts";
 import { type Build, compareBuilds } from "./build.ts";
 import { type LeadHold, LeadLock } from "./lead-lock.ts";
 import { Leadership } from "./leadership.ts";
-import { type Carry, type LeadFacts, readTabMessage, type TabFacts, type TabMessage } from "./messages.ts";
+import { type Carry, isSameCarry, type LeadFacts, readTabMessage, type TabFacts, type TabMessage } from "./messages.ts";
 import { candidateLockName, tabsChannelName } from "./names.ts";
 import { isSameState, type StartLeading, type TabState } from "./tab-state.ts";
 import { LeaderWatch } from "./watch-leader.ts";
@@ -37,6 +37,8 @@ export interface CandidateOptions {
   /** What this tab starts with if there was no leader before it. */
   readonly carry: Carry;
   readonly lead: StartLeading;
+  /** What the next leader is to go on with is not what it was, whoever leads. */
+  readonly carried: (carry: Carry) => void;
   /** Called when the state is another one than before. */
   readonly changed: (state: TabState) => void;
 }
@@ -56,6 +58,11 @@ export class Candidate {
   #failure: TidemarkError | undefined;
   #failures = 0;
   #cancelRetry: (() => void) | undefined;
+  /** By a leader that serves too many pages. */
+  #refusal: { readonly lead: string; readonly error: TidemarkError } | undefined;
+  #cancelRefusal: (() => void) | undefined;
+  /** Somebody else leads, and neither of us can hear or exclude the other. */
+  #isOusted = false;
   /** Aborted when the tab leaves: lets go what shows that it is there. */
   #presence = new AbortController();
 
@@ -106,13 +113,13 @@ export class Candidate {
 
   /** What the next leader is to go on with. */
   carry(carry: Carry): void {
-    this.#carry = carry;
+    this.#keep(carry);
     this.#leadership?.setCarry(carry);
   }
 
-  /** The page is about to be frozen: gives up the lead at once, and asks for nothing until `resume`. */
+  /** The page is about to be frozen: gives up the lead at once, unless it is tied to it, and asks for nothing until `resume`. */
   async suspend(): Promise<void> {
-    if (this.#activity !== "active") return;
+    if (this.#activity !== "active" || this.#leadership?.isTied === true) return;
     this.#activity = "suspended";
     await this.#leave(suspendTimeoutMs);
   }
@@ -121,9 +128,12 @@ export class Candidate {
     if (this.#activity === "suspended") void this.#enter();
   }
 
-  /** This lead's claim on storage is not the last one any more. */
-  stepDown(lead: string): void {
-    if (this.#leadership?.id === lead) this.#leadership.lost();
+  /** This lead's claim on storage is not the last one any more; or, with an error, its storage is gone: it is opened anew after a pause. */
+  stepDown(lead: string, error?: TidemarkError): void {
+    if (this.#leadership?.id !== lead) return;
+    const { name, channels } = this.#options;
+    this.#isOusted = error === undefined && channels === undefined;
+    this.#leadership.lost(this.#isOusted ? new TidemarkError("INSTANCE_IN_USE", { name }) : error);
   }
 
   /** Resolves when the engine has stopped, if it ran here, and nothing is held. */
@@ -144,6 +154,7 @@ export class Candidate {
     // It was suspended a moment ago: two engines never run in one worker.
     await this.#leadership?.over;
     if (presence.signal.aborted || !(await this.#show(presence.signal))) return;
+    if (this.#isOusted) return this.#update();
     // It may have heard of a leader's end meanwhile, and lead already: then nobody is to be looked for.
     if (this.#leadership !== undefined) return;
     this.#look();
@@ -176,6 +187,8 @@ export class Candidate {
     this.#presence.abort();
     this.#lock.stop();
     this.#cancelRetry?.();
+    this.#cancelRefusal?.();
+    this.#refusal = undefined;
     this.#watch.stop();
     this.#watch.forget();
     const ended = this.#leadership?.end("resigned", timeoutMs === undefined ? {} : { timeoutMs });
@@ -189,6 +202,7 @@ export class Candidate {
     this.#watch.stop();
     this.#watch.forget();
     this.#lock.led();
+    let beganMs = Number.POSITIVE_INFINITY;
     const leadership = new Leadership({
       ...this.#options,
       channels,
@@ -199,7 +213,10 @@ export class Candidate {
       post: (message) => this.#post(message),
       release: () => hold.release(),
       changed: () => {
-        if (leadership.isReady) this.#began(hold);
+        if (leadership.isReady) {
+          this.#began(hold);
+          beganMs = Math.min(beganMs, clock.now());
+        }
         this.#update();
       },
     });
@@ -208,6 +225,8 @@ export class Candidate {
     this.#update();
     await leadership.over;
     this.#leadership = undefined;
+    // One that fails again and again soon after it began is not tried in a hurry either.
+    if (leadership.failure === undefined || clock.now() - beganMs >= backOffMsMax) this.#failures = 0;
     // If it is back by now, `#enter` goes on.
     if (signal.aborted) return;
     this.#look();
@@ -218,13 +237,14 @@ export class Candidate {
   #began(hold: LeadHold): void {
     hold.begun();
     this.#failure = undefined;
-    this.#failures = 0;
   }
 
   #fail(error: TidemarkError): void {
     const { clock, random } = this.#options;
     this.#failure = error;
     this.#cancelRetry?.();
+    // Two that both came back would fence each other off in turns.
+    if (this.#isOusted) return this.#update();
     this.#cancelRetry = clock.after(backOffMs(this.#failures++, random.bytes(2)), () => this.#askAgain());
     this.#update();
   }
@@ -241,8 +261,29 @@ export class Candidate {
     if (message.type === "seek" || message.type === "here") this.#meet(message);
     else if (message.type === "lead") this.#hearLead(message);
     else if (message.type === "resign") this.#watch.resigned(message.lead);
+    else if (message.type === "refuse" && message.tab === this.#options.tab) this.#refused(message.lead);
     else if (message.type === "give" && message.tab === this.#options.tab) void this.#lock.inherit();
     this.#update();
+  }
+
+  #keep(carry: Carry): void {
+    const isSame = isSameCarry(carry, this.#carry);
+    this.#carry = carry;
+    if (!isSame) this.#options.carried(carry);
+  }
+
+  /** For a while: others may have gone then. */
+  #refused(lead: string): void {
+    const { name, clock } = this.#options;
+    if (this.#refusal?.lead === lead) return;
+    this.#refusal = { lead, error: new TidemarkError("INSTANCE_IN_USE", { name }) };
+    const again = (): void => {
+      this.#refusal = undefined;
+      this.#update();
+      this.attach();
+    };
+    this.#cancelRefusal?.();
+    this.#cancelRefusal = clock.after(backOffMsMax, again);
   }
 
   #meet({ type, build }: TabFacts & { readonly type: "seek" | "here" }): void {
@@ -256,7 +297,7 @@ export class Candidate {
     const before = this.#watch.current?.lead;
     if (this.#leads || !this.#watch.hear(facts)) return;
     this.#lock.led();
-    this.#carry = facts.carry;
+    this.#keep(facts.carry);
     if (compareBuilds(facts.build, this.#options.build) > 0) return this.#outdate(facts.build);
     if (facts.lead !== before) this.#introduce("here");
     // What failed here works there: this tab is to notice, without a pause, when that one ends.
@@ -295,6 +336,7 @@ export class Candidate {
     if (led !== undefined && compareBuilds(led.build, this.#options.build) < 0) {
       return { type: "blocked", build: led.build };
     }
+    if (led !== undefined && this.#refusal?.lead === led.lead) return { type: "failed", error: this.#refusal.error };
     if (led?.state === "ready") return { type: "following", lead: led.lead, build: led.build, ...newer };
     return this.#failure === undefined ? { type: "waiting" } : { type: "failed", error: this.#failure };
   }

@@ -80,7 +80,12 @@ export class Leadership {
     return this.#ending !== undefined;
   }
 
-  /** Why it did not start. */
+  /** It is not given up for a page that is about to be frozen. */
+  get isTied(): boolean {
+    return this.isReady && this.#leading?.isTied() === true;
+  }
+
+  /** Why it did not start, or did not go on. */
   get failure(): TidemarkError | undefined {
     return this.#failure;
   }
@@ -105,6 +110,7 @@ export class Leadership {
         return;
       case "resign":
       case "give":
+      case "refuse":
         return;
       default:
         return unreachable(message);
@@ -121,8 +127,9 @@ export class Leadership {
     if (this.#ending === undefined) this.#say();
   }
 
-  /** Somebody else has the lock by now, or a later claim on storage. */
-  lost(): void {
+  /** Somebody else has the lock by now, or a later claim on storage; or, with an error, the storage is not to be reached any more. */
+  lost(error?: TidemarkError): void {
+    if (this.#ending === undefined) this.#failure = error;
     this.#setTaken();
     void this.end("lost");
   }
@@ -134,7 +141,7 @@ export class Leadership {
   }
 
   async #start(): Promise<void> {
-    const { id, lead, changed } = this.#options;
+    const { id, lead, changed, post } = this.#options;
     try {
       this.#leading = await lead({ id, carry: this.#carry, signal: this.#lost.signal });
     } catch (error) {
@@ -143,7 +150,12 @@ export class Leadership {
       return;
     }
     if (this.#ending !== undefined) return;
-    this.#attached = new AttachedTabs({ ...this.#options, lead: id, leading: this.#leading });
+    this.#attached = new AttachedTabs({
+      ...this.#options,
+      lead: id,
+      leading: this.#leading,
+      refused: (tab) => post({ type: "refuse", lead: id, tab }),
+    });
     this.#say();
     changed();
   }

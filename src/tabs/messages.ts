@@ -12,6 +12,13 @@ export interface Carry {
   readonly settings: Partial<SyncSettings>;
 }
 
+/** Whether whoever was told of the one needs not be told of the other. */
+export function isSameCarry(a: Carry, b: Carry): boolean {
+  const [before, after] = [new Map(Object.entries(a.settings)), new Map(Object.entries(b.settings))];
+  const isSame = before.size === after.size && [...before].every(([name, value]) => Object.is(after.get(name), value));
+  return isSame && a.online === b.online;
+}
+
 /** Who a tab is. */
 export interface TabFacts {
   /** 16 random bytes, hex. */
@@ -44,6 +51,8 @@ export type TabMessage =
   /** Serve my page on our pair channel. */
   | { readonly type: "attach"; readonly lead: string; readonly tab: string }
   | { readonly type: "detach"; readonly lead: string; readonly tab: string }
+  /** This tab's page is not served: there are too many. */
+  | { readonly type: "refuse"; readonly lead: string; readonly tab: string }
   /** This lead is over. */
   | { readonly type: "resign"; readonly lead: string }
   /** This tab is to take the lock, which its holder keeps for it for a moment. */
@@ -64,6 +73,7 @@ const readers: ReadonlyMap<unknown, (fields: Fields) => boolean> = new Map<TabMe
   ["lead", isLeadFacts],
   ["attach", ({ lead, tab }) => isId(lead) && isId(tab)],
   ["detach", ({ lead, tab }) => isId(lead) && isId(tab)],
+  ["refuse", ({ lead, tab }) => isId(lead) && isId(tab)],
   ["resign", ({ lead }) => isId(lead)],
   ["give", ({ lead, tab }) => isId(lead) && isId(tab)],
 ]);

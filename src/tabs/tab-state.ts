@@ -31,6 +31,8 @@ export interface Leading {
   detach(tab: string): void;
   /** No session with a peer and no job: handing over is cheap. */
   isIdle(): boolean;
+  /** What it has would end with it, or must not be cut short: it gives nothing up for a page that is about to be frozen. */
+  isTied(): boolean;
   /** Called once. Once it has resolved nothing is written. */
   stop(reason: StopReason): Promise<void>;
 }

@@ -12,6 +12,7 @@ import { encodeSettings, type SettingsOp, settingsStoreName, settingsType } from
 import { openKeyRing } from "../crypto/key-ring.ts";
 import { loadSha256 } from "../crypto/sha256.ts";
 import { Instance } from "../engine/instance.ts";
+import type { InstanceListener } from "../engine/instance-listener.ts";
 import type { EnginePorts } from "../engine/ports.ts";
 import { healthyStorage } from "../engine/storage-health.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -27,6 +28,19 @@ import { type PowerLoss, SlowStorage } from "./slow-storage.ts";
 import { turn } from "./turn.ts";
 
 export { Device } from "./device.ts";
+
+/** Who is told and does nothing about it. */
+const deaf: Omit<InstanceListener, "reported" | "reloaded" | "storageChanged"> = {
+  changed: () => {},
+  statusChanged: () => {},
+  progressed: () => {},
+  requestsChanged: () => {},
+  relayChanged: () => {},
+  permissionsChanged: () => {},
+  peersChanged: () => {},
+  jobChanged: () => {},
+  logged: () => {},
+};
 
 /** Where all devices meet. */
 export const relayUrl = "wss://relay.simulated";
@@ -118,19 +132,11 @@ export class Cluster {
     };
     const given = options.ports?.(ports, disk) ?? ports;
     const instance = await Instance.open(given, {
-      changed: () => {},
-      statusChanged: () => {},
-      progressed: () => {},
-      requestsChanged: () => {},
-      relayChanged: () => {},
-      permissionsChanged: () => {},
+      ...deaf,
       reported: (error) => problems.push(error),
       reloaded: () => {
         told.reloads += 1;
       },
-      peersChanged: () => {},
-      jobChanged: () => {},
-      logged: () => {},
       storageChanged: (health) => {
         told.health = health;
       },

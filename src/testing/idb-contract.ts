@@ -209,6 +209,23 @@ const connectionChecks: readonly IdbCheck[] = [
     },
   },
   {
+    title: "[STORAGE-17] an open that a tab of an older build blocks ends in time, and goes through when that lets go",
+    async check(name) {
+      await putVersion1(name, []);
+      const stubborn = await openRaw(name);
+      const asked = new Promise((resolve) => stubborn.addEventListener("versionchange", resolve));
+      const opening = openIdbStorage(name, { openTimeoutMs: 60_000 });
+      await asked;
+      await expectCode("STORAGE_UNAVAILABLE", () => openIdbStorage(name, { openTimeoutMs: 30 }));
+      expect(stubborn.version === 1, "nothing is changed");
+      stubborn.close();
+      const storage = await opening;
+      expect((await storage.databases()).length === 0, "it is open");
+      await storage.close();
+      await deleteRaw(name);
+    },
+  },
+  {
     title: "[STORAGE-45] data of a later format is STORAGE_NEWER and stays as it is, whichever of its numbers says so",
     async check(name) {
       await (await openIdbStorage(name)).close();

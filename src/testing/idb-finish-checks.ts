@@ -147,6 +147,12 @@ export const finishChecks: readonly IdbCheck[] = [
       const after = storage.commit({ database: id, position: 11, entries: both });
       await Promise.all([failing, after].map((commit) => expectCode("STORAGE_CONFLICT", () => commit)));
       await subject.commit(both);
+      const position = subject.committed.length;
+      const rivals = [subject.source.take(1), subject.source.take(1)].map((each) =>
+        storage.commit({ database: id, position, entries: each }),
+      );
+      await rivals[0];
+      await expectCode("STORAGE_CONFLICT", () => rivals[1] as Promise<void>);
       await storage.deleteDatabase(id);
       await expectCode("DATABASE_UNKNOWN", () => storage.commit({ database: id, position: 0, entries }));
       await expectCode("DATABASE_UNKNOWN", () =>

@@ -257,6 +257,36 @@ describe("[SIMULATION-7] syncing", () => {
     for (const device of devices) expect(Object.keys(rowsOf(device, id)).sort()).toEqual(["other", "sibling"]);
   });
 
+  test("[REPLICA-7] a clock an hour ahead and one a day behind: both go on writing, and what is held back comes when the clocks are right", async () => {
+    const { cluster, id, devices } = await groupOf(3);
+    const [right, ahead, behind] = devices as [Device, Device, Device];
+    const hourMs = 3_600_000;
+    ahead.setSkew(hourMs);
+    behind.setSkew(-24 * hourMs);
+    await cluster.settle(ahead.write(id, "ahead", {}));
+    await cluster.settle(behind.write(id, "behind", {}));
+    await cluster.settle(right.write(id, "right", {}));
+    await cluster.pass(60_000);
+    const rows = (device: Device): readonly string[] => [...device.rows(id).keys()].sort();
+    const codes = (device: Device): ReadonlySet<string> => new Set(device.problems.map(({ code }) => code));
+    // Of one that is behind the entries are as late as what it follows leaves them, and taken at once.
+    expect([rows(right), codes(right)]).toEqual([["behind", "right"], new Set(["ENTRY_TIME_AHEAD"])]);
+    expect([rows(ahead), codes(ahead)]).toEqual([["ahead", "behind", "right"], new Set()]);
+    // To it everybody else's are a day ahead.
+    expect([rows(behind), codes(behind)]).toEqual([["behind"], new Set(["ENTRY_TIME_AHEAD"])]);
+    const late = await cluster.addDevice({ skewMs: -24 * hourMs });
+    await cluster.settle(late.instance.join(await cluster.settle(right.instance.share(id, { power: READ }))));
+    await cluster.pass(60_000);
+    expect([late.rows(id).size, codes(late)]).toEqual([0, new Set(["ENTRY_TIME_AHEAD"])]);
+    behind.setSkew(0);
+    late.setSkew(0);
+    await cluster.until(() => rows(behind).length === 2 && rows(late).length === 2, 5 * 60_000);
+    expect(right.rows(id).has("ahead")).toBe(false);
+    await cluster.converge(id, [...devices, late], hourMs);
+    expect(new Set([...devices, late].map((device) => device.stateDigest(id))).size).toBe(1);
+    expect(rows(right)).toEqual(["ahead", "behind", "right"]);
+  });
+
   test("a device that lost its disk joins again and gets everything back", async () => {
     const { cluster, id, devices } = await groupOf(2);
     const [a, b] = devices as [Device, Device];

@@ -9,6 +9,7 @@ import { TidemarkError } from "../core/errors.ts";
 import { encodeHex } from "../core/ids.ts";
 import { closeTimeoutMs } from "../core/limits.ts";
 import type { WriteId } from "../engine/writes.ts";
+import type { Carry } from "../tabs/messages.ts";
 import { pairChannelName, tabLockName } from "../tabs/names.ts";
 import { openPair, type Pair } from "../tabs/pair-endpoint.ts";
 import type { BootInfo, TabStanding, WorkerApi, WorkerEvent } from "../worker/api.ts";
@@ -40,6 +41,7 @@ export class SitePage {
   /** Numbers of the writes that it has put into the outbox. */
   readonly #kept = new Set<number>();
   #workers = 0;
+  #carry: Carry | undefined;
   #attachment: Attachment | undefined;
   #release: (() => void) | undefined;
   #isCached = false;
@@ -115,10 +117,11 @@ export class SitePage {
 
   /** As the page is hidden: it may end without another word. At once in the outbox, as the browser has it then. */
   keep(): void {
-    const fresh = this.line.openWrites().filter(({ number }) => !this.#kept.has(number));
-    for (const { number, edit } of fresh) {
-      this.#site.outbox.push(structuredClone({ tab: this.tab, number, edit }));
+    const { outbox } = this.#site;
+    for (const { number, edit } of this.line.openEdits()) {
       this.#kept.add(number);
+      const isThere = outbox.some((write) => write.tab === this.tab && write.number === number);
+      if (!isThere) outbox.push(structuredClone({ tab: this.tab, number, edit }));
     }
   }
 
@@ -143,7 +146,6 @@ export class SitePage {
     this.#returning = this.#returning.then(async () => {
       await this.hold();
       if (this.#isCached || this.#isClosing) return;
-      await this.#takeBack();
       if (!this.isSuspended) this.#tell((host) => host.resume());
     });
   }
@@ -203,37 +205,27 @@ export class SitePage {
     const postMessage = (event: WorkerEvent): void =>
       browser.pass(worker, this.page, () => worker === this.worker && this.#take(structuredClone(event)));
     const boot = { relays: [], iceServers: [], sync: {}, name: instanceName, lifeLock: "", tab: this.tab };
-    await host.boot(boot, { postMessage } as unknown as MessagePort);
+    const again = this.#carry === undefined ? {} : { carry: this.#carry };
+    await host.boot({ ...boot, ...again }, { postMessage } as unknown as MessagePort);
   }
 
   async #forget(number: number): Promise<void> {
     if (!this.#kept.has(number)) return;
-    await this.#site.world.browser.call(this.page, () => this.#takeOut([number]));
+    await this.#site.world.browser.call(this.page, () => this.#takeOut(number));
     this.#kept.delete(number);
   }
 
-  /** What somebody else has taken over is done; the rest is asked for again. */
-  async #takeBack(): Promise<void> {
-    if (this.#kept.size === 0) return;
-    const kept = [...this.#kept];
-    // What is put meanwhile comes after it.
-    this.#kept.clear();
-    const found = await this.#site.world.browser.call(this.page, () => this.#takeOut(kept));
-    this.line.takenOver(new Set(kept.filter((number) => !found.has(number))));
-  }
-
-  #takeOut(numbers: readonly number[]): ReadonlySet<number> {
+  #takeOut(taken: number): void {
     const { outbox } = this.#site;
-    const out = outbox.filter(({ tab, number }) => tab === this.tab && numbers.includes(number));
-    const left = outbox.filter((write) => !out.includes(write));
-    outbox.splice(0, outbox.length, ...left);
-    return new Set(out.map(({ number }) => number));
+    const at = outbox.findIndex(({ tab, number }) => tab === this.tab && number === taken);
+    if (at >= 0) outbox.splice(at, 1);
   }
 
   #take(event: WorkerEvent): void {
     if (event.type === "tab") return this.#stand(event.state);
+    if (event.type === "carry") this.#carry = event.carry;
     const isServing = this.#attachment === undefined || this.#attachment.pair === undefined;
-    if (isServing || event.type === "problem") this.events.push(event);
+    if (isServing || event.type === "problem" || event.type === "carry") this.events.push(event);
   }
 
   #stand(state: TabStanding): void {

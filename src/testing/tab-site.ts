@@ -58,10 +58,14 @@ export class TabSite {
   readonly sha256: Sha256;
   readonly wrap: Wrap;
   readonly pages: SitePage[] = [];
+  /** What the storages say they are. "memory": nothing of one is in the next. */
+  kind: Storage["kind"] = "idb";
   watcher: StorageWatcher | undefined;
   /** What the next calls of these methods of storage fail with, without doing anything. */
   readonly failing: Map<string, TidemarkError> = new Map();
-  readonly #secret: Uint8Array;
+  readonly #stalled = new Map<string, Promise<void>>();
+  readonly #connections: ((error: TidemarkError) => void)[] = [];
+  #secret: Uint8Array;
 
   private constructor(seed: number, sha256: Sha256, wrap: Wrap, beside: TabSite | undefined) {
     carryErrors();
@@ -80,6 +84,36 @@ export class TabSite {
 
   get publicKey(): PublicKey {
     return simulatedIdentity(this.#secret, this.sha256).publicKey;
+  }
+
+  /** The connection to what is stored is gone, for good. `cleared`: and what is stored, with the device's key. */
+  loseStorage(cleared: boolean): void {
+    if (cleared) {
+      this.#clear();
+      this.#secret = this.world.random.bytes(32);
+    }
+    const error = new TidemarkError("STORAGE_CLOSED", { reason: "the browser closed it" });
+    for (const lose of this.#connections.splice(0)) lose(error);
+  }
+
+  #clear(): void {
+    this.disk.databases.clear();
+    this.disk.writes.clear();
+    this.disk.values.clear();
+    this.disk.records.clear();
+  }
+
+  /** From now on calls of this method of storage, or of `deleteStored`, take until what is returned is called. */
+  stall(method: string): () => void {
+    let goOn = (): void => {};
+    const stalled = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    this.#stalled.set(method, stalled);
+    return () => {
+      this.#stalled.delete(method);
+      goOn();
+    };
   }
 
   /** A page with its worker. */
@@ -108,7 +142,7 @@ export class TabSite {
             this.outbox.splice(0, this.outbox.length, ...left);
           }),
       },
-      openStorage: async () => this.#storageFor(worker),
+      openStorage: async (lost) => this.#storageFor(worker, lost),
       openPorts: async (storage, settings, report) => {
         const { sha256, network } = this;
         const identity = simulatedIdentity(this.#secret, sha256);
@@ -128,24 +162,31 @@ export class TabSite {
         return ports;
       },
       deleteStored: async () => {
-        this.disk.databases.clear();
-        this.disk.writes.clear();
-        this.disk.values.clear();
-        this.disk.records.clear();
+        await this.#stalled.get("deleteStored");
+        this.#clear();
       },
     };
   }
 
   /** Each call happens in the browser, and is answered when the worker runs: one that dies meanwhile does not hear what became of it. */
-  #storageFor(worker: Realm): Storage {
-    const inner = createMemoryStorage(this.disk);
+  #storageFor(worker: Realm, lost: (error: TidemarkError) => void): Storage {
+    const { kind } = this;
+    const inner = createMemoryStorage(kind === "memory" ? new MemoryDisk() : this.disk);
     const { browser } = this.world;
+    let gone: TidemarkError | undefined;
+    this.#connections.push((error) => {
+      gone = error;
+      lost(error);
+    });
     let term: number | undefined;
     const call = async (method: string, run: () => Promise<unknown>): Promise<unknown> => {
       const failure = this.failing.get(method);
       this.failing.delete(method);
       try {
         if (failure !== undefined) throw failure;
+        if (gone !== undefined && method !== "close") throw gone;
+        const stalled = this.#stalled.get(method);
+        if (stalled !== undefined) await stalled;
         const value = await run();
         if (method === "claim") term = value as number;
         return value;
@@ -156,6 +197,7 @@ export class TabSite {
     };
     return new Proxy(inner, {
       get: (_inner, name) => {
+        if (name === "kind") return kind;
         const value: unknown = Reflect.get(inner, name, inner);
         if (typeof value !== "function") return value;
         return async (...args: unknown[]) => {

@@ -107,6 +107,10 @@ export class CounterEngine implements Leading {
     return this.#options.isIdle();
   }
 
+  isTied(): boolean {
+    return false;
+  }
+
   /** Whether it may be answered: it is written, and we lead. */
   async write(write: CounterWrite): Promise<boolean> {
     const { realm, disk, fenced } = this.#options;

@@ -236,7 +236,7 @@ class Life {
 
   #unrest(): string {
     const homes = this.#homes.map((home) => {
-      const pages = aliveIn(home).map(({ standing, line }) => `${standing.type} ${line.openWrites().length}`);
+      const pages = aliveIn(home).map(({ standing, line }) => `${standing.type}${line.isWaiting ? " waits" : ""}`);
       return `${pages.join(", ")}; ${home.site.outbox.length} left`;
     });
     return `no rest: ${homes.join(" | ")}`;
@@ -316,7 +316,7 @@ function entriesIn({ site }: Home): string {
 /** One leads and serves all pages, and everything that was asked for, or left behind, is done. */
 function isQuiet(home: Home): boolean {
   const { site } = home;
-  const isServed = aliveIn(home).every(({ line }) => line.leader !== undefined && line.openWrites().length === 0);
+  const isServed = aliveIn(home).every(({ line }) => line.leader !== undefined && !line.isWaiting);
   return site.leaders.length === 1 && isServed && site.outbox.length === 0;
 }
 

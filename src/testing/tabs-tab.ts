@@ -76,6 +76,7 @@ export class SimulatedTab {
       visible,
       carry: { online: true, settings: {} },
       lead: (start) => this.#lead(start),
+      carried: () => {},
       changed: (state) => this.#toPage(() => this.#took(state)),
     });
     this.candidate.start();

@@ -30,6 +30,7 @@ import type { VerifyReport } from "../engine/verify.ts";
 import type { WriteId } from "../engine/writes.ts";
 import type { KeyInfo } from "../ports/keys.ts";
 import type { RelayStatus } from "../ports/transport.ts";
+import type { Carry } from "../tabs/messages.ts";
 import type { TabState } from "../tabs/tab-state.ts";
 
 export type { WriteId };
@@ -47,6 +48,8 @@ export interface BootOptions {
   readonly tab?: string;
   /** Whether the page is seen. Default: it is. */
   readonly visible?: boolean;
+  /** Of a tab whose worker is started again: what its `carry` event told last. Default: online, with the settings `sync`. */
+  readonly carry?: Carry;
 }
 
 export interface BootInfo {
@@ -270,6 +273,8 @@ export interface TabApi extends WorkerApi {
    */
   attach(): Promise<BootInfo | undefined>;
   setVisible(on: boolean): Promise<void>;
+  /** Answers as soon as the worker does anything. */
+  ping(): Promise<void>;
   /** The page is about to be frozen: resolves when another tab may lead. */
   suspend(): Promise<void>;
   resume(): Promise<void>;
@@ -298,6 +303,8 @@ export interface StateDigest {
 export type WorkerEvent =
   /** From its own. */
   | { readonly type: "tab"; readonly state: TabStanding }
+  /** From its own: what the next leader is to go on with, as far as this tab knows. */
+  | { readonly type: "carry"; readonly carry: Carry }
   | {
       readonly type: "items";
       readonly watch: number;

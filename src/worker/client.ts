@@ -18,6 +18,12 @@ import { Verifications } from "./verifications.ts";
 import { Watches } from "./watches.ts";
 import { WriteHooks } from "./write-hooks.ts";
 
+/** Calls that a change of leaders cuts short: names as `run` has them. */
+const lengthy: ReadonlySet<string> = new Set([
+  ...["createKey", "deleteKey", "backupKeys", "restoreKeys"],
+  ...["export", "import", "verify", "wipe"],
+]);
+
 export interface ClientOptions {
   /** The page's. */
   readonly tab: string;
@@ -36,7 +42,8 @@ export class Client {
   readonly verifications: Verifications;
   readonly files: Files;
   readonly #post: (event: WorkerEvent) => void;
-  readonly #underWay = new Set<() => void>();
+  /** How each call ends when the page does, and its name. */
+  readonly #underWay = new Map<() => void, string>();
   readonly #ending = new AbortController();
   /** A failure from now on may be because of the end. */
   #isEnding = false;
@@ -60,6 +67,11 @@ export class Client {
     return this.#ending.signal;
   }
 
+  /** Nothing is under way that the next leader would have to begin anew, or that cannot be asked for again. */
+  get isIdle(): boolean {
+    return this.files.isIdle && ![...this.#underWay.values()].some((name) => lengthy.has(name));
+  }
+
   /** Nothing is told after the end. */
   post(event: WorkerEvent): void {
     if (!this.#ending.signal.aborted) this.#post(event);
@@ -70,7 +82,7 @@ export class Client {
     if (this.#isEnding) return Promise.reject(interrupted(name));
     return new Promise<T>((resolve, reject) => {
       const interrupt = (): void => reject(interrupted(name));
-      this.#underWay.add(interrupt);
+      this.#underWay.set(interrupt, name);
       this.#runLoaded(call)
         .then(resolve, (error: unknown) => (this.#isEnding ? interrupt() : reject(error)))
         .finally(() => {
@@ -103,7 +115,7 @@ export class Client {
     if (this.#ending.signal.aborted) return;
     this.#ending.abort();
     // First, so that nobody hears of what follows from it.
-    for (const interrupt of this.#underWay) interrupt();
+    for (const interrupt of this.#underWay.keys()) interrupt();
     this.#underWay.clear();
     this.commands.close(interrupted("command"));
     this.hooks.close();

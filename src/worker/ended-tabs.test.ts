@@ -28,6 +28,8 @@ interface Subject {
   failWith: TidemarkError | undefined;
   /** How long reading the outbox takes. */
   readMs: number;
+  /** How often it was read, and could not be, since this was set. */
+  failedReads: number | undefined;
   /** A page that can run. */
   page(tab: string): Promise<Realm>;
 }
@@ -44,6 +46,7 @@ function setUp(): Subject {
     rows: new Map(),
     failWith: undefined,
     readMs: 0,
+    failedReads: undefined,
   };
   const tabs = new EndedTabs({
     name: "notes",
@@ -52,6 +55,10 @@ function setUp(): Subject {
     clock: leader.clock,
     outbox: {
       read: async () => {
+        if (all.failedReads !== undefined) {
+          all.failedReads++;
+          throw new Error("no outbox");
+        }
         const read = [...all.outbox];
         await leader.work(all.readMs);
         return read;
@@ -208,6 +215,22 @@ describe("[CLIENT-37] what was done for a tab", () => {
     expect(forgotten).toHaveLength(10);
     expect(rows.has(`t${endedTabsMax + 9}`)).toBe(true);
   });
+});
+
+test("[CLIENT-36] where the outbox cannot be read no more than so many tabs are tried again a minute", async () => {
+  const subject = setUp();
+  const { world, tabs, rows } = subject;
+  for (let i = 0; i < endedTabsMax + 50; i++) rows.set(`t${i}`, world.clock.now());
+  subject.failedReads = 0;
+  await world.settle(tabs.begin());
+  await world.pass(outboxRetryMs / 2);
+  for (let minute = 0; minute < 3; minute++) {
+    subject.failedReads = 0;
+    await world.pass(outboxRetryMs);
+    // And one look at what all have left.
+    expect(subject.failedReads).toBe(endedTabsMax + 1);
+  }
+  tabs.stop();
 });
 
 test("[CLIENT-36] what a tab left that ended before it was ever served is found within a minute, and nothing after the end", async () => {

@@ -151,7 +151,9 @@ export class EndedTabs {
   }
 
   #tryAgain(tab: string): void {
-    if (this.#stopping.signal.aborted || this.#retries.has(tab)) return;
+    // Beyond that what is left is found when the outbox is looked at again.
+    const isFull = this.#retries.size >= endedTabsMax;
+    if (this.#stopping.signal.aborted || this.#retries.has(tab) || isFull) return;
     const again = (): void => {
       this.#retries.delete(tab);
       this.watch(tab);

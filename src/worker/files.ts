@@ -34,6 +34,11 @@ export class Files implements FilesApi {
     this.#options = options;
   }
 
+  /** No stream is open. */
+  get isIdle(): boolean {
+    return this.#exports.size + this.#imports.size === 0;
+  }
+
   async exportOpen(stream: number, { database, passphrase, recovery = false }: ExportOptions): Promise<void> {
     const { instance, ports, ciphers, keys } = this.#options;
     const sealed = passphrase === undefined ? undefined : await ciphers.create(passphrase);

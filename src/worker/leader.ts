@@ -4,6 +4,8 @@
  * [CLIENT-38] Every leader claims the storage before it reads from it, and finds everything there that an earlier one had answered for.
  * [CLIENT-39] Whoever resigns makes everything durable that it was given, answers for it, and keeps no peer waiting; whoever lost the lead writes,
  *   answers and reports nothing more.
+ * [CLIENT-47] A leader whose databases are in its memory alone, or that deletes the instance, is not given up for a tab that is seen, nor for a
+ *   page that is about to be frozen; one that reads or writes a file, verifies, or does what is done once, is not given up for a tab that is seen.
  */
 import { expose } from "comlink";
 import { asTidemarkError, TidemarkError } from "../core/errors.ts";
@@ -36,15 +38,17 @@ export interface LeaderOptions {
   readonly clock: Clock;
   readonly outbox: OutboxPort;
   readonly ciphers: ChunkCiphers;
-  /** What goes wrong and no call waits for is for `report`. */
-  readonly openStorage: (report: Report) => Promise<Storage>;
-  /** Everything else that the engine runs on. */
+  /** `lost`: the browser, or another tab, took it away for good. */
+  readonly openStorage: (lost: Report) => Promise<Storage>;
+  /** Everything else that the engine runs on. What goes wrong and no call waits for is for `report`. */
   readonly openPorts: (storage: Storage, settings: Carry["settings"], report: Report) => Promise<EnginePorts>;
   /** Nothing is left of the instance when it resolves. */
   readonly deleteStored: () => Promise<void>;
   readonly carryChanged: (carry: Carry) => void;
   /** Another leader has claimed the storage. */
   readonly fenced: (lead: string) => void;
+  /** The storage is gone, and is to be opened anew. */
+  readonly lost: (lead: string, error: TidemarkError) => void;
   /** It is over, and writes nothing more. */
   readonly stopped: (leader: Leader) => void;
 }
@@ -66,6 +70,8 @@ export class Leader implements Leading {
   readonly #tabs: EndedTabs;
   readonly #served = new Map<string, Served>();
   #isStopped = false;
+  /** Never rejects. */
+  #wiping: Promise<void> | undefined;
 
   private constructor(options: LeaderOptions, engine: Engine, fence: FencedStorage) {
     this.#options = options;
@@ -84,7 +90,7 @@ export class Leader implements Leading {
     const early: TidemarkError[] = [];
     let report: Report = (error) => void early.push(error);
     const told: Report = (error) => report(error);
-    const fence = fenceStorage(await options.openStorage(told), () => options.fenced(id));
+    const fence = fenceStorage(await options.openStorage((error) => options.lost(id, error)), () => options.fenced(id));
     const { storage } = fence;
     try {
       if (signal.aborted) throw new TidemarkError("ABORTED", { call: "lead" });
@@ -128,7 +134,12 @@ export class Leader implements Leading {
   }
 
   isIdle(): boolean {
-    return this.#engine.instance.isIdle;
+    const clients = [...this.#served.values()].map(({ client }) => client);
+    return !this.isTied() && this.#engine.instance.isIdle && clients.every(({ isIdle }) => isIdle);
+  }
+
+  isTied(): boolean {
+    return this.#wiping !== undefined || this.#engine.ports.storage.kind === "memory";
   }
 
   /** Resolves when connected peers have what waits for them, or had two seconds. */
@@ -150,6 +161,7 @@ export class Leader implements Leading {
       else client.refuse();
     }
     await this.#engine.instance.handOver().catch(() => {}); // What it failed at was told to who waited for it.
+    await this.#wiping;
     for (const tab of [...this.#served.keys()]) this.detach(tab);
     this.#fence.refuse();
     this.#options.stopped(this);
@@ -187,14 +199,22 @@ export class Leader implements Leading {
   }
 
   /** The lock stays with us until the own page goes: nobody else is to begin meanwhile. */
-  async #wipe(): Promise<void> {
+  #wipe(): Promise<void> {
     this.#tabs.stop();
     const { instance } = this.#engine;
-    await wipe({
+    let told = (): void => {};
+    const telling = new Promise<void>((resolve) => {
+      told = resolve;
+    });
+    this.#wiping ??= telling;
+    return wipe({
       instance,
       clock: this.#options.clock,
       deleteStored: this.#options.deleteStored,
-      tell: (event) => this.#engine.post(event),
+      tell: (event) => {
+        this.#engine.post(event);
+        told();
+      },
     });
   }
 }

@@ -19,7 +19,6 @@ import type { Storage } from "../ports/storage.ts";
 import type { Channels, Locks } from "../ports/tabs.ts";
 import type { Network, TransportBuilder } from "../ports/transport.ts";
 import { openStorage } from "../storage/open-storage.ts";
-import { clearOutbox, readOutbox } from "../storage/outbox.ts";
 import { deleteStored } from "../storage/wipe.ts";
 import { AskedLocks } from "../tabs/asked-lock.ts";
 import { openBroadcast } from "../tabs/broadcast.ts";
@@ -29,6 +28,7 @@ import { createWebRtcNetwork } from "../transport/webrtc.ts";
 import type { BootOptions, WorkerEvent } from "./api.ts";
 import { systemClock } from "./clock.ts";
 import type { LeaderOptions, Report } from "./leader.ts";
+import { openOutbox } from "./outbox-port.ts";
 
 export interface Platform
   extends Pick<LeaderOptions, "locks" | "clock" | "outbox" | "ciphers" | "openStorage" | "openPorts" | "deleteStored"> {
@@ -64,8 +64,8 @@ export async function browserPlatform(
     channels,
     locks: webLocks ?? askedLocks(name, channels),
     ciphers: chunkCiphers(),
-    outbox: { read: () => readOutbox(name), clear: (tab) => clearOutbox(name, tab) },
-    openStorage: (report) => openStorage(name, { onLost: report }),
+    outbox: openOutbox(name),
+    openStorage: (lost) => openStorage(name, { onLost: lost }),
     openPorts: (storage, settings, report) => openPorts(boot, tell, transports, { storage, settings, report, crypto }),
     deleteStored: () => deleteStored(name),
   };

@@ -5,6 +5,7 @@ import type { DatabaseId } from "../core/ids.ts";
 import { KvChanges } from "../core/store/kv-changes.ts";
 import { READ, WRITE } from "../core/store/power.ts";
 import { TableChanges } from "../core/store/table-changes.ts";
+import { tabsChannelName } from "../tabs/names.ts";
 import { type SitePage, TabSite } from "../testing/tab-site.ts";
 import type { Realm } from "../testing/tabs-world.ts";
 import { turn } from "../testing/turn.ts";
@@ -205,6 +206,39 @@ test("[CLIENT-38] changed settings, and whether sync is on, live on at the next 
   expect(JSON.stringify(status)).toContain("offline");
 });
 
+test("[CLIENT-38] a worker that is started again goes on as the last leader was told, though no other tab has heard it", async () => {
+  const site = await openSite(2);
+  const { world } = site;
+  const page = await site.addPage("a");
+  await world.until(() => page.standing.type === "leading");
+  await world.settle(page.call((api) => api.command("changeSettings", { attemptsMax: 3 }, { id: 1 })));
+  await world.settle(page.call((api) => api.setOnline(false)));
+  await world.settle(page.call((api) => api.setOnline(false)));
+  const { id } = await world.settle(page.write((api, write) => api.createDatabase({ name: "Board" }, write)));
+  page.restart();
+  await world.until(() => page.standing.type === "leading");
+  const settings = await world.settle(page.call((api) => api.command("settings", {}, { id: 2 })));
+  expect(settings).toMatchObject({ attemptsMax: 3 });
+  expect(JSON.stringify(await world.settle(page.call((api) => api.status(id))))).toContain("offline");
+  expect(page.events.filter(({ type }) => type === "carry")).toHaveLength(2);
+});
+
+test("[CLIENT-38] a page hears what is carried from its own worker, also when another tab leads", async () => {
+  const { site, leader, follower } = await setUp(2);
+  const { world } = site;
+  await world.settle(follower.call((api) => api.command("changeSettings", { attemptsMax: 3 }, { id: 1 })));
+  await world.settle(leader.call((api) => api.setOnline(false)));
+  await world.pass(5_000);
+  const carries = [leader, follower].map(({ events }) =>
+    events.flatMap((event) => (event.type === "carry" ? [event.carry] : [])),
+  );
+  const told = [
+    { online: true, settings: { attemptsMax: 3 } },
+    { online: false, settings: { attemptsMax: 3 } },
+  ];
+  expect(carries).toEqual([told, told]);
+});
+
 // --- Pages that come and go
 
 test("[CLIENT-1] [CLIENT-33] a worker that does not serve its page says so, and a page that is let go gets no other answer", async () => {
@@ -329,6 +363,21 @@ test("[CLIENT-36] what cannot be done any more is told to whoever is there first
   });
 });
 
+test("[TABS-19] a page that was refused is served again without doing anything", async () => {
+  const { site, leader, follower, database } = await setUp(19);
+  const { world } = site;
+  const channel = world.realm("leader").channels.open(tabsChannelName("notes"));
+  const { lead } = leader.standing as { readonly lead: string };
+  channel.post({ type: "detach", lead, tab: follower.tab });
+  channel.post({ type: "refuse", lead, tab: follower.tab });
+  await world.pass(1_000);
+  expect(follower.standing).toMatchObject({ type: "failed", error: { code: "INSTANCE_IN_USE" } });
+  const asked = follower.write((api, write) => api.commit(database, row("r1"), write));
+  await world.pass(70_000);
+  await world.settle(asked);
+  expect(await world.settle(rowsOf(follower, database))).toEqual(["r1"]);
+});
+
 // --- Leaders themselves
 
 interface Led {
@@ -340,7 +389,7 @@ interface Led {
 async function lead(site: TabSite, signal: AbortSignal = new AbortController().signal): Promise<Led> {
   const realm = site.world.realm("alone");
   const options = { ...site.platform(realm), name: "notes", own: "0a" };
-  const told = { carryChanged: () => {}, fenced: () => {}, stopped: () => {} };
+  const told = { carryChanged: () => {}, fenced: () => {}, lost: () => {}, stopped: () => {} };
   const start = { id: "lead", carry: { online: true, settings: {} }, signal };
   return { site, realm, leader: await site.world.settle(Leader.start({ ...options, ...told }, start)) };
 }

@@ -52,12 +52,13 @@ export class TabHost extends ClientCalls implements TabApi {
     const tell: Tell = (event, transfer = []) => events.postMessage(event, transfer);
     const platform = await this.#platform(options, tell, this.#builders.take());
     const { name, sync, visible = true, tab = encodeHex(platform.random.bytes(16)) } = options;
+    const { carry = { online: true, settings: sync } } = options;
     const candidate = new Candidate({
       ...platform,
-      ...{ name, tab, visible },
+      ...{ name, tab, visible, carry },
       build: thisBuild,
-      carry: { online: true, settings: sync },
       lead: (start) => this.#lead(platform, options, start),
+      carried: (changed) => tell({ type: "carry", carry: changed }),
       changed: (state) => tell({ type: "tab", state: toStanding(state) }),
     });
     this.#booted = { tab, candidate, tell };
@@ -79,12 +80,17 @@ export class TabHost extends ClientCalls implements TabApi {
     this.#booted?.candidate.setVisible(on);
   }
 
+  async ping(): Promise<void> {}
+
   async suspend(): Promise<void> {
     await this.#booted?.candidate.suspend();
   }
 
   async resume(): Promise<void> {
-    this.#booted?.candidate.resume();
+    const { candidate, tell } = this.#booted ?? {};
+    candidate?.resume();
+    // It led on meanwhile: its page is to be served again.
+    if (candidate?.state.type === "leading") tell?.({ type: "tab", state: candidate.state });
   }
 
   /** The others are served until peers have what waits for them: they lose nothing by it. */
@@ -112,6 +118,7 @@ export class TabHost extends ClientCalls implements TabApi {
         ...{ name, own },
         carryChanged: (changed) => candidate.carry(changed),
         fenced: (lead) => candidate.stepDown(lead),
+        lost: (lead, error) => candidate.stepDown(lead, error),
         stopped: (stopped) => this.#stopped(stopped),
       },
       { ...start, carry },

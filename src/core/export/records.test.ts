@@ -7,7 +7,7 @@ import { concatBytes } from "../bytes.ts";
 import { CborWriter } from "../cbor-writer.ts";
 import { attempt } from "../errors.ts";
 import { type DatabaseId, entryIdFromDigest } from "../ids.ts";
-import { exportDatabasesMax, exportEntriesMax } from "../limits.ts";
+import { addressBytesMax, backupRelaysMax, exportDatabasesMax, exportEntriesMax } from "../limits.ts";
 import { RecordOrder } from "./record-order.ts";
 import { decodeExportRecord, type ExportedDatabase, type ExportRecord, encodeExportRecord } from "./records.ts";
 
@@ -19,6 +19,7 @@ function idOf(number: number): DatabaseId {
 
 const text = fc.string({ unit: "grapheme", maxLength: 20 });
 const bytes = fc.uint8Array({ maxLength: 30 });
+const relayUrl = fc.stringMatching(/^wss?:\/\/[a-z]{1,10}\.example\/[a-z?=&%]{0,10}$/);
 const recordArbitrary: fc.Arbitrary<ExportRecord> = fc.oneof(
   fc.record({
     type: fc.constant("head" as const),
@@ -30,7 +31,7 @@ const recordArbitrary: fc.Arbitrary<ExportRecord> = fc.oneof(
     type: fc.constant("database" as const),
     id: fc.nat(255).map(idOf),
     name: text,
-    relays: fc.array(text, { maxLength: 16 }),
+    relays: fc.array(relayUrl, { maxLength: backupRelaysMax }),
     key: fc.nat(255).map(keyOf),
     entries: fc.maxSafeNat(),
   }),
@@ -85,6 +86,18 @@ describe("[EXPORT-4] a record", () => {
     const writer = new CborWriter();
     build(writer);
     expect(codeOf(writer.finish())).toBe("EXPORT_MALFORMED");
+  });
+
+  test.each<readonly [string, readonly string[]]>([
+    ["is no URL", ["relay"]],
+    ["is another URL", ["wss://relay.example", "https://relay.example"]],
+    ["has a space", ["wss://relay.example/a b"]],
+    ["is too long", [`wss://relay.example/${"x".repeat(addressBytesMax)}`]],
+    ["is too much for a ticket as it is written there", [`wss://relay.example/${"?".repeat(addressBytesMax - 20)}`]],
+    ["is too much for a ticket beside the others", Array(3).fill(`wss://relay.example/${"x".repeat(900)}`)],
+    ["is one of too many", Array(backupRelaysMax + 1).fill("wss://relay.example")],
+  ])("with a relay that %s is refused", (_what, relays) => {
+    expect(codeOf(encodeExportRecord({ ...database(1, 1), relays }))).toBe("EXPORT_MALFORMED");
   });
 
   test("with something behind it is refused", () => {

@@ -27,6 +27,7 @@ import {
   exportEntriesMax,
   labelBytesMax,
 } from "../limits.ts";
+import { relaysForTicket } from "../ticket.ts";
 import { malformed, orMalformed } from "./framing.ts";
 
 export type ExportRecord =
@@ -40,6 +41,7 @@ export interface ExportedDatabase {
   readonly type: "database";
   readonly id: DatabaseId;
   readonly name: string;
+  /** All of them fit into a ticket: `relaysForTicket`. */
   readonly relays: readonly string[];
   /** The key that was used in it. */
   readonly key: PublicKey;
@@ -133,6 +135,9 @@ function readDatabase(reader: CborReader): ExportedDatabase {
   const name = reader.text(labelBytesMax);
   const relays: string[] = [];
   for (let left = reader.array(backupRelaysMax); left > 0; left--) relays.push(reader.text(addressBytesMax));
+  // They come to stand in every ticket that is made here, which would fail by them.
+  if (relaysForTicket(relays).length < relays.length)
+    throw malformed("relays that no ticket can name", "WebSocket URLs that fit into half a ticket");
   return { type: "database", id, name, relays, key: reader.publicKey(), entries: reader.uint() };
 }
 
