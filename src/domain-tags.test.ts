@@ -46,7 +46,7 @@ const signers: readonly string[] = [
   "crypto/sealing.ts: identity.sign(concatBytes(cardTag, signed))",
   // The platform's own, behind the port.
   'crypto/stored-key.ts: platform.sign("Ed25519", privateKey, unshared(message))',
-  "engine/database.ts: identity.sign(message)",
+  "engine/committing.ts: identity.sign(message)",
   "engine/joins.ts: identity.sign(proveMessage(path.transcript, self, commitment))",
   "engine/joins.ts: invite.sign(joinMessage(path.transcript, identity.publicKey, commitment))",
   "engine/joins.ts: invite.sign(redeemMessage(id, identity.publicKey))",
@@ -58,7 +58,7 @@ const signers: readonly string[] = [
 test("[HOSTILE-1] no place signs that is not known to put a tag in front", () => {
   const calls = shipped.flatMap((file) => callsIn(read(file)).map((call) => `${file}: ${call}`));
   expect(calls.sort()).toEqual([...signers].sort());
-  for (const file of ["engine/database.ts", "engine/root.ts"])
+  for (const file of ["engine/committing.ts", "engine/root.ts"])
     expect(read(file)).toMatch(/const message = encodeUnsigned\(/);
 });
 

@@ -501,7 +501,7 @@ test("[CLIENT-30] [OUTBOX-3] of what somebody else did, or could not do, a page 
   const { coming } = await navigator.locks.request(tabLockName(name, tab), async () => {
     const resumed = link.resume();
     await expect.poll(async () => (await readOutbox(name)).map(({ number }) => number)).toEqual([1, 2]);
-    await clearOutbox(name, tab);
+    await clearOutbox(name, tab, Number.MAX_SAFE_INTEGER);
     return { coming: resumed };
   });
   await coming;

@@ -39,7 +39,9 @@ test("[OUTBOX-1] what is put in one turn is there for others, in the order of th
   const kept = await readOutbox(instance);
   expect(numbersOf(kept)).toEqual(["a 1", "a 2", "a 10", "b 1"]);
   expect(kept[0]).toEqual({ tab: "a", number: 1, edit: editOf(1_000) });
-  await clearOutbox(instance, "a");
+  await clearOutbox(instance, "a", 2);
+  expect(numbersOf(await readOutbox(instance))).toEqual(["a 10", "b 1"]);
+  await clearOutbox(instance, "a", 10);
   expect(numbersOf(await readOutbox(instance))).toEqual(["b 1"]);
 });
 
@@ -80,7 +82,7 @@ test("[OUTBOX-3] what others took out while the page was away is put again when 
   const writes = [1, 2].map((number) => ({ number, edit: editOf(10) }));
   outbox.put(writes);
   expect(numbersOf(await readOutbox(instance))).toEqual(["a 1", "a 2"]);
-  await clearOutbox(instance, "a");
+  await clearOutbox(instance, "a", 2);
   outbox.put(writes);
   expect(await readOutbox(instance)).toEqual([]);
   outbox.doubt();

@@ -11,7 +11,7 @@ test("[OUTBOX-4] where there is no IndexedDB there is no outbox, and nothing fai
   outbox.doubt();
   outbox.rest();
   expect(await readOutbox("nowhere")).toEqual([]);
-  await clearOutbox("nowhere", "a");
+  await clearOutbox("nowhere", "a", 1);
   await deleteOutbox("nowhere");
   outbox.close();
 });

@@ -158,9 +158,9 @@ export async function readOutbox(instance: string): Promise<readonly OutboxWrite
   );
 }
 
-/** For whoever leads: they are done, or cannot be. Rejects when they stay. */
-export async function clearOutbox(instance: string, tab: string): Promise<void> {
-  await use(instance, (db) => inOne(db, "writes", "readwrite", (store) => store.delete(rangeOf(tab))));
+/** For whoever leads: the tab's writes up to this number are done, or cannot be. Rejects when they stay. */
+export async function clearOutbox(instance: string, tab: string, through: number): Promise<void> {
+  await use(instance, (db) => inOne(db, "writes", "readwrite", (store) => store.delete(rangeOf(tab, through))));
 }
 
 /** The instance is no more. Resolves also when there is none. */
@@ -209,8 +209,8 @@ function connect(name: string, lose: (db: Db) => void): Promise<Db> {
   return within(storageOpenTimeoutMs, open);
 }
 
-function rangeOf(tab: string): IDBKeyRange {
-  return IDBKeyRange.bound([tab], [tab, Number.POSITIVE_INFINITY]);
+function rangeOf(tab: string, through: number): IDBKeyRange {
+  return IDBKeyRange.bound([tab], [tab, through]);
 }
 
 /** What is on the disk may be damaged, or another build's. */

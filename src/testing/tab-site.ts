@@ -136,9 +136,9 @@ export class TabSite {
       ciphers: chunkCiphers({ memoryKib: 8, passes: 1, lanes: 1 }),
       outbox: {
         read: () => this.world.browser.call(worker, () => [...this.outbox]),
-        clear: (tab) =>
+        clear: (tab, through) =>
           this.world.browser.call(worker, () => {
-            const left = this.outbox.filter((write) => write.tab !== tab);
+            const left = this.outbox.filter((write) => write.tab !== tab || write.number > through);
             this.outbox.splice(0, this.outbox.length, ...left);
           }),
       },

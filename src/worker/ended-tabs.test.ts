@@ -63,8 +63,9 @@ function setUp(): Subject {
         await leader.work(all.readMs);
         return read;
       },
-      clear: async (tab) => {
-        all.outbox.splice(0, all.outbox.length, ...all.outbox.filter((write) => write.tab !== tab));
+      clear: async (tab, through) => {
+        const left = all.outbox.filter((write) => write.tab !== tab || write.number > through);
+        all.outbox.splice(0, all.outbox.length, ...left);
       },
     },
     writes: {
@@ -105,6 +106,18 @@ describe("[CLIENT-36] what a page left in the outbox", () => {
       ["a4", "a5"],
       [edit("b", 1), edit("own", 1)],
     ]);
+  });
+
+  test("stays when it was put after the others were read: its page is back, and robbed whoever did them", async () => {
+    const subject = setUp();
+    const { world, tabs, outbox, done } = subject;
+    outbox.push(edit("a", 1));
+    subject.readMs = 500;
+    const begun = tabs.begin();
+    await world.pass(700);
+    outbox.push(edit("a", 2));
+    await world.settle(begun);
+    expect([done, outbox]).toEqual([["a1"], [edit("a", 2)]]);
   });
 
   test("is done when its page ends later, and not while it can run", async () => {

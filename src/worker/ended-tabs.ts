@@ -18,7 +18,8 @@ import { tabLockName } from "../tabs/names.ts";
 export interface OutboxPort {
   /** Of each tab in the order of the numbers. */
   read(): Promise<readonly OutboxWrite[]>;
-  clear(tab: string): Promise<void>;
+  /** Those that were read, up to this number: a page that is back may have left more since. */
+  clear(tab: string, through: number): Promise<void>;
 }
 
 export interface EndedTabsOptions {
@@ -105,7 +106,8 @@ export class EndedTabs {
     for (const [i, reason] of failures.entries()) {
       if (reason !== undefined) report(asTidemarkError(reason), left[i] as OutboxWrite);
     }
-    if (left.length > 0) await outbox.clear(tab);
+    const last = left.at(-1);
+    if (last !== undefined) await outbox.clear(tab, last.number);
     this.#leave(tab);
   }
 

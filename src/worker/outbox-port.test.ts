@@ -15,13 +15,13 @@ test("[CLIENT-49] where IndexedDB is forbidden no tab has left anything, and the
   refuseBy("SecurityError");
   const outbox = openOutbox("notes");
   expect(await outbox.read()).toEqual([]);
-  await outbox.clear("ab");
+  await outbox.clear("ab", 1);
   await deleteStored("notes");
 });
 
 test("[CLIENT-49] where it fails for another reason, that is told", async () => {
   refuseBy("UnknownError");
   const outbox = openOutbox("notes");
-  const failures = [outbox.read(), outbox.clear("ab"), deleteStored("notes")];
+  const failures = [outbox.read(), outbox.clear("ab", 1), deleteStored("notes")];
   for (const failure of failures) await expect(failure).rejects.toMatchObject({ code: "STORAGE_UNAVAILABLE" });
 });

@@ -7,7 +7,7 @@ import type { OutboxPort } from "./ended-tabs.ts";
 export function openOutbox(instance: string): OutboxPort {
   return {
     read: () => readOutbox(instance).catch((error: unknown): readonly OutboxWrite[] => orNothing(error, [])),
-    clear: (tab) => clearOutbox(instance, tab).catch((error: unknown) => orNothing(error, undefined)),
+    clear: (tab, through) => clearOutbox(instance, tab, through).catch((error: unknown) => orNothing(error, undefined)),
   };
 }
 
