@@ -6,7 +6,7 @@ import { checkChains, endSomehow, seeded, Witness } from "./rounds.ts";
 import { letPersist, openTabs, setQuota, settled, Tab, takeAway } from "./tabs.ts";
 
 /** `npm run soak` asks for more, and for other seeds. */
-const rounds = Number(process.env.TAB_ROUNDS ?? 25);
+const rounds = Number(process.env.TAB_ROUNDS ?? 12);
 const seed = Number(process.env.TAB_SEED ?? 1);
 const openMs = 5_000;
 

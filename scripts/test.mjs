@@ -54,7 +54,8 @@ const steps = [
   check("build of the demo", "vite/bin/vite.js", ["build", "--logLevel", "warn"]),
   check("package manifest", "publint/src/cli.js", ["--strict"]),
   check("package types", "@arethetypeswrong/cli/dist/index.js", ["--pack", ".", "--profile", "esm-only"]),
-  suite("unit", vitest, vitestArgs("unit"), 10 * minute, countVitest),
+  // On two cores one worker would leave one of them idle.
+  suite("unit", vitest, (report) => [...vitestArgs("unit")(report), "--maxWorkers=2"], 10 * minute, countVitest),
   suite("browser", vitest, vitestArgs("browser"), 3 * minute, countVitest),
   suite("e2e", "@playwright/test/cli.js", () => ["test", "--reporter=list,json"], 14 * minute, countPlaywright),
 ];
