@@ -163,6 +163,14 @@ test("a leader that is stuck is given up, and writes nothing when it comes round
   expect(await entriesOf(leader)).toBe(22);
 });
 
+/** Pages do not hear that they are about to be frozen. */
+async function freezeWithoutWord(context: BrowserContext): Promise<void> {
+  await context.addInitScript(() => {
+    addEventListener("freeze", (event) => event.stopImmediatePropagation(), true);
+    document.addEventListener("freeze", (event) => event.stopImmediatePropagation(), true);
+  });
+}
+
 test("a leader that is frozen loses the lead, and its page goes on as it is shown again", async ({ plain, app }) => {
   const tabs = await openWithDatabase(plain.context, 2, { site: app.url });
   const { leader, followers } = await settled(tabs);
@@ -179,10 +187,7 @@ test("a leader that is frozen loses the lead, and its page goes on as it is show
 });
 
 test("a leader that is frozen without a word is given up, and writes nothing as it wakes", async ({ plain, app }) => {
-  await plain.context.addInitScript(() => {
-    addEventListener("freeze", (event) => event.stopImmediatePropagation(), true);
-    document.addEventListener("freeze", (event) => event.stopImmediatePropagation(), true);
-  });
+  await freezeWithoutWord(plain.context);
   const tabs = await openWithDatabase(plain.context, 2, { site: app.url });
   const { leader, followers } = await settled(tabs);
   const [follower] = followers as [Tab];
@@ -198,10 +203,7 @@ test("a leader that is frozen without a word is given up, and writes nothing as 
 });
 
 test("nobody waits for a leader that is frozen as it stores much, and reads what it has", async ({ plain, app }) => {
-  await plain.context.addInitScript(() => {
-    addEventListener("freeze", (event) => event.stopImmediatePropagation(), true);
-    document.addEventListener("freeze", (event) => event.stopImmediatePropagation(), true);
-  });
+  await freezeWithoutWord(plain.context);
   const tabs = await openWithDatabase(plain.context, 2, { site: app.url });
   const { leader, followers } = await settled(tabs);
   const [follower] = followers as [Tab];

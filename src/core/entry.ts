@@ -30,7 +30,7 @@ import { type DatabaseId, type EntryId, entryIdFromDigest, type PublicKey, type 
 import { entryBytesMax, parentsMax, storeNameBytesMax, storesMax, storeTypeBytesMax } from "./limits.ts";
 import { compareUtf8, encodeUtf8, utf8Length } from "./utf8.ts";
 
-export const entryVersion = 1;
+const entryVersion = 1;
 /** What the signature of an entry is a signature of; nothing else Tidemark signs starts with it. */
 export const entryDomainTag: string = domainTags.entry;
 

@@ -19,7 +19,7 @@ export type Sha256 = (bytes: Uint8Array) => Uint8Array;
 
 /** CIDv1, codec dag-cbor (0x71), multihash sha2-256 of 32 bytes. */
 const cidPrefix = Uint8Array.of(0x01, 0x71, 0x12, 0x20);
-export const cidBytesLength = 36;
+const cidBytesLength = 36;
 
 const hexDigits = "0123456789abcdef";
 const hexCodes = Uint8Array.from(hexDigits, (digit) => digit.charCodeAt(0));

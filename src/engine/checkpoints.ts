@@ -12,7 +12,7 @@ import type { CheckpointPart, SealedRange } from "../ports/storage.ts";
 /** Entries folded again at the next opening, at the most: 10,000 take about a tenth of a second. */
 export const tailMax = 10_000;
 /** While more is on its way: a crash in the middle of a catch-up costs a second at the next opening. */
-export const fillingTailMax: number = 10 * tailMax;
+const fillingTailMax: number = 10 * tailMax;
 
 interface Part {
   readonly number: number;

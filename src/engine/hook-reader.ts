@@ -53,7 +53,7 @@ interface AheadEntry extends WrittenEntry {
 }
 
 /** Entries read at a time, and in one event. */
-export const entriesPerEventMax = 100;
+const entriesPerEventMax = 100;
 /** A reason is for people, and whoever throws decides how long it is. */
 const reasonLengthMax = 200;
 

@@ -6,7 +6,7 @@ export interface TransferRate {
   readonly bytesPerSecond: number;
 }
 
-export const rateWindowMs = 5_000;
+const rateWindowMs = 5_000;
 /** What comes within a slot is added up, so that at most 51 are kept. */
 const slotMs = 100;
 /** A rate over less time than this says nothing. */

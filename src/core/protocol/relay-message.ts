@@ -34,9 +34,9 @@ import { encodeUtf8 } from "../utf8.ts";
 
 /** The version a `challenge` names. A client closes when it names another. */
 export const relayVersion = 1;
-export const relayDomainTag: string = domainTags.relay;
+const relayDomainTag: string = domainTags.relay;
 export const nonceBytesLength = 32;
-export const roomBytesLength = 32;
+const roomBytesLength = 32;
 const keyBytesLength = 32;
 const signatureBytesLength = 64;
 const refusalCodeBytesMax = 32;

@@ -42,7 +42,7 @@ import { invalid, validateName } from "./values.ts";
 
 export const nonceBytesLength = 16;
 export const sealKeyBytesLength = 65;
-export const proofBytesLength = 64;
+const proofBytesLength = 64;
 
 /** The most items that an op has. */
 const fieldsMax = 6;

@@ -72,10 +72,7 @@ export function overlayColumns(below: Row, above: Row, removed: readonly string[
 }
 
 /** The named columns, in the order of the names. All of them must be there. */
-export function pickColumns<Value>(
-  columns: Readonly<Record<string, Value>>,
-  names: readonly string[],
-): Record<string, Value> {
+function pickColumns<Value>(columns: Readonly<Record<string, Value>>, names: readonly string[]): Record<string, Value> {
   // Unlike assignment, which would take `__proto__` for the prototype.
   return Object.fromEntries(names.map((name) => [name, columns[name] as Value]));
 }
