@@ -19,10 +19,13 @@ const config: PlaywrightTestConfig = {
   forbidOnly: process.env.CI !== undefined,
   retries: 0,
   workers: 2,
+  // By the test, not by the file: else a long file is left over for one worker at the end.
+  fullyParallel: true,
   timeout: 60_000,
   expect: { timeout: 15_000 },
   reporter: "list",
-  use: { trace: "retain-on-failure" },
+  // A trace takes a third of the time. `npm run e2e -- --trace retain-on-failure FILE` makes one of what failed.
+  use: { trace: "off", screenshot: "only-on-failure" },
   projects: [
     { name: "chromium", testIgnore: inFirefox, use: { browserName: "chromium", launchOptions: launchOptions() } },
     ...(hasFirefox

@@ -42,7 +42,7 @@ interface Total {
   rows: number;
   missing: number;
   twice: number;
-  /** Cycles that ended with the last entry already there. */
+  /** How often everything had come when the leading tab ended: that is no cycle. */
   late: number;
   /** To the receiver's own database, by tabs that stayed. */
   written: number;
@@ -98,14 +98,15 @@ async function oneBackfill({ a, context, options, tabs, ticket, own, total, cycl
       waitForEntries,
       entries + Math.min(entriesPerCycle, rowsPerBackfill - entries),
     );
-    if (entries >= rowsPerBackfill) total.late += 1;
     // Writes of the tabs that stay are under way as the leader ends: to a database of this device, as it may not write to the other before that is here.
-    const writing = others.map((tab, i) => tab.run(writeMine, `cycle-${total.cycles}-${i}`));
+    const writing = others.map((tab, i) => tab.run(writeMine, `end-${total.cycles + total.late}-${i}`));
     await (ends[total.cycles % ends.length] as (leader: Tab) => Promise<void>)(leader);
     for (const count of await Promise.all(writing)) total.written += count;
     if (!leader.page.isClosed()) await leader.page.close();
     tabs.splice(tabs.indexOf(leader), 1);
-    total.cycles += 1;
+    if (entries < rowsPerBackfill) total.cycles += 1;
+    else total.late += 1;
+    if (total.late > cycles) throw new Error("every backfill is over before the leading tab ends");
   }
   await (tabs[0] as Tab).run(waitForRows, rowsPerBackfill);
   await judge([a, ...tabs], { rows: rowsPerBackfill, others: otherEntries }, total);

@@ -4,6 +4,7 @@ import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { backInSync, backOnline } from "./back-in-sync.ts";
 import { Browsers } from "./browsers.ts";
+import { files } from "./files.ts";
 import { measureHardware } from "./hardware.ts";
 import { killedBackfill } from "./killed-backfill.ts";
 import { memory } from "./memory.ts";
@@ -20,6 +21,7 @@ const all: readonly Workload[] = [
   ...workloads,
   receive,
   reopen,
+  files,
   takeOver,
   killedBackfill,
   queue,

@@ -1,5 +1,5 @@
 /** Saves boards as a file, sealed with a passphrase or not. */
-import type { FileProgress } from "tidemark";
+import type { FileProgress, MissingEntries } from "tidemark";
 import { bytesWords } from "./amounts.ts";
 import { element } from "./element.ts";
 import type { LongWork, Step } from "./long-work.ts";
@@ -13,6 +13,7 @@ export interface ExportSource {
     readonly passphrase?: string;
     readonly signal: AbortSignal;
     readonly onProgress: (progress: FileProgress) => void;
+    readonly onMissing: (missing: MissingEntries) => void;
   }): ReadableStream<Uint8Array>;
 }
 
@@ -47,10 +48,17 @@ export class FileExport {
       passphrase.value = "";
       void work.run(source.title, async (signal, tell) => {
         const onProgress = (progress: FileProgress): void => tell(toStep(progress));
-        const stream = source.export({ ...(secret === "" ? {} : { passphrase: secret }), signal, onProgress });
+        let missing = 0;
+        const onMissing = ({ entries }: MissingEntries): void => {
+          missing += entries.length;
+        };
+        const sealed = secret === "" ? {} : { passphrase: secret };
+        const stream = source.export({ ...sealed, signal, onProgress, onMissing });
         const file = await new Response(stream).blob();
         save(file, `${fileName(source.name)}.tidemark`);
-        return `Saved, ${bytesWords(file.size)}. ${secret === "" ? "Whoever has the file can read it." : "Without the passphrase nobody can read it, you neither."}`;
+        const lost =
+          missing === 0 ? "" : ` ${missing.toLocaleString("en")} changes are missing: this device has lost them.`;
+        return `Saved, ${bytesWords(file.size)}.${lost} ${secret === "" ? "Whoever has the file can read it." : "Without the passphrase nobody can read it, you neither."}`;
       });
     });
     this.element = form;

@@ -68,12 +68,22 @@ export function importWords({ databases, recovery }: ImportReport): string {
   return words.join(" ");
 }
 
-function importedWords({ name, state, added, known, refused, waiting }: ImportReport["databases"][number]): string {
+function importedWords({
+  name,
+  state,
+  added,
+  known,
+  refused,
+  waiting,
+  missing,
+}: ImportReport["databases"][number]): string {
+  if (state === "rootless") return `“${name}” cannot be made from this file: its beginning is missing.`;
   const parts = [
     ...(added > 0 ? [`${countWords(added, "change")} added`] : []),
     ...(known > 0 ? [`${known.toLocaleString("en")} here already`] : []),
     ...(refused > 0 ? [`${refused.toLocaleString("en")} refused`] : []),
     ...(waiting > 0 ? [`${waiting.toLocaleString("en")} waiting`] : []),
+    ...(missing > 0 ? [`${missing.toLocaleString("en")} missing`] : []),
   ];
   const what = state === "created" ? "is back" : "was here";
   return `“${name}” ${what}: ${parts.length === 0 ? "nothing to add" : listWords(parts)}.`;

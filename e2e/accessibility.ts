@@ -1,5 +1,19 @@
 /** Quick checks of a page as it is shown: names of controls, contrast of text, and nothing wider than its place. */
 import type { Page } from "@playwright/test";
+import { expect } from "./fixtures.ts";
+
+/** All of it, in light and in dark; `what` is for whoever reads that it failed. */
+export async function checkPage(page: Page, what: string): Promise<void> {
+  expect(await findUnnamed(page), what).toEqual([]);
+  for (const colorScheme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme });
+    // Colours on their way to another are nobody's last word.
+    await page.evaluate(() => Promise.all(document.getAnimations().map((one) => one.finished.catch(() => {}))));
+    expect(await findFaint(page), `${what}, ${colorScheme}`).toEqual([]);
+    expect(await sidewaysScroll(page), `${what}, ${colorScheme}`).toBeLessThanOrEqual(0);
+    expect(await findCut(page), `${what}, ${colorScheme}`).toEqual([]);
+  }
+}
 
 /** Controls in view without a name that a screen reader could say, by their HTML. */
 export function findUnnamed(page: Page): Promise<readonly string[]> {

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { type BrowserContext, chromium, type Page } from "@playwright/test";
-import { launchOptions } from "../scripts/chromium.mjs";
+import { plainOptions } from "../scripts/chromium.mjs";
 
 export interface PlainChromium {
   readonly context: BrowserContext;
@@ -16,7 +16,7 @@ export interface PlainChromium {
 }
 
 export async function launchPlain(): Promise<PlainChromium> {
-  const { executablePath = chromium.executablePath(), args } = launchOptions();
+  const { executablePath = chromium.executablePath(), args } = plainOptions();
   const profile = await mkdtemp(join(tmpdir(), "tidemark-chromium-"));
   const own = ["--headless=new", "--remote-debugging-port=0", `--user-data-dir=${profile}`, "about:blank"];
   const child = spawn(executablePath, [...args, ...own], { stdio: ["ignore", "ignore", "pipe"] });

@@ -1,10 +1,10 @@
 /** What the demo shows of the device: its tabs, its storage, files, and the end of a board or of everything. */
 import { readFile } from "node:fs/promises";
 import type { Locator, Page } from "@playwright/test";
-import { findCut, findFaint, findUnnamed, sidewaysScroll } from "./accessibility.ts";
+import { checkPage } from "./accessibility.ts";
 import { expect, test } from "./fixtures.ts";
-import { openTwo, Person } from "./person.ts";
-import { takeAway } from "./tabs.ts";
+import { openAda, openTwo, Person } from "./person.ts";
+import { changeBuild, takeAway } from "./tabs.ts";
 
 /** The section of the first page. */
 function device(page: Page): Locator {
@@ -42,8 +42,7 @@ test("two tabs show the same board, say which of them does the work, and either 
   site,
   relay,
 }) => {
-  const ada = await Person.open(browser, { site: site.url, relay: relay.url });
-  await ada.makeBoard("Garden party", "Ada");
+  const ada = await openAda(browser, { site: site.url, relay: relay.url });
   await ada.write("Buy lemons");
   await expect(ada.status).toContainText("This tab does the work");
   const other = await ada.context.newPage();
@@ -69,8 +68,7 @@ test("the first page says how this device keeps what is saved, and checks all of
   site,
   relay,
 }) => {
-  const ada = await Person.open(browser, { site: site.url, relay: relay.url });
-  await ada.makeBoard("Garden party", "Ada");
+  const ada = await openAda(browser, { site: site.url, relay: relay.url });
   await ada.write("Buy lemons", "Music");
   await ada.page.getByRole("link", { name: "Boards" }).click();
   const section = device(ada.page);
@@ -89,8 +87,7 @@ test("boards come back from a file after everything was deleted, with a passphra
   site,
   relay,
 }) => {
-  const ada = await Person.open(browser, { site: site.url, relay: relay.url });
-  await ada.makeBoard("Garden party", "Ada");
+  const ada = await openAda(browser, { site: site.url, relay: relay.url });
   await ada.write("Buy lemons");
   await ada.page.getByRole("link", { name: "Boards" }).click();
   const file = await saveAll(ada.page, "correct horse battery");
@@ -151,6 +148,57 @@ test("a board can be taken off a device, and removed for everybody by its owner"
   for (const person of [ada, ben]) await person.close();
 });
 
+test("a newer build waits for the older one and says so, and the older one offers to load it", async ({
+  browser,
+  site,
+  relay,
+}) => {
+  const ada = await openAda(browser, { site: site.url, relay: relay.url });
+  const newer = await ada.context.newPage();
+  await changeBuild(newer, 1);
+  await newer.goto(ada.page.url());
+  await expect(newer.getByRole("alert")).toContainText("An older version of this page is open in another tab");
+  await expect(newer.getByRole("progressbar", { name: "Waiting for the other tabs" })).toBeVisible();
+  await expect(newer).toHaveTitle(/Waiting/);
+  await checkPage(newer, "waiting for an older build");
+  const banner = ada.page.getByRole("alert").filter({ hasText: "A newer version of this page" });
+  await expect(banner).toBeVisible();
+  await checkPage(ada.page, "told of a newer build");
+  await ada.write("Written in the older one");
+  await expect(newer.getByRole("heading", { name: "Garden party" })).toHaveCount(0);
+  await changeBuild(ada.page, 1);
+  await banner.getByRole("button", { name: "Load the new version" }).click();
+  for (const page of [ada.page, newer]) {
+    await expect(page.getByRole("list", { name: "Notes" })).toContainText("Written in the older one");
+    await expect(page.getByRole("alert").filter({ hasText: "version of this page" })).toBeHidden();
+  }
+  expect(ada.errors).toEqual([]);
+  await ada.close();
+});
+
+test("an older build beside a newer one says what helps, and loaded again it is the newer one", async ({
+  browser,
+  site,
+  relay,
+}) => {
+  const ada = await openAda(browser, { site: site.url, relay: relay.url });
+  await ada.write("Buy lemons");
+  const older = await ada.context.newPage();
+  await changeBuild(older, -1);
+  await older.goto(ada.page.url());
+  await expect(
+    older.getByRole("heading", { name: "A newer version of this page is open in another tab" }),
+  ).toBeVisible();
+  await expect(older.getByText("Load this page again to get it, too.")).toBeVisible();
+  await checkPage(older, "an older build");
+  await ada.write("Music");
+  await older.unrouteAll();
+  await older.getByRole("button", { name: "Load the page again" }).click();
+  await expect(older.getByRole("list", { name: "Notes" })).toContainText("Music");
+  expect(ada.errors).toEqual([]);
+  await ada.close();
+});
+
 test("where nothing can be saved every page says so", async ({ browser, site, relay }) => {
   const context = await browser.newContext();
   await takeAway(context, "indexedDB");
@@ -161,39 +209,27 @@ test("where nothing can be saved every page says so", async ({ browser, site, re
   await context.close();
 });
 
-for (const colorScheme of ["light", "dark"] as const) {
-  for (const [what, viewport] of [
-    ["phone", { width: 360, height: 740 }],
-    ["desktop", { width: 1280, height: 800 }],
-  ] as const) {
-    test(`what is said of the device can be seen and said, ${colorScheme}, on a ${what}`, async ({
-      browser,
-      site,
-      relay,
-    }) => {
-      const ada = await Person.open(browser, { site: site.url, relay: relay.url, colorScheme, viewport });
-      await ada.makeBoard("Garden party", "Ada");
-      const { page } = ada;
-      if (what === "phone") await page.locator("button.summary").click();
-      await ada.unfoldPart("Keep or delete this board");
-      await expectGood(page);
-      await page.screenshot({ path: `test-results/board-${what}-${colorScheme}.png`, fullPage: true });
-      await page.getByRole("link", { name: "Boards" }).click();
-      for (const title of ["Save all boards as a file", "Take up boards from a file", "Delete everything"]) {
-        await unfold(page, title);
-      }
-      await page.getByRole("button", { name: "Check everything that is saved" }).click();
-      await expect(device(page)).toContainText("All as it was written");
-      await expectGood(page);
-      await page.screenshot({ path: `test-results/start-${what}-${colorScheme}.png`, fullPage: true });
-      await ada.close();
-    });
-  }
-}
-
-async function expectGood(page: Page): Promise<void> {
-  expect(await findUnnamed(page)).toEqual([]);
-  expect(await findFaint(page)).toEqual([]);
-  expect(await findCut(page)).toEqual([]);
-  expect(await sidewaysScroll(page)).toBe(0);
+for (const [what, viewport] of [
+  ["phone", { width: 360, height: 740 }],
+  ["desktop", { width: 1280, height: 800 }],
+] as const) {
+  test(`what is said of the device can be seen and said, in light and in dark, on a ${what}`, async ({
+    browser,
+    site,
+    relay,
+  }) => {
+    const ada = await openAda(browser, { site: site.url, relay: relay.url, viewport });
+    const { page } = ada;
+    if (what === "phone") await page.locator("button.summary").click();
+    await ada.unfoldPart("Keep or delete this board");
+    await checkPage(page, "a board");
+    await page.getByRole("link", { name: "Boards" }).click();
+    for (const title of ["Save all boards as a file", "Take up boards from a file", "Delete everything"]) {
+      await unfold(page, title);
+    }
+    await page.getByRole("button", { name: "Check everything that is saved" }).click();
+    await expect(device(page)).toContainText("All as it was written");
+    await checkPage(page, "the first page");
+    await ada.close();
+  });
 }

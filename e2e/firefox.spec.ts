@@ -1,6 +1,7 @@
 /** What has to work in Firefox too: a stock one, driven over WebDriver BiDi, so without anything of CDP. */
 import { chromium } from "@playwright/test";
 import { launchOptions } from "../scripts/chromium.mjs";
+import { commitAfterClaim, leaveAsItWrites, reloadWithEverything } from "./both-browsers.ts";
 import { Device } from "./device.ts";
 import { expect, test } from "./fixtures.ts";
 import { openTabs, settled, Tab } from "./tabs.ts";
@@ -10,19 +11,7 @@ test("[CLIENT-6] in Firefox too, everything durable is there after a reload, und
   app,
   relay,
 }) => {
-  const device = await Device.open(browser, { site: app.url, relay: relay.url });
-  await device.createAndShare();
-  const before = await device.run(async () => {
-    await db.transact((tx) => {
-      tx.table("notes").put("n1", { title: "kept" });
-      tx.kv("prefs").set("theme", "dark");
-    });
-    return { key: tide.publicKey, digest: await db.digest() };
-  });
-  await device.load();
-  expect(await device.run(async () => ({ key: tide.publicKey, digest: await db.digest() }))).toEqual(before);
-  expect(await device.run(() => db.kv("prefs").get("theme"))).toBe("dark");
-  await device.close();
+  await reloadWithEverything(await Device.open(browser, { site: app.url, relay: relay.url }));
 });
 
 test("in Firefox too, tabs share one engine, and another takes over when the leader's tab is closed", async ({
@@ -56,17 +45,14 @@ test("in Firefox too, an edit made in the same breath as the page is left is the
   context,
   app,
 }) => {
-  const tab = await Tab.open(context, { site: app.url });
-  await tab.createDatabase();
-  await tab.run(() => {
-    db.table("rows")
-      .put("last", {})
-      .catch(() => {});
-    location.assign("about:blank");
-  });
-  await tab.page.waitForURL("about:blank");
-  await tab.reload();
-  await tab.page.waitForFunction(() => db.table("rows").get("last"));
+  await leaveAsItWrites(await Tab.open(context, { site: app.url }), 1);
+});
+
+test("[STORAGE-41] in Firefox too, which keeps the rest of a finished transaction when a part of it fails, nothing is stored after another tab's claim", async ({
+  context,
+  app,
+}) => {
+  await commitAfterClaim(await Tab.open(context, { site: app.url }));
 });
 
 test("in Firefox, which may never answer whether it keeps what is stored, asking ends all the same", async ({

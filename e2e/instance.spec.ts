@@ -1,4 +1,5 @@
 /** What holds the page and its worker together, in a real browser. */
+import { reloadWithEverything } from "./both-browsers.ts";
 import { Device } from "./device.ts";
 import { expect, test } from "./fixtures.ts";
 import { Tab } from "./tabs.ts";
@@ -108,20 +109,7 @@ test("[CLIENT-5] a second tab has the same instance open, reads what the first w
 });
 
 test("[CLIENT-6] everything durable is there after a reload, under the same key", async ({ browser, app, relay }) => {
-  const device = await Device.open(browser, { site: app.url, relay: relay.url });
-  await device.createAndShare();
-  const before = await device.run(async () => {
-    await db.transact((tx) => {
-      tx.table("notes").put("n1", { title: "kept" });
-      tx.kv("prefs").set("theme", "dark");
-    });
-    return { key: tide.publicKey, digest: await db.digest() };
-  });
-  await device.load();
-  const after = await device.run(async () => ({ key: tide.publicKey, digest: await db.digest() }));
-  expect(after).toEqual(before);
-  expect(await device.run(() => db.kv("prefs").get("theme"))).toBe("dark");
-  await device.close();
+  await reloadWithEverything(await Device.open(browser, { site: app.url, relay: relay.url }));
 });
 
 test("[CLIENT-7] an aborted call rejects with ABORTED at once", async ({ browser, app, relay }) => {

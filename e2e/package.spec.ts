@@ -52,6 +52,9 @@ const files: Readonly<Record<string, string>> = {
   }),
 };
 
+// All in one worker: each packs and installs the app before its first test.
+test.describe.configure({ mode: "default" });
+
 let app: string;
 
 /** `ws` comes from our own node_modules, so that nothing is fetched. */

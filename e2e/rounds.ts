@@ -24,10 +24,14 @@ export class Witness {
     return this.#resolved.size;
   }
 
-  /** Commits of this tab from now until it ends, each of two rows in two tables; those that resolve are written down outside of the tab. */
+  /**
+   * Commits of this tab from now until it ends, each of two rows in two tables; those that resolve are written down outside of the tab. At
+   * full speed for as long as a round may last, then slowly: who is left when another tab ends writes on while the next one opens.
+   */
   async watch(tab: Tab, prefix: string): Promise<void> {
     tab.page.on("console", (message) => this.#note(message));
     await tab.run((prefix) => {
+      const slowAt = performance.now() + 300;
       const commitOn = async (lane: string): Promise<void> => {
         for (let n = 0; ; n++) {
           const key = `${prefix}.${lane}.${n}`;
@@ -37,6 +41,7 @@ export class Witness {
               tx.table("right").put(key, { n });
             });
             console.info(`resolved ${key}`);
+            if (performance.now() > slowAt) await new Promise((resolve) => setTimeout(resolve, 50));
           } catch (error) {
             return console.info(`rejected ${key} ${error}`);
           }

@@ -1,67 +1,8 @@
 /** What is kept when tabs end, when the disk is full, and when the browser takes the storage away. */
-import { setTimeout as passed } from "node:timers/promises";
+import { commitAfterClaim, leaveAsItWrites } from "./both-browsers.ts";
 import { Device } from "./device.ts";
 import { expect, test } from "./fixtures.ts";
-import { checkChains, endSomehow, seeded, Witness } from "./rounds.ts";
-import { letPersist, openTabs, setQuota, settled, Tab, takeAway } from "./tabs.ts";
-
-/** `npm run soak` asks for more, and for other seeds. */
-const rounds = Number(process.env.TAB_ROUNDS ?? 12);
-const seed = Number(process.env.TAB_SEED ?? 1);
-const openMs = 5_000;
-
-test(`what resolved is there, and nothing by half, after ${rounds} rounds of a tab that ends as it writes (seed ${seed})`, async ({
-  browser,
-  context,
-  app,
-  relay,
-}) => {
-  test.setTimeout(60_000 + rounds * openMs);
-  const random = seeded(seed);
-  const options = { site: app.url, relay: relay.url };
-  const witness = new Witness();
-  let tab = await Tab.open(context, options);
-  await tab.createDatabase();
-  for (let round = 0; round < rounds; round++) {
-    await witness.watch(tab, `r${round}`);
-    await passed(random() * 150);
-    await endSomehow(tab, random);
-    tab = await Tab.open(context, options);
-    await witness.check(tab);
-  }
-  expect(witness.resolved).toBeGreaterThan(rounds);
-  await checkChains(browser, tab, options);
-});
-
-test(`the same of two tabs that write, after ${rounds} rounds in which one of them ends (seed ${seed})`, async ({
-  browser,
-  context,
-  app,
-  relay,
-}) => {
-  test.setTimeout(60_000 + rounds * openMs);
-  const random = seeded(seed + 1_000_000);
-  const options = { site: app.url, relay: relay.url };
-  const witness = new Witness();
-  let tabs = await openTabs(context, 2, options);
-  await tabs[0]?.createDatabase();
-  for (const tab of tabs) await tab.findDatabase();
-  for (let round = 0; round < rounds; round++) {
-    const [first, second] = tabs as [Tab, Tab];
-    await witness.watch(first, `r${round}.0`);
-    await witness.watch(second, `r${round}.1`);
-    await passed(random() * 150);
-    const [ended, left] = random() < 0.5 ? [first, second] : [second, first];
-    await endSomehow(ended, random);
-    // Both fresh next time, so that whoever is left does not write on and on.
-    const fresh = await Tab.open(context, options);
-    await left.close();
-    await witness.check(fresh);
-    tabs = [fresh, await Tab.open(context, options)];
-  }
-  expect(witness.resolved).toBeGreaterThan(rounds);
-  await checkChains(browser, tabs[0] as Tab, options);
-});
+import { clearStorage, letPersist, openTabs, setQuota, settled, Tab, takeAway } from "./tabs.ts";
 
 for (const which of ["leader", "follower"] as const) {
   test(`an edit made by the ${which} right before its tab is closed is there afterwards`, async ({ context, app }) => {
@@ -115,19 +56,14 @@ test("an edit made in the same breath as the tab goes to another page is there w
   context,
   app,
 }) => {
-  const tab = await Tab.open(context, { site: app.url });
-  await tab.createDatabase();
-  for (let round = 0; round < 5; round++) {
-    await tab.run((round) => {
-      db.table("rows")
-        .put(`last ${round}`, {})
-        .catch(() => {});
-      location.assign("about:blank");
-    }, round);
-    await tab.page.waitForURL("about:blank");
-    await tab.reload();
-    await expect.poll(() => tab.run(async () => (await db.table("rows").all()).length)).toBe(round + 1);
-  }
+  await leaveAsItWrites(await Tab.open(context, { site: app.url }), 5);
+});
+
+test("[STORAGE-41] nothing is stored after another tab's claim until the storage is claimed again", async ({
+  context,
+  app,
+}) => {
+  await commitAfterClaim(await Tab.open(context, { site: app.url }));
 });
 
 test("a disk that is full as the instance opens is told, and it opens once there is room", async ({ context, app }) => {
@@ -185,6 +121,53 @@ test("while the disk is full commits reject and nothing is taken from peers, and
   await expect.poll(() => tab.run(() => tide.storage.state())).toBe("best-effort");
   expect(await tab.run(putLarge, ["mine again", 1_000_000])).toBe("written");
   await expect.poll(async () => peer.digest()).toEqual(await tab.run(() => db.digest()));
+  await peer.close();
+});
+
+test("[STORAGE-16] [CLIENT-48] when what is stored is cleared under open tabs each is told, its calls say so, and loaded again they are a new device", async ({
+  browser,
+  context,
+  app,
+  relay,
+}) => {
+  const options = { site: app.url, relay: relay.url };
+  const tabs = await openTabs(context, 2, options);
+  const { leader, followers } = await settled(tabs);
+  await leader.createDatabase();
+  for (const tab of followers) await tab.findDatabase();
+  const peer = await Device.open(browser, options);
+  await peer.join(await leader.run(() => db.share({ permission: "write" })));
+  await leader.run(() => db.table("rows").put("kept elsewhere", {}));
+  await peer.page.waitForFunction(() => db.table("rows").get("kept elsewhere"));
+  for (const tab of tabs) {
+    await tab.run(() => {
+      globalThis.noted = [];
+      tide.on("problem", ({ code }) => noted.push(code));
+    });
+  }
+  const before = await leader.run(() => tide.publicKey);
+  await clearStorage(leader.page);
+  for (const tab of tabs) {
+    await expect.poll(() => tab.run(() => noted)).toContain("STORAGE_CLOSED");
+    const codes = await tab.run(() => {
+      const calls = [db.table("rows").all(), db.table("rows").put("late", {}), tide.databases()];
+      return Promise.all(
+        calls.map((call: Promise<unknown>) =>
+          call.then(
+            () => "done",
+            ({ code }) => code,
+          ),
+        ),
+      );
+    });
+    expect(codes).toEqual(["STORAGE_CLOSED", "STORAGE_CLOSED", "STORAGE_CLOSED"]);
+  }
+  for (const tab of tabs) await tab.reload();
+  const keys = await Promise.all(tabs.map((tab) => tab.run(() => tide.publicKey)));
+  expect(new Set(keys).size, "one device").toBe(1);
+  expect(keys, "another one").not.toContain(before);
+  for (const tab of tabs) expect(await tab.run(async () => (await tide.databases()).length)).toBe(0);
+  expect(await peer.run(() => db.table("rows").get("kept elsewhere")), "what others have they keep").toBeDefined();
   await peer.close();
 });
 

@@ -341,6 +341,67 @@ test("without BroadcastChannel a second tab is told that the instance is in use"
   expect(await second.run(() => db.name())).toBe("Together");
 });
 
+test("with neither Web Locks nor BroadcastChannel a second tab is told that the instance is in use, until the first is closed, or crashed", async ({
+  context,
+  app,
+}) => {
+  await takeAway(context, "locks", "BroadcastChannel");
+  const [first] = (await openWithDatabase(context, 1, { site: app.url })) as [Tab];
+  const second = await Tab.prepare(context, { site: app.url });
+  const codeOf = (tab: Tab): Promise<string> =>
+    tab.run(() =>
+      tidemark.open({ name: "e2e" }).then(
+        () => "opened",
+        ({ code }) => code,
+      ),
+    );
+  expect(await codeOf(second)).toBe("INSTANCE_IN_USE");
+  await first.run(() => db.table("rows").put("first", {}));
+  await first.reload();
+  expect(await codeOf(second)).toBe("INSTANCE_IN_USE");
+  await first.crash();
+  await second.open();
+  const third = await Tab.prepare(context, { site: app.url });
+  expect(await codeOf(third)).toBe("INSTANCE_IN_USE");
+  await second.run(() => tide.close());
+  await third.open();
+  expect(await third.run(() => db.table("rows").get("first"))).toBeDefined();
+});
+
+test("with neither of them a tab that another followed as it was frozen says so, and goes on when that is closed", async ({
+  plain,
+  app,
+}) => {
+  await takeAway(plain.context, "locks", "BroadcastChannel");
+  await freezeWithoutWord(plain.context);
+  const [first] = (await openWithDatabase(plain.context, 1, { site: app.url })) as [Tab];
+  await first.run(() => {
+    globalThis.noted = [];
+    tide.on("problem", ({ code }) => noted.push(code));
+  });
+  const second = await Tab.prepare(plain.context, { site: app.url });
+  await second.page.bringToFront();
+  await freeze(first.page);
+  await second.open();
+  await second.run(() => db.table("rows").put("second", {}));
+  await thaw(first.page);
+  await expect.poll(() => first.run(() => noted)).toEqual(["INSTANCE_IN_USE"]);
+  const put = (): Promise<string> =>
+    first.run(() =>
+      db
+        .table("rows")
+        .put("first", {})
+        .then(
+          () => "written",
+          ({ code }) => code,
+        ),
+    );
+  expect(await put()).toBe("INSTANCE_IN_USE");
+  await second.run(() => tide.close());
+  await expect.poll(put, { timeout: 30_000 }).toBe("written");
+  expect(await first.run(() => db.table("rows").get("second"))).toBeDefined();
+});
+
 test("without Ed25519 in WebCrypto a device signs and syncs all the same", async ({ browser, context, app, relay }) => {
   await takeAway(context, "Ed25519");
   const without = await Tab.open(context, { site: app.url, relay: relay.url });
@@ -382,11 +443,13 @@ test("nothing is missing and nothing is there twice after a backfill in which th
   const options = { site: app.url, relay: relay.url };
   const source = await Device.open(browser, options);
   const ticket = await source.createAndShare();
-  const total = backfillCycles * 1_500;
+  const total = backfillCycles * 1_000;
   await source.run(async (count) => {
     for (let i = 0; i < count; i += 100) {
       await Promise.all(Array.from({ length: 100 }, (_, j) => db.table("rows").put(`r${i + j}`, { i })));
     }
+    // Some hundred entries in the time that a cycle takes: every leader ends in the middle of it.
+    await tide.sync.changeSettings({ sendBytesPerSecond: 16_384, batchEntries: 25 });
   }, total);
   let tabs = await openTabs(context, 2, options);
   await tabs[0]?.run(async (text) => {
@@ -397,10 +460,12 @@ test("nothing is missing and nothing is there twice after a backfill in which th
     const [follower] = followers as [Tab];
     await follower.findDatabase();
     const before = await saved(follower);
-    if (before < total) await expect.poll(() => saved(follower), { intervals: [5] }).toBeGreaterThan(before);
+    await expect.poll(() => saved(follower), { intervals: [5] }).toBeGreaterThan(before);
     await leader.crash();
+    expect(await saved(follower), "the backfill is not over").toBeLessThan(total);
     tabs = [follower, await Tab.open(context, options)];
   }
+  await source.run(() => tide.sync.changeSettings({ sendBytesPerSecond: 0, batchEntries: 1_000 }));
   const [last] = tabs as [Tab, Tab];
   await expect.poll(async () => last.run(() => db.digest()), { timeout: 60_000 }).toEqual(await source.digest());
   await source.close();

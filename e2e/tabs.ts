@@ -143,8 +143,7 @@ export type Part = "locks" | "SharedWorker" | "BroadcastChannel" | "Ed25519" | "
 /** Pages of the context that are opened from now on, and their workers, do without. */
 export async function takeAway(context: BrowserContext, ...parts: readonly Part[]): Promise<void> {
   const script = parts.map((part) => removals[part]).join("\n");
-  // Chromium takes a script that a test hands in for one from the Internet, which may not connect to this machine's relay.
-  await context.grantPermissions(["local-network-access"]);
+  await letReachRelay(context);
   await context.addInitScript({ content: script });
   await context.route(workerScript, (route) => rewrite(route, (source) => `${script}\n${source}`));
 }
@@ -174,11 +173,20 @@ function remove(object: string, name: string): string {
 
 /** As the page is loaded next it runs a build that cannot work together with the one that is served: one later, or one earlier. */
 export async function changeBuild(page: Page, by: 1 | -1): Promise<void> {
-  await page.route("**/tidemark/*.js", (route) =>
+  await letReachRelay(page.context());
+  await page.route(/\/(tidemark|assets)\/[^/]*\.js$/, (route) =>
     rewrite(route, (source) =>
-      source.replace(/tabsProtocol = (\d+)/, (_match, number: string) => `tabsProtocol = ${Number(number) + by}`),
+      source.replace(buildNumber, (_match, before: string, number: string) => `${before}${Number(number) + by}`),
     ),
   );
+}
+
+/** As it stands in the package, and made smaller in the demo: `{version:`0.1.0`,tabs:1}`. */
+const buildNumber = /(tabsProtocol = |\{version:[^{},]+,tabs:)(\d+)/;
+
+/** Chromium takes a script that a test hands in for one from the Internet, which may not connect to this machine's relay. */
+async function letReachRelay(context: BrowserContext): Promise<void> {
+  await context.grantPermissions(["local-network-access"]);
 }
 
 async function rewrite(route: Route, change: (source: string) => string): Promise<void> {

@@ -40,7 +40,8 @@ const page = build({
   splitting: true,
   chunkNames: "[name]-[hash]",
 });
-const worker = build({ ...browser, entryPoints: ["src/worker.ts"] });
+// Every tab compiles it before it can read anything.
+const worker = build({ ...browser, minify: true, entryPoints: ["src/worker.ts"] });
 const node = build({
   ...shared,
   platform: "node",

@@ -1,2 +1,8 @@
+interface LaunchOptions {
+  executablePath?: string;
+  args: string[];
+}
+
 export function findChromium(): string | undefined;
-export function launchOptions(): { executablePath?: string; args: string[] };
+export function launchOptions(): LaunchOptions;
+export function plainOptions(): LaunchOptions;

@@ -6,13 +6,10 @@ export type {
   ImportedDatabase,
   ImportOptions,
   ImportReport,
+  MissingEntries,
 } from "./client/export.ts";
-export {
-  type CreateDatabaseOptions,
-  Instance,
-  type InstanceEvents,
-  type JoinDatabaseOptions,
-} from "./client/instance.ts";
+export { type CreateDatabaseOptions, Instance, type JoinDatabaseOptions } from "./client/instance.ts";
+export type { InstanceEvents } from "./client/instance-events.ts";
 export type { InstanceSync, InstanceSyncEvents, PeerAndDatabase } from "./client/instance-sync.ts";
 export type { Invites } from "./client/invites.ts";
 export type { Job, JobEvents } from "./client/job.ts";

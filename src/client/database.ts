@@ -211,16 +211,17 @@ export class Database {
 
   /**
    * This database as a file: a backup, or a way to another device. It holds every entry as it was signed, and no secrets; `import` takes it. The stream is
-   * read as fast as somebody takes it, and no faster. Throws INPUT_INVALID. The stream fails with DATABASE_NOT_READY, DATABASE_UNKNOWN when it is forgotten
-   * meanwhile, STORAGE_CORRUPT where entries are damaged and not back yet, another STORAGE_ code, CALL_INTERRUPTED when the tab that leads ends, and ABORTED.
+   * read as fast as somebody takes it, and no faster. What the disk has lost is missing in it: `onMissing` says so. Throws INPUT_INVALID. The stream fails with
+   * DATABASE_NOT_READY, DATABASE_UNKNOWN when it is forgotten meanwhile, a STORAGE_ code, CALL_INTERRUPTED when the tab that leads ends, and ABORTED.
    *
    * @example
    * const file = await new Response(db.export({ passphrase })).blob();
    */
   export(options: ExportOptions = {}): ReadableStream<Uint8Array> {
-    assertObject(options, "options of export", "{ passphrase, signal, onProgress }");
-    const { passphrase, signal, onProgress } = options;
-    return exportStream(this.#link, this.#id, { ...given({ passphrase, signal, onProgress }), recovery: false });
+    assertObject(options, "options of export", "{ passphrase, signal, onProgress, onMissing }");
+    const { passphrase, signal, onProgress, onMissing } = options;
+    const asked = { ...given({ passphrase, signal, onProgress, onMissing }), recovery: false };
+    return exportStream(this.#link, this.#id, asked);
   }
 
   /**

@@ -1,5 +1,5 @@
 /** Files as the app writes and reads them, with a real engine behind the line. */
-import { beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { concatBytes } from "../core/bytes.ts";
 import { TidemarkError } from "../core/errors.ts";
 import type { DatabaseId } from "../core/ids.ts";
@@ -7,9 +7,10 @@ import { formatCid } from "../core/ids.ts";
 import type { FileProgress } from "../engine/exporting.ts";
 import { cheapCiphers } from "../testing/backup-files.ts";
 import { Cluster, type Device } from "../testing/cluster.ts";
+import { catchUncaught } from "../testing/uncaught.ts";
 import type { WorkerApi } from "../worker/api.ts";
 import { Files } from "../worker/files.ts";
-import { type ExportAllOptions, exportStream, importFrom } from "./export.ts";
+import { type ExportAllOptions, exportStream, importFrom, type MissingEntries } from "./export.ts";
 import type { Line } from "./line.ts";
 
 const passphrase = "correct horse battery";
@@ -33,7 +34,9 @@ class Page implements Pick<Line, "call" | "send"> {
       const abort = (): void => reject(new TidemarkError("ABORTED", { call: "call" }));
       if (signal?.aborted) abort();
       signal?.addEventListener("abort", abort);
-      run(this.#api()).then(resolve, reject);
+      run(this.#api())
+        .then(resolve, reject)
+        .finally(() => signal?.removeEventListener("abort", abort));
     });
   }
 
@@ -83,6 +86,15 @@ async function whole(options: ExportAllOptions = {}): Promise<Uint8Array<ArrayBu
   for await (const piece of exportStream(page, undefined, options) as unknown as AsyncIterable<Uint8Array>)
     pieces.push(piece);
   return concatBytes(...pieces) as Uint8Array<ArrayBuffer>;
+}
+
+/** Ann's device lost an entry, and does not know it yet. */
+async function damage(): Promise<Device> {
+  const device = await cluster.restart(ann);
+  const bytes = device.disk.databases.get(id)?.bytes[2] as Uint8Array;
+  bytes[9] = (bytes[9] as number) ^ 1;
+  page.files = filesOf(device);
+  return device;
 }
 
 function streamOf(
@@ -135,6 +147,35 @@ describe("[EXPORT-10] an exported file", () => {
     expect(page.calls.at(-1)).toBe("exportClose");
   });
 
+  test("is over when it has ended: what happens to its signal then is nothing to it", async () => {
+    const controller = new AbortController();
+    await whole({ signal: controller.signal });
+    const reader = exportStream(page, id, { signal: controller.signal }).getReader();
+    await reader.read();
+    await reader.cancel();
+    const { length } = page.calls;
+    controller.abort();
+    expect(page.calls).toHaveLength(length);
+  });
+
+  test("is one of several that are read in turns", async () => {
+    const [one, two] = [exportStream(page, id, {}).getReader(), exportStream(page, id, { passphrase }).getReader()];
+    const pieces: Uint8Array[] = [];
+    for (;;) {
+      const [read, other] = [await one.read(), await two.read()];
+      expect(other.done).toBe(read.done);
+      if (read.done) break;
+      pieces.push(read.value);
+    }
+    const file = new Blob([concatBytes(...pieces) as Uint8Array<ArrayBuffer>]);
+    expect((await importFrom(other, file, {})).databases).toMatchObject([{ added: 5 }]);
+  });
+
+  test("holds a recovery key when that is asked for", async () => {
+    const reader = exportStream(page, undefined, { passphrase, recovery: true }).getReader();
+    await expect(reader.read()).rejects.toThrow("no keys here");
+  });
+
   test("fails with what the engine says, and with CALL_INTERRUPTED when another tab leads", async () => {
     const unknown = exportStream(new Page(bob), id, {}).getReader();
     await expect(unknown.read()).rejects.toMatchObject({ code: "DATABASE_UNKNOWN" });
@@ -144,17 +185,41 @@ describe("[EXPORT-10] an exported file", () => {
     await expect(reader.read()).rejects.toMatchObject({ code: "CALL_INTERRUPTED" });
   });
 
-  test("tells how far it is, whatever the listener throws", async () => {
+  test("tells how far it is", async () => {
     const told: FileProgress[] = [];
     const file = await whole({ onProgress: (progress) => told.push(progress) });
     expect(told.at(-1)).toEqual({ entries: 5, total: 5, bytes: file.length });
     expect(told.length).toBeGreaterThan(5);
   });
 
+  test("names what is missing in it as apps do", async () => {
+    const device = await damage();
+    const told: MissingEntries[] = [];
+    const file = await whole({ onMissing: (missing) => told.push(missing) });
+    const entries = [formatCid(device.instance.database(id).replica.graph.at(2).id)];
+    expect(told).toEqual([{ database: formatCid(id), entries }]);
+    expect((await importFrom(other, new Blob([file]), {})).databases).toMatchObject([{ missing: 1, added: 2 }]);
+  });
+
+  test("is whole whatever its listeners throw, which the page hears of", async () => {
+    await damage();
+    const caught = catchUncaught(onTestFinished);
+    const bug = new Error("of the app");
+    const onProgress = (): void => {
+      throw bug;
+    };
+    const file = await whole({ onProgress, onMissing: onProgress });
+    await importFrom(other, new Blob([file]), { onProgress });
+    await cluster.pass(1);
+    expect(bob.instance.database(id).hasRoot).toBe(true);
+    expect(new Set(caught)).toEqual(new Set([bug]));
+  });
+
   test.each<readonly [string, object]>([
     ["a passphrase that is none", { passphrase: 7 }],
     ["a signal that is none", { signal: {} }],
     ["a listener that is none", { onProgress: 1 }],
+    ["a listener of what is missing that is none", { onMissing: 1 }],
     ["a recovery key without a passphrase", { recovery: true }],
     ["a recovery that is neither", { passphrase, recovery: "yes" }],
   ])("is refused at once for %s", (_what, options) => {
@@ -168,7 +233,7 @@ describe("[EXPORT-10] a file that is imported", () => {
   test("may be a Blob or a stream of any pieces, and the report names databases as apps do", async () => {
     const file = await whole();
     const report = await importFrom(other, new Blob([file]), {});
-    const counts = { added: 5, known: 0, refused: 0, waiting: 0 };
+    const counts = { added: 5, known: 0, refused: 0, waiting: 0, missing: 0 };
     expect(report).toEqual({
       createdAtMs: cluster.clock.now(),
       databases: [{ id: formatCid(id), name: "Notes", state: "created", ...counts }],

@@ -8,7 +8,7 @@ import { TidemarkError } from "../core/errors.ts";
 import { type DatabaseId, formatCid } from "../core/ids.ts";
 import { exportChunkBytes } from "../core/limits.ts";
 import { invalid } from "../core/store/values.ts";
-import type { FileProgress } from "../engine/exporting.ts";
+import type { FileProgress, MissingEntries as LostEntries } from "../engine/exporting.ts";
 import type { ImportReport as ImportedAll, ImportedDatabase as ImportedHere } from "../engine/importing.ts";
 import type { ExportOptions as StreamOptions, WorkerApi } from "../worker/api.ts";
 import { assertBoolean, assertFunction, assertText, given } from "./input.ts";
@@ -23,6 +23,15 @@ export interface ExportOptions {
   readonly signal?: AbortSignal;
   /** With every piece of up to about 256 KiB. */
   readonly onProgress?: (progress: FileProgress) => void;
+  /** With every piece of which something is missing in the file, because the disk has lost it and no peer has sent it again yet. */
+  readonly onMissing?: (missing: MissingEntries) => void;
+}
+
+/** Entries that a file lacks. Whoever imports it is told as well. */
+export interface MissingEntries {
+  readonly database: string;
+  /** Their ids, at most 1,000. */
+  readonly entries: readonly string[];
 }
 
 export interface ExportAllOptions extends ExportOptions {
@@ -67,7 +76,8 @@ export function exportStream(
   options: ExportAllOptions,
 ): ReadableStream<Uint8Array> {
   checkOptions(options, "export");
-  const { signal, onProgress } = options;
+  const { signal, onProgress, onMissing } = options;
+  if (onMissing !== undefined) assertFunction(onMissing, "onMissing");
   const asked = { ...toStreamOptions(options), ...given({ database }) };
   const stream = streamNumber();
   let opening: Promise<void> | undefined;
@@ -95,6 +105,7 @@ export function exportStream(
           }
           controller.enqueue(piece.bytes);
           if (onProgress !== undefined) callSafely(onProgress, piece.progress);
+          if (onMissing !== undefined && piece.missing !== undefined) callSafely(onMissing, toMissing(piece.missing));
         } catch (error) {
           close();
           throw error;
@@ -173,6 +184,10 @@ function toStreamOptions({ passphrase, recovery }: ExportAllOptions): StreamOpti
   if (recovery === true && passphrase === undefined)
     throw invalid("recovery", "no passphrase", "a passphrase: whoever read the file would have the key");
   return given({ passphrase, recovery });
+}
+
+function toMissing({ database, ids }: LostEntries): MissingEntries {
+  return { database: formatCid(database), entries: ids.map(formatCid) };
 }
 
 function toReport({ createdMs, databases, recovery }: ImportedAll): ImportReport {

@@ -1,5 +1,5 @@
 import { expose } from "comlink";
-import { deleteDB } from "idb";
+import { deleteDB, openDB } from "idb";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { type ErrorCode, TidemarkError } from "../core/errors.ts";
 import type { DatabaseId, PublicKey } from "../core/ids.ts";
@@ -11,6 +11,7 @@ import {
   workerSilentPings,
 } from "../core/limits.ts";
 import { clearOutbox, outboxName, readOutbox } from "../storage/outbox.ts";
+import { deleteStored } from "../storage/wipe.ts";
 import type { Build } from "../tabs/build.ts";
 import type { Carry } from "../tabs/messages.ts";
 import { pairChannelName, tabLockName } from "../tabs/names.ts";
@@ -126,9 +127,11 @@ interface Opened {
   readonly told: string[];
 }
 
-/** With a worker that has booted, and nobody who leads yet. */
+/** With a worker that has booted, and nobody who leads yet. What leaders store is there. */
 async function begin(): Promise<Omit<Opened, "link">> {
   const name = crypto.randomUUID();
+  (await openDB(`tidemark/${name}`)).close();
+  onTestFinished(() => deleteStored(name));
   const worker = new FakeWorker("own");
   const told: string[] = [];
   const listener: InstanceLinkListener = {
@@ -245,9 +248,9 @@ test("[CLIENT-31] a page that was frozen finds what is in the memory of the same
   const memory: BootInfo = { ...known, storage: "memory" };
   const before = leadElsewhere(opened, "theirs", memory);
   await expect.poll(() => told.slice(-2)).toEqual(["following", "attached a"]);
-  link.suspend(false);
+  link.page.suspend(false);
   before.close();
-  await link.resume();
+  await link.page.resume();
   leadElsewhere(opened, "theirs", memory);
   expect(await ask(link)).toBe("theirs");
   expect(told.filter((one) => one.startsWith("problem"))).toEqual([]);
@@ -404,7 +407,7 @@ test("[CLIENT-52] a worker that is started again is handed what its page was tol
 test("[CLIENT-53] a page that is back takes its lock from whoever keeps it for too long", async () => {
   const { link, worker, name } = await open();
   const lock = tabLockName(name, worker.boots[0]?.tab ?? "");
-  link.suspend(true);
+  link.page.suspend(true);
   let isStolen = false;
   let isHeld = (): void => {};
   const held = new Promise<void>((resolve) => {
@@ -419,7 +422,7 @@ test("[CLIENT-53] a page that is back takes its lock from whoever keeps it for t
   });
   await held;
   holdTimers();
-  const resumed = link.resume();
+  const resumed = link.page.resume();
   await passMessages();
   vi.advanceTimersByTime(tabLockTimeoutMs - 1);
   await passMessages();
@@ -436,16 +439,16 @@ test("[CLIENT-41] a page that is suspended follows nobody and holds nothing; it 
   const isHeld = async (): Promise<boolean> =>
     ((await navigator.locks.query()).held ?? []).some((lock) => lock.name === tabLockName(name, tab));
   expect(await isHeld()).toBe(true);
-  link.suspend(false);
+  link.page.suspend(false);
   const frozen = ask(link);
   expect(await isHeld()).toBe(true);
-  await link.resume();
+  await link.page.resume();
   worker.stand({ type: "leading", lead: "own again" });
   expect(await frozen).toBe("own");
-  link.suspend(true);
+  link.page.suspend(true);
   await expect.poll(isHeld).toBe(false);
   const asked = ask(link);
-  await link.resume();
+  await link.page.resume();
   expect(await isHeld()).toBe(true);
   worker.stand({ type: "leading", lead: "own third" });
   expect(await asked).toBe("own");
@@ -469,15 +472,49 @@ test("[CLIENT-29] a page that was taken for gone, for somebody else has its lock
   expect(await ask(link)).toBe("theirs");
 });
 
+test("[DELETION-8] a page that was frozen while the instance was wiped ends as it comes back, and its worker is asked for nothing", async () => {
+  for (const isCached of [false, true]) {
+    const { link, worker, name, told } = await open();
+    worker.answersCommits = false;
+    const edit = codeOf(commit(link));
+    link.page.suspend(isCached);
+    await expect.poll(() => worker.calls.at(-1)).toBe("suspend");
+    await deleteStored(name);
+    await link.page.resume();
+    expect([await edit, await codeOf(ask(link)), told.at(-1)]).toEqual(["INSTANCE_WIPED", "INSTANCE_WIPED", "wiped"]);
+    expect(worker.calls.at(-1)).toBe("suspend");
+  }
+});
+
+test("[DELETION-8] a page that is frozen again before it knows asks when it comes back", async () => {
+  const { link, worker, name, told } = await open();
+  link.page.suspend(false);
+  await deleteStored(name);
+  const resumed = link.page.resume();
+  link.page.suspend(false);
+  await resumed;
+  expect(told).not.toContain("wiped");
+  await link.page.resume();
+  expect([told.at(-1), worker.calls.includes("resume")]).toEqual(["wiped", false]);
+});
+
+test("[DELETION-8] what is in a leader's memory alone is not looked for on the disk", async () => {
+  const { link, worker, name } = await open({ storage: "memory" });
+  await deleteStored(name);
+  link.page.suspend(false);
+  await link.page.resume();
+  await expect.poll(() => worker.calls.at(-1)).toBe("resume");
+});
+
 test("[CLIENT-30] whoever comes back asks again for what has no answer, and for nothing else", async () => {
   const { link, worker, name } = await open();
   await commit(link);
   worker.answersCommits = false;
-  await link.outbox.get("ready");
+  await link.page.outbox.get("ready");
   const edit = commit(link);
-  link.suspend(true);
+  link.page.suspend(true);
   await expect.poll(async () => (await readOutbox(name)).map(({ number }) => number)).toEqual([2]);
-  await link.resume();
+  await link.page.resume();
   worker.answersCommits = true;
   worker.calls.length = 0;
   worker.stand({ type: "leading", lead: "second" });
@@ -490,16 +527,16 @@ test("[CLIENT-30] [OUTBOX-3] of what somebody else did, or could not do, a page 
   const { link, worker, name } = await open();
   const tab = worker.boots[0]?.tab ?? "";
   worker.answersCommits = false;
-  await link.outbox.get("ready");
+  await link.page.outbox.get("ready");
   const [good, refused, share] = [
     codeOf(commit(link)),
     codeOf(commit(link)),
     codeOf(link.line.write("share", (api, write) => api.commit(database, [], write))),
   ];
-  link.suspend(true);
+  link.page.suspend(true);
   // The leader has the page's lock as long as it does what the page left.
   const { coming } = await navigator.locks.request(tabLockName(name, tab), async () => {
-    const resumed = link.resume();
+    const resumed = link.page.resume();
     await expect.poll(async () => (await readOutbox(name)).map(({ number }) => number)).toEqual([1, 2]);
     await clearOutbox(name, tab, Number.MAX_SAFE_INTEGER);
     return { coming: resumed };
@@ -518,11 +555,11 @@ test("[CLIENT-30] what could not be put into the outbox is asked for again, and 
   const { link, worker } = await open();
   worker.answersCommits = false;
   // There is no connection yet: nothing can be put.
-  link.outbox.rest();
+  link.page.outbox.rest();
   const edit = codeOf(commit(link));
-  link.outbox.rest();
-  link.suspend(true);
-  await link.resume();
+  link.page.outbox.rest();
+  link.page.suspend(true);
+  await link.page.resume();
   worker.answersCommits = true;
   worker.refused.add(1);
   worker.stand({ type: "leading", lead: "second" });
@@ -535,41 +572,41 @@ test("[CLIENT-30] a page that was away for longer than leaders remember cannot s
   const { link, worker } = await open();
   worker.answersCommits = false;
   const edit = codeOf(commit(link));
-  link.suspend(false);
+  link.page.suspend(false);
   vi.setSystemTime(Date.now() + endedTabKeptMs);
-  await link.resume();
+  await link.page.resume();
   // While it was frozen where it is, it had its lock: leaders know it.
   expect(await Promise.race([edit, Promise.resolve("waits")])).toBe("waits");
-  link.suspend(true);
+  link.page.suspend(true);
   vi.setSystemTime(Date.now() + endedTabKeptMs / 2);
-  await link.resume();
+  await link.page.resume();
   expect(await Promise.race([edit, Promise.resolve("waits")])).toBe("waits");
-  link.suspend(true);
+  link.page.suspend(true);
   vi.setSystemTime(Date.now() + endedTabKeptMs / 2 + 1);
-  await link.resume();
+  await link.page.resume();
   expect(await edit).toBe("CALL_INTERRUPTED");
 });
 
 test("[OUTBOX-5] a page that is frozen, or was told that it goes, has no connection that others would wait for", async () => {
   const { link, worker, name } = await open();
   worker.answersCommits = false;
-  await link.outbox.get("ready");
+  await link.page.outbox.get("ready");
   let rests = 0;
-  const { rest } = link.outbox;
-  link.outbox.rest = (): void => {
+  const { rest } = link.page.outbox;
+  link.page.outbox.rest = (): void => {
     rests++;
-    rest.call(link.outbox);
+    rest.call(link.page.outbox);
   };
   void codeOf(commit(link));
-  link.suspend(false);
-  link.freeze();
+  link.page.suspend(false);
+  link.page.freeze();
   // At once, for nothing of the page runs after that.
   expect(rests).toBe(1);
   expect((await readOutbox(name)).map(({ number }) => number)).toEqual([1]);
-  await link.resume();
-  await link.outbox.get("ready");
+  await link.page.resume();
+  await link.page.outbox.get("ready");
   rests = 0;
-  link.suspend(true);
+  link.page.suspend(true);
   void codeOf(commit(link));
   expect(rests).toBe(0);
   await expect.poll(async () => (await readOutbox(name)).map(({ number }) => number)).toEqual([1, 2]);
@@ -578,7 +615,7 @@ test("[OUTBOX-5] a page that is frozen, or was told that it goes, has no connect
   await deleteDB(outboxName(name));
   expect(rests).toBe(1);
   worker.answersCommits = true;
-  await link.resume();
+  await link.page.resume();
   worker.stand({ type: "leading", lead: "second" });
   await expect.poll(() => link.line.openEdits()).toEqual([]);
 });
@@ -586,8 +623,8 @@ test("[OUTBOX-5] a page that is frozen, or was told that it goes, has no connect
 test("[CLIENT-30] what is written while the page is told that it goes is kept too", async () => {
   const { link, worker, name } = await open();
   worker.answersCommits = false;
-  await link.outbox.get("ready");
-  link.keep();
+  await link.page.outbox.get("ready");
+  link.page.keep();
   const edit = commit(link);
   await expect.poll(async () => (await readOutbox(name)).map(({ number }) => number)).toEqual([1]);
   worker.answer();

@@ -1,25 +1,23 @@
 /**
- * A page's way to the instance: its own worker, whoever leads, and what is kept when the page goes.
+ * A page's way to the instance: opens it, follows who leads through its own worker, and ends when one of them says that it is over.
  *
- * [CLIENT-29] A page is served by its own worker while that leads, else by the leader's; it is the same to the app.
- * [CLIENT-30] A page that goes leaves its edits without an answer in the outbox; one that comes back asks again for every write, whoever has done it.
  * [CLIENT-31] What was in a leader's memory alone ends with it: every call rejects with MEMORY_LOST from then on.
  * [CLIENT-32] Beside a newer build that leads, `open` and every call reject with BUILD_OUTDATED; edits without an answer are left to it.
+ *
+ * Deliberately not here: the calls (leader-line.ts), the worker's life (worker-link.ts), and the page's (page-life.ts).
  */
-import { wrap } from "comlink";
 import { asTidemarkError, TidemarkError, unreachable } from "../core/errors.ts";
 import { type DatabaseId, encodeHex } from "../core/ids.ts";
-import { closeTimeoutMs, endedTabKeptMs, tabLockTimeoutMs, workerCloseTimeoutMs } from "../core/limits.ts";
-import { Outbox } from "../storage/outbox.ts";
+import { closeTimeoutMs, workerCloseTimeoutMs } from "../core/limits.ts";
 import { type Build, thisBuild } from "../tabs/build.ts";
 import type { Carry } from "../tabs/messages.ts";
-import { pairChannelName, tabLockName } from "../tabs/names.ts";
-import { openPair, type Pair } from "../tabs/pair-endpoint.ts";
-import type { BootInfo, BootOptions, TabApi, TabStanding, WorkerApi, WorkerEvent } from "../worker/api.ts";
+import type { BootInfo, BootOptions, TabApi, TabStanding, WorkerEvent } from "../worker/api.ts";
 import { fromErrorData, toErrorData } from "../worker/error-data.ts";
+import { Attachment } from "./attachment.ts";
 import { given } from "./input.ts";
 import { LeaderLine } from "./leader-line.ts";
 import type { Leader } from "./line.ts";
+import { PageLife } from "./page-life.ts";
 import type { PageTabs } from "./page-tabs.ts";
 import type { Tab } from "./tab.ts";
 import { WorkerLink } from "./worker-link.ts";
@@ -49,38 +47,22 @@ export interface InstanceLinkListener {
   wrote(name: string): void;
 }
 
-/** The leadership that serves this page, or is about to. */
-interface Attachment {
-  readonly lead: string;
-  /** Undefined: the own worker leads. */
-  readonly pair: Pair<BootInfo, WorkerEvent> | undefined;
-  leader: Leader | undefined;
-}
-
 export class InstanceLink {
   readonly line: LeaderLine;
-  /** What this page keeps by itself. */
-  readonly outbox: Outbox;
+  readonly page: PageLife;
   readonly #options: InstanceLinkOptions;
   readonly #worker: WorkerLink;
+  readonly #attachment: Attachment;
   readonly #tab: string = encodeHex(crypto.getRandomValues(new Uint8Array(16)));
   readonly #opened: Promise<BootInfo>;
   #setOpened: (info: BootInfo) => void = () => {};
   #failOpening: (error: TidemarkError) => void = () => {};
-  #attachment: Attachment | undefined;
   #info: BootInfo | undefined;
   /** Whose `#info` is. */
   #lead: string | undefined;
   #state: Tab["state"] = "waiting";
   /** The version that the app was told of last. */
   #newer: string | undefined;
-  #releasePage: (() => void) | undefined;
-  #isCached = false;
-  /** Since when nothing of the page runs, in milliseconds since 1970. */
-  #suspendedMs: number | undefined;
-  /** It was said just now that the page may end. */
-  #isLeaving = false;
-  #returning: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
   #isEnded = false;
   #workerGone: () => void = () => {};
@@ -90,18 +72,14 @@ export class InstanceLink {
   private constructor(options: InstanceLinkOptions) {
     const { boot, listener } = options;
     this.#options = options;
-    this.outbox = new Outbox(boot.name, this.#tab);
     this.#opened = new Promise((resolve, reject) => {
       this.#setOpened = resolve;
       this.#failOpening = reject;
     });
     this.#opened.catch(() => {}); // Told by `open`.
-    const forget = (number: number): Promise<void> => this.outbox.forget(number);
-    const began = (): void => {
-      if (this.#isLeaving) this.outbox.put(this.line.openEdits());
-      else this.outbox.warm();
-    };
-    this.line = new LeaderLine({ tab: this.#tab, forget, began, wrote: (name) => listener.wrote(name) });
+    const tab = this.#tab;
+    const forget = (number: number): Promise<void> => this.page.outbox.forget(number);
+    this.line = new LeaderLine({ tab, forget, began: () => this.page.wrote(), wrote: (name) => listener.wrote(name) });
     this.#worker = new WorkerLink({
       ...options,
       boot: () => this.#bootOptions(),
@@ -109,6 +87,21 @@ export class InstanceLink {
       onEvent: (event) => this.#take(event),
       onRestart: () => this.#restarted(),
       onDead: (error) => this.#fail(error),
+    });
+    this.#attachment = new Attachment({
+      ...{ name: boot.name, tab, channels: options.tabs.channels },
+      worker: () => this.#worker.api,
+      event: (event) => this.#hear(event),
+      attached: (lead, leader, info) => this.#attached(lead, leader, info),
+    });
+    this.page = new PageLife({
+      ...{ name: boot.name, tab, locks: options.tabs.locks, line: this.line },
+      tell: (run) => this.#tell(run),
+      isStored: () => this.#info?.storage === "idb",
+      isClosing: () => this.#closing !== undefined,
+      left: () => this.#attachment.end(),
+      wiped: () => this.#hear({ type: "wiped" }),
+      mistaken: () => this.#attachment.isToOther && this.#tell((api) => api.attach()),
     });
   }
 
@@ -132,56 +125,6 @@ export class InstanceLink {
     if (!this.#isEnded) this.#options.listener.event({ type: "problem", database, error: toErrorData(error) });
   }
 
-  /** The page may end without another word. What others still write as they hear of it is kept too. */
-  keep(): void {
-    this.outbox.put(this.line.openEdits());
-    this.#isLeaving = true;
-    setTimeout(() => {
-      this.#isLeaving = false;
-      if (this.#suspendedMs !== undefined) this.outbox.rest();
-    });
-  }
-
-  setVisible(on: boolean): void {
-    this.#tell((api) => api.setVisible(on));
-  }
-
-  /** Nothing of the page runs from now on, until `resume`. `cached`: others may take over what it has left. */
-  suspend(cached: boolean): void {
-    this.keep();
-    this.line.hold();
-    this.#serveBy(undefined);
-    this.#tell((api) => api.suspend());
-    this.#suspendedMs = Date.now();
-    this.#isCached = cached;
-    if (cached) this.#letPageGo();
-  }
-
-  /** It is suspended, and this was the last word: nobody else is to wait for it. */
-  freeze(): void {
-    this.outbox.rest();
-  }
-
-  /** Resolves when the page may be served again. */
-  resume(): Promise<void> {
-    const awayMs = Date.now() - (this.#suspendedMs ?? Date.now());
-    // Leaders took it for gone, and remember what it wrote for twice as long.
-    const isForgotten = (this.#isCached || !hasWebLocks()) && awayMs > endedTabKeptMs / 2;
-    if (isForgotten) this.line.interruptWrites();
-    this.#suspendedMs = undefined;
-    this.#isCached = false;
-    this.#returning = this.#returning.then(async () => {
-      // Whoever is doing what we left behind has the lock.
-      await this.#holdPage();
-      // What a page that closes leaves is for whoever leads next.
-      if (this.#suspendedMs !== undefined || this.#closing !== undefined) return;
-      this.outbox.doubt();
-      if (this.line.isWaiting) this.outbox.warm();
-      this.#tell((api) => api.resume());
-    });
-    return this.#returning;
-  }
-
   /**
    * Resolves when everything is durable, connected peers had two seconds to confirm it, and the worker has ended; every call with the first. One that does
    * not end in ten seconds is ended.
@@ -192,7 +135,7 @@ export class InstanceLink {
   }
 
   async #open(): Promise<BootInfo> {
-    await this.#holdPage();
+    await this.page.begin();
     await this.#worker.boot();
     return this.#opened;
   }
@@ -202,7 +145,7 @@ export class InstanceLink {
     if (this.#isEnded) return;
     this.line.refuse(reason);
     await Promise.race([this.line.writesEnded(), pause(closeTimeoutMs)]);
-    this.keep();
+    this.page.keep();
     const gone = new Promise<void>((resolve) => {
       this.#workerGone = resolve;
     });
@@ -222,8 +165,7 @@ export class InstanceLink {
       return;
     }
     // What the own worker has to say of an engine is of interest only while it has the one that serves us.
-    const isServing = this.#attachment === undefined || this.#attachment.pair === undefined;
-    if (isServing || event.type === "problem") this.#hear(event);
+    if (!this.#attachment.isToOther || event.type === "problem") this.#hear(event);
   }
 
   #hear(event: WorkerEvent): void {
@@ -246,7 +188,6 @@ export class InstanceLink {
         this.line.hold();
         return listener.blocked(state.build);
       case "failed":
-        this.line.hold();
         return this.#failedToLead(fromErrorData(state.error));
       case "outdated":
         return this.#outdated(state.build);
@@ -264,56 +205,20 @@ export class InstanceLink {
   }
 
   #follow({ type, lead }: Extract<TabStanding, { readonly lead: string }>): void {
-    const { leader, lead: before } = this.#attachment ?? {};
+    const { leader, lead: before } = this.#attachment;
     if (lead === before) return leader && this.line.attach(leader);
     this.line.hold();
-    if (type === "leading") void this.#attachToOwn(lead);
-    else this.#attachToOther(lead);
+    if (type === "leading") void this.#attachment.toOwn(lead);
+    else this.#attachment.toOther(lead);
   }
 
-  async #attachToOwn(lead: string): Promise<void> {
-    const attachment: Attachment = { lead, pair: undefined, leader: undefined };
-    this.#serveBy(attachment);
-    const { api } = this.#worker;
-    const info = await api.attach().catch(() => undefined); // It leads no more: its next state is on the way.
-    if (info === undefined) this.#drop(attachment);
-    else this.#attached(attachment, api, info);
-  }
-
-  #attachToOther(lead: string): void {
-    const { tabs, boot } = this.#options;
-    const channel = tabs.channels?.open(pairChannelName(boot.name, lead, this.#tab));
-    if (channel === undefined) return;
-    const pair = openPair<BootInfo, WorkerEvent>(channel, (note) => {
-      if (note.type === "event") this.#hear(note.event);
-      // Every method of the API returns a promise already: its remote form is its own.
-      else this.#attached(attachment, wrap(pair.endpoint) as unknown as WorkerApi, note.info);
-    });
-    const attachment: Attachment = { lead, pair, leader: undefined };
-    this.#serveBy(attachment);
-    this.#worker.api.attach().catch(() => this.#drop(attachment)); // The same.
-  }
-
-  /** Nothing comes of it. */
-  #drop(attachment: Attachment): void {
-    if (attachment === this.#attachment && attachment.leader === undefined) this.#serveBy(undefined);
-  }
-
-  /** Whoever served this page does not any more. */
-  #serveBy(attachment: Attachment | undefined): void {
-    this.#attachment?.pair?.close();
-    this.#attachment = attachment;
-  }
-
-  #attached(attachment: Attachment, api: WorkerApi, info: BootInfo): void {
-    // A leader that greets again has begun anew: what it had not answered it is asked again.
-    if (attachment !== this.#attachment || this.#isEnded) return;
-    const change = attachment.lead === this.#lead ? undefined : this.#changeTo(info);
+  #attached(lead: string, leader: Leader, info: BootInfo): void {
+    if (this.#isEnded) return;
+    const change = lead === this.#lead ? undefined : this.#changeTo(info);
     if (change !== undefined) return this.#fail(change);
     this.#info = info;
-    this.#lead = attachment.lead;
-    attachment.leader = { api };
-    if (this.#state !== "waiting") this.line.attach(attachment.leader);
+    this.#lead = lead;
+    if (this.#state !== "waiting") this.line.attach(leader);
     this.#options.listener.attached(info);
     this.#setOpened(info);
   }
@@ -327,6 +232,9 @@ export class InstanceLink {
   }
 
   #failedToLead(error: TidemarkError): void {
+    // It is tried again, but whoever has the instance may have it for as long as they like.
+    if (error.code === "INSTANCE_IN_USE") this.line.turnAway(error);
+    else this.line.hold();
     if (this.#info === undefined) this.#failOpening(error);
     else this.report(error, undefined);
   }
@@ -347,7 +255,7 @@ export class InstanceLink {
   #restarted(): void {
     this.#workerGone();
     if (this.#state === "leading") this.line.hold();
-    if (this.#attachment !== undefined) this.#drop(this.#attachment);
+    this.#attachment.giveUp();
     this.#setState({ type: "waiting" });
   }
 
@@ -361,11 +269,10 @@ export class InstanceLink {
     if (this.#isEnded) return;
     this.#isEnded = true;
     this.#workerGone();
-    this.#serveBy(undefined);
+    this.#attachment.end();
     this.line.end(reason);
     this.#worker.end();
-    this.outbox.close();
-    this.#letPageGo();
+    this.page.end();
     this.#options.tabs.close();
   }
 
@@ -373,49 +280,6 @@ export class InstanceLink {
   #tell(run: (api: TabApi) => Promise<unknown>): void {
     if (!this.#isEnded) run(this.#worker.api).catch(() => {}); // It is ending, or not what it was: its events say so.
   }
-
-  /** As long as the page holds this lock, nobody takes over what it wants. */
-  async #holdPage(): Promise<void> {
-    if (this.#releasePage !== undefined) return;
-    const release = await this.#askForPage().catch(() => undefined); // There are no locks here.
-    if (this.#isCached || this.#isEnded) release?.();
-    else this.#releasePage = release;
-  }
-
-  /** A leader that was frozen while it had the lock would keep it for ever. */
-  async #askForPage(): Promise<(() => void) | undefined> {
-    const { tabs, boot } = this.#options;
-    const name = tabLockName(boot.name, this.#tab);
-    const lost = (): void => void this.#takenForGone();
-    const late = new AbortController();
-    const timer = setTimeout(() => late.abort(), tabLockTimeoutMs);
-    try {
-      return await tabs.locks?.request(name, { lost, signal: late.signal });
-    } catch (error) {
-      if (!late.signal.aborted) throw error;
-      return await tabs.locks?.request(name, { lost, steal: true });
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  /** Without Web Locks a page that is silent for seconds is, and its leader serves it no more. */
-  async #takenForGone(): Promise<void> {
-    this.#releasePage = undefined;
-    if (this.#isCached || this.#isEnded) return;
-    await this.#holdPage();
-    if (this.#attachment?.pair !== undefined) this.#tell((api) => api.attach());
-  }
-
-  #letPageGo(): void {
-    this.#releasePage?.();
-    this.#releasePage = undefined;
-  }
-}
-
-/** Without them, who is silent holds nothing. */
-function hasWebLocks(): boolean {
-  return (navigator.locks as LockManager | undefined) !== undefined;
 }
 
 async function orAborted<T>(signal: AbortSignal | undefined, promise: Promise<T>): Promise<T> {

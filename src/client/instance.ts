@@ -1,32 +1,30 @@
-/** One opened SDK, as the app holds it. */
-
+/**
+ * One opened SDK, as the app holds it.
+ *
+ * Deliberately not here: the way to whoever leads (instance-link.ts), and whom it concerns what the engine tells (hearing.ts).
+ */
 import { TidemarkError } from "../core/errors.ts";
-import { encodeHex, type PublicKey, parseCid } from "../core/ids.ts";
+import { type DatabaseId, encodeHex, type PublicKey, parseCid } from "../core/ids.ts";
 import { labelBytesMax, requestNoteBytesMax } from "../core/limits.ts";
 import { validateName } from "../core/store/values.ts";
 import { checkLabel } from "../engine/label.ts";
 import type { SyncSettings } from "../engine/settings.ts";
-import type { ReceiveProgress } from "../engine/sync-control.ts";
-import type { JobInfo } from "../engine/sync-info.ts";
-import type { RelayStatus } from "../ports/transport.ts";
-import type { BootInfo, DatabaseInfo, WorkerApi, WorkerEvent, WriteId } from "../worker/api.ts";
-import { fromErrorData } from "../worker/error-data.ts";
+import type { BootInfo, DatabaseInfo, WorkerApi, WriteId } from "../worker/api.ts";
 import { Database } from "./database.ts";
 import { type ExportAllOptions, exportStream, type ImportOptions, type ImportReport, importFrom } from "./export.ts";
+import { type Audience, hear, hearAnew } from "./hearing.ts";
 import { assertBoolean, assertLabel, assertObject, assertText, given } from "./input.ts";
+import { type InstanceEvents, InstanceListeners } from "./instance-events.ts";
 import { InstanceLink } from "./instance-link.ts";
 import { InstanceSync } from "./instance-sync.ts";
 import { Keys } from "./keys.ts";
 import { onLifecycle } from "./lifecycle.ts";
 import type { Line } from "./line.ts";
-import { callSafely, Listeners, type Stop } from "./listeners.ts";
+import { callSafely, type Stop } from "./listeners.ts";
 import { openPageTabs } from "./page-tabs.ts";
 import { toPower } from "./permissions.ts";
-import { toPermissionsChange } from "./permissions-info.ts";
 import { StorageInfo, type StorageStatus } from "./storage-info.ts";
 import { browserStorage } from "./storage-platform.ts";
-import type { Progress } from "./sync.ts";
-import { toStatus, withCid } from "./sync-info.ts";
 import type { OtherBuild, Tab } from "./tab.ts";
 import { onWake } from "./wake.ts";
 import { Watched } from "./watched.ts";
@@ -42,25 +40,6 @@ export interface InstanceOptions {
   readonly signal: AbortSignal | undefined;
   readonly onBlocked: ((older: OtherBuild) => void) | undefined;
   readonly persist: "auto" | "never";
-}
-
-export interface InstanceEvents {
-  /** The relay came up, went away, or refused us. Work goes on either way. */
-  relay: RelayStatus;
-  /**
-   * Something went wrong that no call is waiting for: an entry of a peer that was refused, a peer that broke the protocol, a
-   * storage that was taken away, a worker that died.
-   */
-  problem: TidemarkError;
-  /** This tab leads now, follows another one, or waits for one that leads. */
-  tab: Tab;
-  /**
-   * A tab with a newer build of the app waits until all tabs of this build are gone, or leads already: then every call rejects with
-   * BUILD_OUTDATED. To reload the page is what it waits for. Told once for each newer build.
-   */
-  outdated: OtherBuild;
-  /** What `storage.status()` answers is different now: storage is full, fails, works again, is promised to stay; entries are damaged, or back. */
-  storage: StorageStatus;
 }
 
 export interface CreateDatabaseOptions {
@@ -99,15 +78,15 @@ export class Instance {
   readonly #line: Line;
   readonly #watched = new Watched();
   readonly #written: Written;
-  readonly #databases = new Map<string, Database>();
-  readonly #listeners = new Listeners<InstanceEvents>(["relay", "problem", "tab", "outdated", "storage"]);
-  readonly #unheard: TidemarkError[] = [];
+  readonly #databases = new Map<DatabaseId, Database>();
+  readonly #listeners = new InstanceListeners();
+  readonly #audience: Audience;
   readonly #stops: readonly Stop[];
   /** This page asked for it. */
   #isWiping = false;
 
   private constructor({ name, persist }: InstanceOptions, { publicKey, sealKey }: BootInfo, link: InstanceLink) {
-    const { line, outbox } = link;
+    const { line, page } = link;
     this.name = name;
     this.publicKey = publicKey;
     this.sealingKey = sealKey && encodeHex(sealKey);
@@ -117,17 +96,15 @@ export class Instance {
     this.sync = new InstanceSync(line);
     this.keys = new Keys(line);
     const changed = (status: StorageStatus): void => this.#listeners.emit("storage", status);
-    this.storage = new StorageInfo({ line, platform: browserStorage, facts: outbox, persist, changed });
-    this.#stops = [
-      onWake(() => line.send((api) => api.post("wake", {}))),
-      onLifecycle({
-        keep: () => link.keep(),
-        visible: (on) => link.setVisible(on),
-        suspend: (cached) => link.suspend(cached),
-        freeze: () => link.freeze(),
-        resume: () => void link.resume(),
-      }),
-    ];
+    this.storage = new StorageInfo({ line, platform: browserStorage, facts: page.outbox, persist, changed });
+    this.#audience = {
+      ...{ databases: this.#databases, sync: this.sync, storage: this.storage },
+      ...{ watched: this.#watched, written: this.#written, listeners: this.#listeners },
+      wiped: () => {
+        if (!this.#isWiping) this.#listeners.report(new TidemarkError("INSTANCE_WIPED", { name }));
+      },
+    };
+    this.#stops = [onWake(() => line.send((api) => api.post("wake", {}))), onLifecycle(link.page)];
   }
 
   /** For `open`, which checks the options. */
@@ -141,8 +118,8 @@ export class Instance {
       tabs: openPageTabs(name),
       boot: { name, relays, iceServers, sync },
       listener: {
-        event: (event) => tell((opened) => opened.#take(event)),
-        attached: (now) => tell((opened) => opened.#attached(now)),
+        event: (event) => tell((opened) => hear(opened.#audience, event)),
+        attached: (now) => tell((opened) => hearAnew(opened.#audience, now)),
         tab: (tab) => tell((opened) => opened.#listeners.emit("tab", tab)),
         outdated: ({ version }) => tell((opened) => opened.#listeners.emit("outdated", { build: version })),
         blocked: ({ version }) => onBlocked && callSafely(onBlocked, { build: version }),
@@ -224,9 +201,9 @@ export class Instance {
    * await tide.export({ passphrase }).pipeTo(await handle.createWritable());
    */
   export(options: ExportAllOptions = {}): ReadableStream<Uint8Array> {
-    assertObject(options, "options of export", "{ passphrase, recovery, signal, onProgress }");
-    const { passphrase, recovery = passphrase !== undefined, signal, onProgress } = options;
-    return exportStream(this.#line, undefined, { ...given({ passphrase, signal, onProgress }), recovery });
+    assertObject(options, "options of export", "{ passphrase, recovery, signal, onProgress, onMissing }");
+    const { passphrase, recovery = passphrase !== undefined, signal, onProgress, onMissing } = options;
+    return exportStream(this.#line, undefined, { ...given({ passphrase, signal, onProgress, onMissing }), recovery });
   }
 
   /**
@@ -275,14 +252,7 @@ export class Instance {
 
   /** Returns the way to stop. Problems met before anybody listened, such as a database that cannot be read, are told to the first who does. */
   on<E extends keyof InstanceEvents>(event: E, listener: (data: InstanceEvents[E]) => void): Stop {
-    const stop = this.#listeners.on(event, listener);
-    if (event === "problem") {
-      const unheard = this.#unheard.splice(0);
-      queueMicrotask(() => {
-        for (const problem of unheard) this.#listeners.emit("problem", problem);
-      });
-    }
-    return stop;
+    return this.#listeners.on(event, listener);
   }
 
   /**
@@ -301,73 +271,7 @@ export class Instance {
     this.#databases.set(info.id, database);
     return database;
   }
-
-  #take(event: WorkerEvent): void {
-    switch (event.type) {
-      case "items":
-        return this.#watched.take(event);
-      case "status":
-        return this.#databases.get(event.database)?.sync.take("status", toStatus(event.status));
-      case "permissions":
-        return this.#databases.get(event.database)?.permissions.take(toPermissionsChange(event));
-      case "requests":
-        return this.#databases.get(event.database)?.requests.take(event.requests);
-      case "progress":
-        return this.#databases.get(event.database)?.sync.take("progress", toProgress(event));
-      case "peers":
-        return void this.sync.peers.reread();
-      case "job":
-        return this.#tellJob(event.job);
-      case "log":
-        return this.sync.take("log", event.event);
-      case "written":
-        return void this.#written.take(event);
-      case "relay":
-        return this.#listeners.emit("relay", event.status);
-      case "problem":
-        return this.#tell(fromErrorData(event.error));
-      case "storage":
-        return void this.storage.take(event.health);
-      case "verify":
-        return this.storage.progressed(event.id, { checked: event.checked, total: event.total });
-      case "wiped":
-        if (!this.#isWiping) this.#tell(new TidemarkError("INSTANCE_WIPED", { name: this.name }));
-        return;
-      case "tab":
-      case "carry":
-      case "connections":
-        return; // Taken by the link.
-    }
-  }
-
-  /** Another leader serves this page: what its events would have told is read anew. */
-  #attached({ storage }: BootInfo): void {
-    void this.storage.attached(storage);
-    void this.sync.peers.reread();
-    for (const { sync, requests } of this.#databases.values()) {
-      void sync.reread();
-      void requests.reread();
-    }
-  }
-
-  #tellJob(job: JobInfo): void {
-    const info = withCid(job);
-    this.#databases.get(job.database)?.sync.take("job", info);
-    this.sync.take("job", info);
-  }
-
-  #tell(problem: TidemarkError): void {
-    if (this.#listeners.has("problem")) this.#listeners.emit("problem", problem);
-    else if (this.#unheard.length < unheardMax) this.#unheard.push(problem);
-  }
-}
-
-function toProgress({ receivedEntries, totalEntries, receivedBytes, totalBytes }: ReceiveProgress): Progress {
-  return { received: receivedEntries, total: totalEntries, receivedBytes, totalBytes };
 }
 
 /** The browser is asked to keep storage when its user does something that would be missed. */
 const lastingCalls: ReadonlySet<string> = new Set(["createDatabase", "join", "share"]);
-
-/** An app that never listens must not gather problems for ever. */
-const unheardMax = 20;

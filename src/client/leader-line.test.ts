@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { type ErrorCode, TidemarkError } from "../core/errors.ts";
 import type { DatabaseId } from "../core/ids.ts";
 import type { WorkerApi, WriteId } from "../worker/api.ts";
@@ -443,4 +443,67 @@ test("[CLIENT-28] whatever happens, each call is settled once, and leaders are a
     }),
     { numRuns: 60 },
   );
+});
+
+describe("[TABS-21] a page that is turned away", () => {
+  const reason = new TidemarkError("INSTANCE_IN_USE", { name: "notes" });
+
+  test("rejects what waits and what is asked meanwhile, and goes on when it is served", async () => {
+    const { line } = setUp();
+    const told: Leader[] = [];
+    line.stand((leader) => told.push(leader));
+    const waiting = [line.call("a", (api) => api.databases()), commit(line), line.call("b", (api) => api.keys())];
+    const outcomes = Promise.all(waiting.map(codeOf));
+    line.turnAway(reason);
+    expect(await outcomes).toEqual(["INSTANCE_IN_USE", "INSTANCE_IN_USE", "INSTANCE_IN_USE"]);
+    expect(await codeOf(commit(line))).toBe("INSTANCE_IN_USE");
+    expect(line.openEdits()).toEqual([]);
+    const leader = new FakeLeader();
+    line.attach(leader);
+    const asked = line.call("a", (api) => api.databases());
+    expect([leader.names, told]).toEqual([["databases"], [leader]]);
+    leader.answerAll();
+    await asked;
+    line.turnAway(reason);
+    expect(line.leader).toBeUndefined();
+  });
+
+  test("says of what changes something and went out that it may have happened", async () => {
+    const { line, forgotten } = setUp();
+    const leader = new FakeLeader();
+    line.attach(leader);
+    const sent = [
+      line.call("a", (api) => api.databases()),
+      commit(line),
+      line.call("createKey", (api) => api.createKey("k"), { kind: "once" }),
+    ];
+    const refused = commit(line);
+    leader.asked[3]?.refuse("CALL_INTERRUPTED");
+    await settle();
+    line.hold();
+    const kept = commit(line);
+    line.openEdits();
+    const later = commit(line);
+    const outcomes = Promise.all([...sent, refused, kept, later].map(codeOf));
+    line.turnAway(reason);
+    const unsure = "CALL_INTERRUPTED";
+    expect(await outcomes).toEqual(["INSTANCE_IN_USE", unsure, unsure, unsure, unsure, "INSTANCE_IN_USE"]);
+    await settle();
+    expect(forgotten).toEqual([1, 2, 3, 4]);
+    leader.answerAll();
+  });
+
+  test("waits again when it may be its turn, and is never asked for more once it is closed", async () => {
+    const { line } = setUp();
+    line.turnAway(reason);
+    line.hold();
+    const waiting = line.call("a", (api) => api.databases());
+    const leader = new FakeLeader();
+    line.attach(leader);
+    leader.answerAll();
+    await waiting;
+    line.refuse(new TidemarkError("INSTANCE_CLOSED", { name: "notes" }));
+    line.turnAway(reason);
+    expect(await codeOf(commit(line))).toBe("INSTANCE_CLOSED");
+  });
 });

@@ -4,6 +4,7 @@
  * [CLIENT-7] An aborted call rejects with ABORTED at once; after the end every call rejects with what ended the line.
  * [CLIENT-28] While nobody leads calls wait. What a leader did not answer the next one is asked, in the order of the calls: reads as they are,
  *             writes under the name that they had. What is neither rejects with CALL_INTERRUPTED once it was sent.
+ * [TABS-21] While nobody serves this page and nobody will soon, calls reject with why.
  *
  * Nothing is queued but the calls that the app waits for: there are as many as it makes. What is handed in is ours until the call is answered.
  */
@@ -53,6 +54,8 @@ interface Call {
   readonly reject: (error: unknown) => void;
   /** Whom it was sent to last, unless they said that they will not answer. */
   sentTo: Leader | undefined;
+  /** Somebody may do it, or have done it. */
+  isOut: boolean;
 }
 
 /** Made twice these would fail, because they were made, or do more than they should. */
@@ -85,6 +88,8 @@ export class LeaderLine implements Line {
   #commands = 0;
   /** Why nothing more is asked of anybody. */
   #refusal: TidemarkError | undefined;
+  /** Why nothing is, until somebody leads whom this page can ask. */
+  #turnedAway: TidemarkError | undefined;
 
   constructor(options: LeaderLineOptions) {
     this.#options = options;
@@ -98,6 +103,7 @@ export class LeaderLine implements Line {
   /** Somebody leads: what no leader has answered is asked of them, unless it was already. */
   attach(leader: Leader): void {
     const isNew = leader !== this.#last;
+    this.#turnedAway = undefined;
     this.#leader = leader;
     this.#last = leader;
     if (isNew) for (const begin of [...this.#standing]) begin(leader);
@@ -106,7 +112,19 @@ export class LeaderLine implements Line {
 
   /** Nobody leads just now: calls wait. An answer that still comes is an answer. */
   hold(): void {
+    this.#turnedAway = undefined;
     this.#leader = undefined;
+  }
+
+  /** This page is not served, and nobody knows for how long: calls reject until it is. What is to be told of leaders is told of the next. */
+  turnAway(reason: TidemarkError): void {
+    this.hold();
+    this.#turnedAway = reason;
+    for (const call of [...this.#calls]) {
+      // Of what changes something it cannot be said that it was not done, once somebody had it.
+      const isUnsure = call.isOut && (call.isOnce || call.number !== undefined);
+      call.reject(isUnsure ? interrupted(call.name) : reason);
+    }
   }
 
   /** From now on nothing more is asked. What is under way goes on. */
@@ -132,9 +150,12 @@ export class LeaderLine implements Line {
 
   /** What can be done without this page, in the order in which it was made. */
   openEdits(): readonly OpenEdit[] {
-    return [...this.#calls].flatMap(({ number, edit }) =>
-      number === undefined || edit === undefined ? [] : { number, edit },
-    );
+    return [...this.#calls].flatMap((call) => {
+      const { number, edit } = call;
+      if (number === undefined || edit === undefined) return [];
+      call.isOut = true;
+      return { number, edit };
+    });
   }
 
   /** Leaders may have forgotten the names of the writes under way: whether they were done cannot be said. */
@@ -210,7 +231,8 @@ export class LeaderLine implements Line {
     what: Pick<Call, "name" | "isOnce" | "number" | "edit"> & { readonly run: (api: WorkerApi) => Promise<T> },
     signal: AbortSignal | undefined,
   ): Promise<T> {
-    if (this.#refusal !== undefined) return Promise.reject(this.#refusal);
+    const refusal = this.#refusal ?? this.#turnedAway;
+    if (refusal !== undefined) return Promise.reject(refusal);
     if (signal?.aborted) return Promise.reject(new TidemarkError("ABORTED", { call: what.name }));
     return new Promise<T>((resolve, reject) => {
       const abort = (): void => call.reject(new TidemarkError("ABORTED", { call: what.name }));
@@ -223,6 +245,7 @@ export class LeaderLine implements Line {
         resolve: (value) => settle(() => resolve(value as T)),
         reject: (error) => settle(() => reject(error)),
         sentTo: undefined,
+        isOut: false,
       };
       signal?.addEventListener("abort", abort);
       this.#calls.add(call);
@@ -235,6 +258,7 @@ export class LeaderLine implements Line {
     if (leader === undefined || call.sentTo === leader) return;
     if (call.isOnce && call.sentTo !== undefined) return call.reject(interrupted(call.name));
     call.sentTo = leader;
+    call.isOut = true;
     const failed = (error: unknown): void => {
       // Whoever was asked since has the word.
       if (call.sentTo !== leader) return;

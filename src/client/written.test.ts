@@ -2,6 +2,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { TidemarkError } from "../core/errors.ts";
 import { type DatabaseId, formatCid } from "../core/ids.ts";
 import type { WriteEvent as EngineWriteEvent } from "../engine/hook-reader.ts";
+import { catchUncaught } from "../testing/uncaught.ts";
 import type { HookOptions, WorkerApi } from "../worker/api.ts";
 import { LeaderLine } from "./leader-line.ts";
 import type { Leader } from "./line.ts";
@@ -46,19 +47,6 @@ function setUp(refusal?: unknown): SetUp {
   return { written: new Written(line, (error) => failures.push(error)), line, calls, failures, lead };
 }
 
-/** Errors that reach nobody else, as a page's `error` event tells them. */
-function catchUncaught(): unknown[] {
-  const caught: unknown[] = [];
-  const before = process.listeners("uncaughtException");
-  process.removeAllListeners("uncaughtException");
-  process.on("uncaughtException", (error) => caught.push(error));
-  onTestFinished(() => {
-    process.removeAllListeners("uncaughtException");
-    for (const listener of before) process.on("uncaughtException", listener);
-  });
-  return caught;
-}
-
 test("[CLIENT-15] the worker is told when the listener took an event; one that hangs holds up only itself", async () => {
   const { written, calls } = setUp();
   const seen: string[] = [];
@@ -79,7 +67,7 @@ test("[CLIENT-15] the worker is told when the listener took an event; one that h
 });
 
 test("[CLIENT-15] errors of a listener reach the page as uncaught ones, and the engine, which goes on", async () => {
-  const caught = catchUncaught();
+  const caught = catchUncaught(onTestFinished);
   const { written, calls } = setUp();
   written.add(database, () => Promise.reject(new Error("async")), {});
   written.add(
@@ -175,7 +163,7 @@ test("[CLIENT-40] an event that a listener is busy with is not confirmed to anot
 });
 
 test("[CLIENT-40] what a listener with a name failed at, a new leader tells again; one without a name goes on", async () => {
-  const caught = catchUncaught();
+  const caught = catchUncaught(onTestFinished);
   const { written, calls, lead } = setUp();
   const failing: WriteListener = () => Promise.reject(new Error("no"));
   written.add(database, failing, { name: "search" });

@@ -45,6 +45,11 @@ export class CborReader {
     return this.#at;
   }
 
+  /** Goes on from a position where an item starts. */
+  seek(at: number): void {
+    this.#at = at;
+  }
+
   /** The type of the next item. Fails with CBOR_TRUNCATED when there is none. */
   peek(): CborKind {
     return kinds[this.#first() >> 5] as CborKind;

@@ -3,8 +3,10 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { arbitraryWorld } from "../testing/world.ts";
 import type { Entry } from "./entry.ts";
+import { attempt } from "./errors.ts";
 import { type EntryIndex, Graph, type Node } from "./graph.ts";
 import type { EntryId } from "./ids.ts";
+import { LogIndex } from "./log-index.ts";
 import { settingsStoreName } from "./store/settings.ts";
 
 function indexOf(entry: Entry): EntryIndex {
@@ -141,16 +143,15 @@ test("[GRAPH-4] restoring entries makes the same graph as adding them one by one
       const [added, restored] = [new Graph(), new Graph()];
       for (const entry of index) added.add(entry);
       const settings: Node[] = [];
-      expect(restored.restore(index, (node) => settings.push(node))).toBe(true);
+      restored.restore(LogIndex.of(index), (node) => settings.push(node));
       expect(shapeOf(restored)).toEqual(shapeOf(added));
       expect(settings.map(({ id }) => id)).toEqual(index.filter((entry) => entry.settings).map(({ id }) => id));
       expect(index.every(({ id }, position) => restored.get(id)?.position === position)).toBe(true);
       const at = pick % index.length;
-      const again = [...index, index[at] as EntryIndex];
-      expect(new Graph().restore(again, () => {})).toBe(false);
+      const isTaken = (entries: readonly EntryIndex[]): boolean => attempt(() => LogIndex.of(entries)).ok;
+      expect(isTaken([...index, index[at] as EntryIndex])).toBe(false);
       const isFollowed = index.some(({ prev, parents }) => [prev, ...parents].includes((index[at] as EntryIndex).id));
-      const without = index.filter((_, position) => position !== at);
-      expect(new Graph().restore(without, () => {})).toBe(!isFollowed);
+      expect(isTaken(index.filter((_, position) => position !== at))).toBe(!isFollowed);
     }),
   );
 });

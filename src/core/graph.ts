@@ -15,7 +15,9 @@
 import { assert } from "./errors.ts";
 import type { Frontier, Head } from "./frontier.ts";
 import type { EntryId, PublicKey } from "./ids.ts";
-import { type EntryIndex, eachFollowed, isLinkable, isSameLatest, isSettings, linkNode, type Node } from "./node.ts";
+import type { LogIndex } from "./log-index.ts";
+import { type EntryIndex, eachFollowed, isSameLatest, isSettings, linkNode, type Node } from "./node.ts";
+import { RestoredNodes } from "./restored-nodes.ts";
 
 export type { EntryIndex, Node } from "./node.ts";
 
@@ -29,10 +31,11 @@ export interface Recount {
 type OwnNode = Node & { followers: number; coversAll: boolean };
 
 export class Graph {
+  /** At the first positions. */
+  #restored: RestoredNodes | undefined;
+  /** After those. */
   readonly #nodes: OwnNode[] = [];
-  /** Of the nodes at positions below `#indexed`: after restoring, most databases are read before anybody asks for an entry by its id. */
   readonly #byId = new Map<EntryId, OwnNode>();
-  #indexed = 0;
   /** Of what counts, as are the heads. */
   readonly #tips = new Map<EntryId, Node>();
   readonly #heads = new Map<PublicKey, Set<Node>>();
@@ -45,7 +48,7 @@ export class Graph {
 
   /** Everything held, void entries included. */
   get size(): number {
-    return this.#nodes.length;
+    return this.#restoredLength + this.#nodes.length;
   }
 
   /** How many entries are held that do not count. */
@@ -59,19 +62,20 @@ export class Graph {
   }
 
   get root(): Node | undefined {
-    return this.#nodes[0];
+    return this.size === 0 ? undefined : this.at(0);
   }
 
   get(id: EntryId): Node | undefined {
-    return this.#ids().get(id);
+    return this.#byId.get(id) ?? this.#restored?.get(id);
   }
 
   has(id: EntryId): boolean {
-    return this.#ids().has(id);
+    return this.#byId.has(id) || this.#restored?.index.positionOf(id) !== undefined;
   }
 
   at(position: number): Node {
-    const node = this.#nodes[position];
+    if (this.#restored !== undefined && position < this.#restored.length) return this.#restored.at(position);
+    const node = this.#nodes[position - this.#restoredLength];
     assert(node, `no entry at position ${position}`);
     return node;
   }
@@ -135,55 +139,33 @@ export class Graph {
 
   /**
    * Adds entries to an empty graph, all of them good: as `add` would one by one, with what depends on the last of them found out once. `inserted` is
-   * told of each that writes settings before the next is linked; tips and heads are there in the end. False when an entry comes twice, or before
-   * what it follows: then the graph is of no use.
+   * told of each that writes settings before the next is linked; tips and heads are there in the end.
    */
-  restore(entries: readonly EntryIndex[], inserted: (node: Node) => void): boolean {
+  restore(index: LogIndex, inserted: (node: Node) => void): void {
     assert(this.size === 0, "a graph is restored when it is empty");
-    const newest = new Map<PublicKey, Node>();
-    let last: Node | undefined;
-    let own: Node | undefined;
-    let tips = 0;
-    // Most follow the one before them, and name it with the very same text.
-    const find = (id: EntryId): Node | undefined => (id === own?.id ? own : id === last?.id ? last : this.get(id));
-    for (const entry of entries) {
-      if (last !== undefined && last.author !== entry.author) newest.set(last.author, last);
-      own = last?.author === entry.author ? last : newest.get(entry.author);
-      // What continues its author's chain where that ends cannot be there already.
-      if (!isLinkable(entry, find) || (entry.prev !== own?.id && this.has(entry.id))) return false;
-      const node: OwnNode = linkNode(entry, this.#nodes.length, find);
-      this.#nodes.push(node);
-      this.#noteSettings(node);
-      tips += 1 - followOpen(node);
-      node.coversAll = tips === 1;
-      if (entry.settings) inserted(node);
-      last = node;
-    }
-    this.#restoreEnds();
-    return true;
-  }
-
-  /** Tips and heads of a graph in which everything counts. */
-  #restoreEnds(): void {
-    const continued = new Uint8Array(this.size);
-    for (const { prev } of this.#nodes) if (prev !== undefined) continued[prev.position] = 1;
-    for (const node of this.#nodes) {
-      if (node.followers === 0) this.#tips.set(node.id, node);
-      if (continued[node.position] === 0) this.#addHead(node);
-    }
+    const restored = new RestoredNodes(index);
+    this.#restored = restored;
+    restored.link((node) => {
+      this.#settings = restored.settings;
+      inserted(node);
+    });
+    this.#settings = restored.settings;
+    for (const node of restored.tips()) this.#tips.set(node.id, node);
+    for (const node of restored.heads()) this.#addHead(node);
   }
 
   /** The node of a checked entry whose followed entries are all held: to be inserted before another is linked. */
   link(entry: EntryIndex): Node {
     assert(!this.has(entry.id), "an entry is added once");
-    return linkNode(entry, this.#nodes.length, (id) => this.get(id));
+    return linkNode(entry, this.size, (id) => this.get(id));
   }
 
   /** Adds a node that was just linked. Answers with what counts because it does, itself left out. */
   insert(node: Node, isGood: boolean): readonly Node[] {
-    assert(node.position === this.#nodes.length, "a node is inserted when it was linked");
+    assert(node.position === this.size, "a node is inserted when it was linked");
     const own: OwnNode = node;
     this.#nodes.push(own);
+    this.#byId.set(own.id, own);
     this.#noteSettings(own);
     if (!isGood) {
       this.#bad.add(own);
@@ -213,12 +195,8 @@ export class Graph {
     return { revived, voided };
   }
 
-  #ids(): ReadonlyMap<EntryId, OwnNode> {
-    for (; this.#indexed < this.#nodes.length; this.#indexed++) {
-      const node = this.#nodes[this.#indexed] as OwnNode;
-      this.#byId.set(node.id, node);
-    }
-    return this.#byId;
+  get #restoredLength(): number {
+    return this.#restored?.length ?? 0;
   }
 
   /** A node that is not counted yet, and whatever counts because it does now. */
@@ -301,17 +279,6 @@ export class Graph {
       this.#settings = node.settings;
     }
   }
-}
-
-/** One more follower for each node that this one follows. Answers how many had none. */
-function followOpen(node: Node): number {
-  let open = 0;
-  eachFollowed(node, (each) => {
-    const own = each as OwnNode;
-    if (own.followers === 0) open += 1;
-    own.followers += 1;
-  });
-  return open;
 }
 
 /** Of some chains of one author, the newest nodes at positions below `through`. */

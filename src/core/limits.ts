@@ -320,3 +320,9 @@ export const askedLockAnswerMs = 300;
 /** Whoever waits for a lock asks again this often, and a holder that did not answer `askedLockSilentMax` times is gone. */
 export const askedLockAgainMs = 1_000;
 export const askedLockSilentMax = 2;
+/**
+ * Where tabs cannot hear each other either, a row in storage says so long that the instance is in use: whoever opens it again after a crash or a
+ * reload waits for that. Renewed each `storedLockBeatMs`: a holder may miss a beat.
+ */
+export const storedLockMs = 3_000;
+export const storedLockBeatMs = 1_000;

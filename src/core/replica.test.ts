@@ -15,10 +15,11 @@ import {
 } from "../testing/writers.ts";
 import { ticksPerMs } from "./clock.ts";
 import type { EntryBody, VouchedEntry } from "./entry.ts";
-import type { ErrorCode, Failure } from "./errors.ts";
+import { attempt, type ErrorCode, type Failure } from "./errors.ts";
 import type { EntryId, PublicKey } from "./ids.ts";
 import { decodeParts } from "./judgement.ts";
 import { clockAheadMsMax, forksMax, parentsMax, voidBytesMax } from "./limits.ts";
+import { LogIndex } from "./log-index.ts";
 import { Replica, type ReplicaEffect } from "./replica.ts";
 import { NONE, WRITE } from "./store/power.ts";
 import { decodeSettings } from "./store/settings.ts";
@@ -366,7 +367,9 @@ describe("[REPLICA-11] a replica restored from storage", () => {
       return { ...entry, size: entry.bytes.length, settings };
     });
     expect(replica.settings.members()).toEqual([]);
-    const result = replica.restore(entries, writer.replica.state, (id) => {
+    const index = attempt(() => LogIndex.of(entries));
+    if (!index.ok) return { replica, ...index };
+    const result = replica.restore(index.value, writer.replica.state, (id) => {
       const part = writer.entries.find((each) => each.id === id)?.stores[0];
       return decodeSettings("_settings", part?.payload ?? new Uint8Array());
     });

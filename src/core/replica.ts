@@ -15,12 +15,13 @@ import { CborWriter } from "./cbor-writer.ts";
 import { aheadMs, ticksPerMs } from "./clock.ts";
 import { draftOn } from "./draft.ts";
 import type { EntryBody, StorePart, VouchedEntry } from "./entry.ts";
-import { assert, failure, type Result, success, unreachable } from "./errors.ts";
+import { assert, type Result, success, unreachable } from "./errors.ts";
 import { digestFrontier, type Frontier } from "./frontier.ts";
-import { type EntryIndex, Graph, type Node } from "./graph.ts";
+import { Graph, type Node } from "./graph.ts";
 import type { DatabaseId, EntryId, PublicKey, Sha256 } from "./ids.ts";
 import { Intake } from "./intake.ts";
 import { clockAheadMsMax } from "./limits.ts";
+import type { LogIndex } from "./log-index.ts";
 import { isSettings } from "./node.ts";
 import { type Content, contentOf, nothingOpened, type OpenedParts } from "./opened.ts";
 import { type Folded, Outcome, type Refusal, type ReplicaEffect, refusal } from "./outcome.ts";
@@ -136,27 +137,26 @@ export class Replica {
   }
 
   /**
-   * Takes up entries and a folded state that storage kept; `decodeSettings` gives the settings of the few entries that have
-   * them. Fails with STORAGE_CORRUPT when they are not in an order in which they can have been accepted.
+   * Takes up entries and a folded state that storage kept; `decodeSettings` gives the settings of the few entries that have them, and its failure is
+   * that of all.
    */
   restore(
-    entries: readonly EntryIndex[],
+    index: LogIndex,
     state: DatabaseState,
     decodeSettings: (id: EntryId) => Result<readonly SettingsOp[]>,
   ): Result<void> {
     assert(this.graph.size === 0, "a replica is restored when it is new");
     let undecoded: Result<never> | undefined;
-    const isOrdered = this.graph.restore(entries, (node) => {
+    this.graph.restore(index, (node) => {
       if (undecoded !== undefined) return;
       const ops = decodeSettings(node.id);
       if (ops.ok) this.#recordRestored(node, ops.value);
       else undecoded = ops;
     });
     if (undecoded !== undefined) return undecoded;
-    if (!isOrdered) return failure("STORAGE_CORRUPT", { where: `entry ${this.graph.size} out of order` });
     this.graph.regard(this.authority.weighAll());
     this.#state = state;
-    this.#stored = entries.length;
+    this.#stored = index.length;
     return success(undefined);
   }
 

@@ -69,7 +69,7 @@ export class Admissions {
       ports,
       putRecord: (record) => owner.putRecord(record),
       report: (error, database) => owner.reported(error, database),
-      shares: (peer, database) => sync.shares(peer, database),
+      shares: (peer, database) => sync.sharing.shares(peer, database),
       knows: (peer, database) => sync.registry.relation(peer, database) !== undefined,
       redeem: (database, op) => database.redeem(settingsPart([op])),
     });
@@ -240,7 +240,7 @@ export class Admissions {
   async setSync(database: OpenDatabase, on: boolean): Promise<void> {
     if (isSynced(database.record) === on) return;
     await this.#save(database, withSync(database.record, on));
-    this.#sync.sharingChanged(database.id);
+    this.#sync.sharing.changed(database.id);
   }
 
   /** Rejects with a STORAGE_ code. */

@@ -7,7 +7,6 @@ import type { Refusal } from "../core/replica.ts";
 import type { StoreChange } from "../core/store/state.ts";
 import { TokenBucket } from "../core/token-bucket.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { DatabaseRecord } from "../ports/storage.ts";
 import type { Admissions } from "./admissions.ts";
 import type { OpenDatabase } from "./database.ts";
 import type { DatabaseListener, Recount } from "./database-listener.ts";
@@ -26,8 +25,6 @@ export interface DatabaseReportsParts {
   readonly admissions: Admissions;
   readonly permissions: Permissions;
   readonly mending: Mending;
-  /** A failure is reported. */
-  readonly putRecord: (record: DatabaseRecord) => Promise<void>;
   readonly failed: (id: DatabaseId, error: unknown) => void;
 }
 
@@ -47,11 +44,11 @@ export class DatabaseReports {
       changed: (changes) => this.#changed(id, changes),
       announced: (nodes, permissionsChanged) => this.#announced(database(), nodes, permissionsChanged),
       refused: (refusals) => this.#refused(id, refusals),
-      missed: (ids) => sync.step({ type: "missed", database: id, ids }),
+      missed: (ids) => sync.peers.stepAll({ type: "missed", database: id, ids }),
       recounted: (recount) => this.#recounted(id, recount),
       refolded: (entries) => this.#refolded(id, entries),
       healing: (event) => mending.reported(id, event),
-      notTended: (error) => sync.report(error, id),
+      notTended: (error) => sync.problems.report(error, id),
       get storageError() {
         return watch.error;
       },
@@ -67,20 +64,14 @@ export class DatabaseReports {
   }
 
   #announced(database: OpenDatabase, nodes: readonly Node[], permissionsChanged: boolean): void {
-    const { sync, admissions, listener, watch } = this.#parts;
+    const { sync, admissions, listener, watch, mending } = this.#parts;
     sync.announced(database, nodes, permissionsChanged);
     admissions.changed(database, permissionsChanged);
     listener.statusChanged(database.id);
     void watch.check();
     if (!permissionsChanged) return;
-    this.#rename(database);
+    void mending.rename(database);
     listener.permissionsChanged(database.id, nothingRecounted);
-  }
-
-  #rename(database: OpenDatabase): void {
-    const { name } = database.replica.settings;
-    if (name === undefined || name === database.record.name) return;
-    void this.#parts.putRecord({ ...database.record, name });
   }
 
   #recounted(id: DatabaseId, recount: Recount): Promise<void> | undefined {
@@ -103,7 +94,7 @@ export class DatabaseReports {
     permissions.noteRefused(id, refusals);
     for (const { failure } of refusals.slice(0, reportsMax)) {
       if (!this.#refusalReports.take(1, clock.now())) return;
-      sync.report(new TidemarkError(failure.code, failure.details), id);
+      sync.problems.report(new TidemarkError(failure.code, failure.details), id);
     }
   }
 }

@@ -58,7 +58,7 @@ test("[ENGINE-7] a database whose storage failed takes and shows nothing more, a
   await expect(a.write(id, "lost", {})).rejects.toMatchObject({ code: "STORAGE_QUOTA" });
   const { size } = old.replica.graph;
   await expect(old.commit(() => rowParts("r"))).rejects.toMatchObject({ code: "STORAGE_QUOTA" });
-  const entries = await b.instance.database(id).read([b.instance.database(id).replica.graph.at(0)]);
+  const entries = await b.instance.database(id).log.read([b.instance.database(id).replica.graph.at(0)]);
   await expect(old.receive(entries)).rejects.toMatchObject({ code: "STORAGE_QUOTA" });
   await cluster.pass(10_000);
   expect([old.replica.graph.size, a.instance.database(id) === old]).toEqual([size, false]);
@@ -75,7 +75,7 @@ describe("[ENGINE-17] of a peer's batch", () => {
     const { graph } = b.instance.database(id).replica;
     const from = graph.size;
     for (let i = 0; i < count; i++) await b.write(id, `chain ${i}`, {});
-    return await b.instance.database(id).read(Array.from({ length: count }, (_, i) => graph.at(from + i)));
+    return await b.instance.database(id).log.read(Array.from({ length: count }, (_, i) => graph.at(from + i)));
   }
 
   test("one signature is checked when all of it is one chain", async () => {

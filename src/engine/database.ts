@@ -1,12 +1,11 @@
 /**
- * One open database: runs its replica on storage, keys and clock.
+ * One open database: runs its replica on storage, keys and clock, and does what the replica says.
  *
  * [ENGINE-7] After storage failed nothing more is accepted or shown here, and every call rejects: the owner loads the database anew.
  */
 import type { Entry, StorePart } from "../core/entry.ts";
 import { TidemarkError } from "../core/errors.ts";
-import type { Node } from "../core/graph.ts";
-import type { DatabaseId, EntryId, PublicKey } from "../core/ids.ts";
+import type { DatabaseId, PublicKey } from "../core/ids.ts";
 import type { Replica, ReplicaEffect, ReplicaEvent } from "../core/replica.ts";
 import { type Permission, type Power, permissionName, READ, WRITE } from "../core/store/power.ts";
 import { type SettingsOp, settingsPart } from "../core/store/settings.ts";
@@ -14,53 +13,34 @@ import type { Identity } from "../ports/keys.ts";
 import type { DatabaseRecord } from "../ports/storage.ts";
 import type { Checkpoints } from "./checkpoints.ts";
 import { Committing } from "./committing.ts";
-import type { DatabaseListener, Recount } from "./database-listener.ts";
+import type { DatabaseListener } from "./database-listener.ts";
+import { DatabaseLog } from "./database-log.ts";
 import { Encryption } from "./encryption.ts";
 import { EpochUpkeep } from "./epoch-upkeep.ts";
-import { voidBetween } from "./folding.ts";
+import { FoldedState } from "./folded-state.ts";
 import { Healing } from "./healing.ts";
-import type { WrittenEntry } from "./hook-reader.ts";
 import { Journal } from "./journal.ts";
 import { identityOf, missingKeyOf } from "./keys.ts";
-import { LateFolding } from "./late-folding.ts";
 import type { EnginePorts } from "./ports.ts";
-import { decodeStored, readEntries } from "./reading.ts";
-import { RecentEntries } from "./recent.ts";
-import { type Refolded, Refolding } from "./refolding.ts";
+import { type Judged, Receiving } from "./receiving.ts";
 import { Repair } from "./repair.ts";
-import { checkByChains, checkEach } from "./signatures.ts";
 import type { WriteMark } from "./writes.ts";
-import { writtenIn } from "./written.ts";
-
-/** What became of a peer's batch. */
-export interface Judged {
-  /** Resolves when what was accepted is durable. */
-  readonly durable: Promise<void>;
-  readonly missing: readonly EntryId[];
-  /** Signatures that were checked, and how many of them were bad. */
-  readonly checks: number;
-  readonly badSignatures: number;
-}
 
 export class OpenDatabase {
   readonly replica: Replica;
   record: DatabaseRecord;
   readonly healing: Healing;
   readonly encryption: Encryption;
+  readonly log: DatabaseLog;
   readonly #ports: EnginePorts;
   readonly #listener: DatabaseListener;
   readonly #journal: Journal;
-  readonly #recent = new RecentEntries();
   readonly #repair: Repair;
-  readonly #refolding: Refolding;
-  readonly #lateFolding: LateFolding;
+  readonly #state: FoldedState;
   readonly #upkeep: EpochUpkeep;
   readonly #committing: Committing;
-  /** Undefined while the state is not whole, or not that of what counts. */
-  #checkpoints: Checkpoints | undefined;
+  readonly #receiving: Receiving;
   #cancelWake: () => void = () => {};
-  /** A peer has announced more entries than have come. */
-  #isFilling = false;
   #failure: { readonly error: unknown } | undefined;
 
   /** Without `checkpoints` none is taken: the state is not whole. */
@@ -91,65 +71,34 @@ export class OpenDatabase {
       want: (ids) => listener.missed(ids),
       reported: (event) => listener.healing(event),
     });
-    this.#checkpoints = checkpoints;
     this.#journal = new Journal({
       database: record.id,
       storage: encryption.guard(ports.storage),
       position: replica.stored,
       stored: (through) => this.#run({ type: "stored", through }),
-      checkpoint: (through) =>
-        this.#checkpoints?.take(
-          replica.state,
-          through,
-          this.#isFilling,
-          (from, to) => voidBetween(replica.graph, from, to),
-          () => encryption.unopened.ranges(),
-        ),
+      checkpoint: (through) => this.#state.checkpoint(through),
       failed: (error) => this.#fail(error),
     });
-    this.#committing = this.#createCommitting();
-    this.#refolding = new Refolding({
-      storage: ports.storage,
-      sha256: ports.sha256,
-      database: record.id,
-      graph: replica.graph,
-      encryption,
-      stored: () => replica.stored,
-      checkpointed: () => this.#journal.checkpointed(),
-      recall: (position) => this.#recall(position),
-      mayLack: checkpoints === undefined,
-      done: (refolded) => this.#adopt(refolded, checkpoints !== undefined),
-      failed: (error) => this.#fail(error),
+    const shared = { ports, database: record.id, replica, encryption, journal: this.#journal, listener };
+    const judging = {
+      ...{ ...shared, healing: this.healing },
+      assertWorks: () => this.#assertWorks(),
+      run: (event: ReplicaEvent) => this.#run(event),
+    };
+    this.#committing = new Committing({
+      ...judging,
+      identity: () => this.identity,
+      begun: () => this.#state.fill(false),
     });
-    const shared = { ports, replica, encryption, failed: (error: unknown) => listener.notTended(error) };
-    this.#lateFolding = new LateFolding({
-      ...shared,
-      read: (from, to) => this.readCounting(from, to),
-      changed: (changes) => listener.changed(changes),
-      refused: (refusals) => listener.refused(refusals),
-    });
+    this.#receiving = new Receiving(judging);
+    this.log = new DatabaseLog({ ...shared, graph: replica.graph, healing: this.healing });
+    this.#state = new FoldedState({ ...shared, log: this.log, checkpoints, failed: (error) => this.#fail(error) });
     this.#upkeep = new EpochUpkeep({
-      ...shared,
+      ...{ ports, replica, encryption, failed: (error) => listener.notTended(error) },
       self: () => this.identity.publicKey,
       commit: (ops) => this.commit(() => [settingsPart(ops)]),
     });
     this.#upkeep.wake();
-  }
-
-  #createCommitting(): Committing {
-    return new Committing({
-      ports: this.#ports,
-      replica: this.replica,
-      encryption: this.encryption,
-      journal: this.#journal,
-      listener: this.#listener,
-      identity: () => this.identity,
-      assertWorks: () => this.#assertWorks(),
-      begun: () => {
-        this.#isFilling = false;
-      },
-      run: (event) => this.#run(event),
-    });
   }
 
   get id(): DatabaseId {
@@ -213,7 +162,7 @@ export class OpenDatabase {
 
   /** Resolves when everything is folded that the keys at hand open. */
   async opened(): Promise<void> {
-    await this.#lateFolding.wake();
+    await this.#state.open();
   }
 
   /** The same for the redemption of an invite, which its own rule entitles to: rejects with ENTRY_INVITE. */
@@ -246,46 +195,8 @@ export class OpenDatabase {
    */
   async receive(entries: readonly Entry[], left = 0): Promise<Judged> {
     if (this.#listener.storageError !== undefined) throw this.#listener.storageError;
-    this.#isFilling = left > 0;
-    if (this.healing.damaged > 0) await this.healing.take(entries);
-    const unknown = entries.filter((entry) => !this.replica.graph.has(entry.id));
-    const { pending } = this.replica;
-    const checked = await checkByChains(this.#ports.verifier, unknown, (id, author) => pending.vouchesFor(id, author));
-    const opened = await this.encryption.open(checked.vouched);
-    this.#assertWorks();
-    const nowMs = this.#ports.clock.now();
-    // If it is proved, nothing is awaited before `#run`: it has to be so still when it is used.
-    const isProved = this.replica.isProved(checked.vouched, (id) => checked.ids.has(id), nowMs);
-    const { vouched, refused } = isProved ? checked : await checkEach(this.#ports.verifier, checked);
-    this.#assertWorks();
-    if (refused.length > 0) {
-      this.#listener.refused(refused.map(({ entry, failure }) => ({ id: entry.id, author: entry.author, failure })));
-    }
-    const effects = this.#run({ type: "received", entries: vouched, nowMs, opened });
-    const missing = effects.flatMap((effect) => (effect.type === "fetch" ? effect.ids : []));
-    const checks = checked.ids.size + (isProved ? 0 : checked.vouched.filter(({ id }) => !checked.ids.has(id)).length);
-    return { durable: this.#journal.durable(this.replica.graph.size), missing, checks, badSignatures: refused.length };
-  }
-
-  /** The entries at these nodes, in their order, from memory or storage. */
-  async read(nodes: readonly Node[]): Promise<readonly Entry[]> {
-    const read = () => readEntries(this.#ports, this.id, nodes, (position) => this.#recent.get(position));
-    return read().catch((error: unknown) => this.healing.check(nodes, error).then(read));
-  }
-
-  /** For each of the positions `from` ≤ position < `to` its entry, or undefined where it is void. */
-  async readCounting(from: number, to: number): Promise<readonly (Entry | undefined)[]> {
-    const { graph } = this.replica;
-    const nodes = Array.from({ length: to - from }, (_, i) => graph.at(from + i));
-    const entries = new Map<Node, Entry>();
-    const counting = nodes.filter((node) => graph.counts(node));
-    for (const [i, entry] of (await this.read(counting)).entries()) entries.set(counting[i] as Node, entry);
-    return nodes.map((node) => (graph.counts(node) ? entries.get(node) : undefined));
-  }
-
-  /** For each of these positions what its entry wrote to, or undefined where it is void. */
-  async readWritten(from: number, to: number): Promise<readonly (WrittenEntry | undefined)[]> {
-    return writtenIn(await this.readCounting(from, to), this.encryption);
+    this.#state.fill(left > 0);
+    return await this.#receiving.take(entries);
   }
 
   /** Resolves when every commit so far and everything accepted so far is durable; rejects with a STORAGE_ code. */
@@ -298,8 +209,7 @@ export class OpenDatabase {
   async settled(): Promise<void> {
     this.#stopTimers();
     await this.healing.stop();
-    await this.#refolding.stop();
-    await this.#lateFolding.stop();
+    await this.#state.stop();
     await this.#committing.settled();
     await this.#journal.settled();
   }
@@ -324,8 +234,7 @@ export class OpenDatabase {
     this.#failure = { error };
     this.#stopTimers();
     void this.healing.stop();
-    void this.#refolding.stop();
-    void this.#lateFolding.stop();
+    void this.#state.stop();
   }
 
   #fail(error: unknown): void {
@@ -334,39 +243,12 @@ export class OpenDatabase {
     this.#listener.failed(error);
   }
 
-  #recount(recount: Recount): void {
-    const before = this.#listener.recounted(recount);
-    if (before !== undefined) this.#journal.storeAfter(before);
-    // What the state lacks or has too much must not become part of a checkpoint.
-    this.#checkpoints = undefined;
-    this.#refolding.begin();
-  }
-
-  /** The state that was made anew takes the place of the old one. */
-  #adopt({ state, unopened, checkpoints, entries }: Refolded, isWhole: boolean): void {
-    this.replica.adoptState(state);
-    this.encryption.unopened = unopened;
-    if (isWhole) this.#checkpoints = checkpoints;
-    this.#journal.writeCheckpoint();
-    this.#listener.refolded(entries);
-    // A key may have come while entries were read that want it.
-    void this.#lateFolding.wake();
-  }
-
-  /** An entry that is in memory: every one that is not durable is. */
-  #recall(position: number): Entry | undefined {
-    const recent = this.#recent.get(position);
-    if (recent !== undefined) return recent;
-    const pending = this.#journal.pending(position);
-    return pending && decodeStored(this.#ports, pending.bytes, pending);
-  }
-
   #perform(effect: ReplicaEffect): void {
     switch (effect.type) {
       case "recounted":
-        return this.#recount(effect);
+        return this.#state.recount(effect);
       case "store":
-        for (const [i, node] of effect.nodes.entries()) this.#recent.add(node.position, effect.entries[i] as Entry);
+        for (const [i, node] of effect.nodes.entries()) this.log.note(node, effect.entries[i] as Entry);
         return this.#journal.append(effect.entries, effect.nodes);
       case "show":
         return this.#listener.changed(effect.changes);
@@ -375,7 +257,7 @@ export class OpenDatabase {
         return;
       case "announce":
         if (effect.permissionsChanged) this.#upkeep.wake();
-        void this.#lateFolding.wake();
+        void this.#state.open();
         return this.#listener.announced(effect.nodes, effect.permissionsChanged);
       case "refuse":
         return this.#listener.refused(effect.refusals);

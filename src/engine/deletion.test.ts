@@ -7,8 +7,9 @@ import type { SettingsOp } from "../core/store/settings.ts";
 import type { Storage } from "../ports/storage.ts";
 import type { MemoryDisk } from "../storage/memory.ts";
 import { readFile, writeFile } from "../testing/backup-files.ts";
-import { Cluster } from "../testing/cluster.ts";
+import type { Cluster } from "../testing/cluster.ts";
 import type { Device } from "../testing/device.ts";
+import { sharingPair } from "../testing/sharing-pair.ts";
 import { setPower, settingsParts } from "../testing/writers.ts";
 import { Deletion } from "./deletion.ts";
 
@@ -18,12 +19,7 @@ let bob: Device;
 let id: DatabaseId;
 
 beforeEach(async () => {
-  cluster = new Cluster(1);
-  const { devices, id: shared } = await cluster.addGroup(2);
-  [ann, bob] = devices as [Device, Device];
-  id = shared;
-  await cluster.settle(ann.write(id, "r", {}));
-  await cluster.converge(id, [ann, bob]);
+  ({ cluster, ann, bob, id } = await sharingPair("r"));
 });
 
 /** Where on a disk a text stands. */

@@ -25,7 +25,7 @@ export function diagnoseSync(
   peer: PublicKey | undefined,
 ): Diagnosis {
   const open = [...databases];
-  const errors = open.flatMap(({ id }) => sync.storageError(id) ?? []);
+  const errors = open.flatMap(({ id }) => sync.problems.storageError(id) ?? []);
   return diagnose({
     storageError: errors.find(({ code }) => code === "STORAGE_QUOTA") ?? errors[0],
     isOnline: sync.peers.online,
@@ -90,6 +90,6 @@ function diagnosedRelation(
     permission: permissionName(replica.authority.power(path?.session?.keyOf(id) ?? peer)),
     isShared: path === undefined ? undefined : isShared(path, id, clock),
     queue: { entries: lane?.unconfirmed ?? 0, bytes: lane?.unconfirmedBytes ?? 0 },
-    stalledMs: sync.silentMs(peer),
+    stalledMs: sync.reports.silentMs(peer),
   };
 }

@@ -72,7 +72,7 @@ function shown(device: Device, id: DatabaseId): readonly string[] {
 
 async function entriesOf(device: Device, id: DatabaseId): Promise<readonly Entry[]> {
   const database = device.instance.database(id);
-  return (await database.readCounting(0, database.replica.stored)).filter((entry) => entry !== undefined);
+  return (await database.log.readCounting(0, database.replica.stored)).filter((entry) => entry !== undefined);
 }
 
 function sealedEntries(device: Device, id: DatabaseId): number {

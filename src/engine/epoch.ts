@@ -6,7 +6,35 @@ import type { Storage } from "../ports/storage.ts";
 
 const epochBytes = 16;
 /** What it is stored as. */
-export const epochName = "epoch";
+const epochName = "epoch";
+
+/** That of one storage, as long as it is open. */
+export class Epoch {
+  readonly #storage: Storage;
+  readonly #random: Random;
+  #current: string;
+
+  private constructor(storage: Storage, random: Random, current: string) {
+    this.#storage = storage;
+    this.#random = random;
+    this.#current = current;
+  }
+
+  /** Rejects with a STORAGE_ code. */
+  static async load(storage: Storage, random: Random): Promise<Epoch> {
+    return new Epoch(storage, random, await loadEpoch(storage, random));
+  }
+
+  get current(): string {
+    return this.#current;
+  }
+
+  /** What was confirmed under the old one may be gone. Rejects with a STORAGE_ code. */
+  async renew(): Promise<void> {
+    await this.#storage.deleteValue(epochName);
+    this.#current = await loadEpoch(this.#storage, this.#random);
+  }
+}
 
 /** 32 hex digits, drawn at the first start, and anew when they cannot be read. Rejects with a STORAGE_ code. */
 export async function loadEpoch(storage: Storage, random: Random): Promise<string> {

@@ -1,19 +1,23 @@
 /** What is in a file, and when it is read. */
+import "fake-indexeddb/auto";
 import { beforeEach, describe, expect, test } from "vitest";
-import { unwrap } from "../core/errors.ts";
+import { TidemarkError, unwrap } from "../core/errors.ts";
 import { ExportFrames } from "../core/export/framing.ts";
 import { decodeExportRecord, type ExportRecord } from "../core/export/records.ts";
 import { RunningCheck } from "../core/export/running-check.ts";
-import { type DatabaseId, decodeHex } from "../core/ids.ts";
+import { type DatabaseId, decodeHex, type EntryId } from "../core/ids.ts";
 import { exportChunkBytes } from "../core/limits.ts";
 import { NONE, READ } from "../core/store/power.ts";
 import { parseTicket } from "../core/ticket.ts";
+import type { Storage } from "../ports/storage.ts";
+import { openIdbStorage } from "../storage/idb.ts";
 import { cheapCiphers, filePieces, readFile, writeFile } from "../testing/backup-files.ts";
 import { Cluster } from "../testing/cluster.ts";
 import type { Device } from "../testing/device.ts";
 import { holdsBytes } from "../testing/plaintext.ts";
+import { listRaw, putRaw, type RawRecord } from "../testing/raw-idb.ts";
 import { setPower, settingsParts } from "../testing/writers.ts";
-import { exportFile } from "./exporting.ts";
+import { exportFile, type MissingEntries } from "./exporting.ts";
 
 let cluster: Cluster;
 let ann: Device;
@@ -196,6 +200,115 @@ describe("[EXPORT-8] chunks", () => {
       for (const secret of ["Top secret", "row of mine", "nobody may"]) expect(text).not.toContain(secret);
       expect(holdsBytes(bytes, decodeHex(id))).toBe(false);
     }
+  });
+});
+
+/** One byte of each of these entries, on the disk of a device that reads them from there. */
+async function damaged(id: DatabaseId, ...positions: readonly number[]): Promise<Device> {
+  const device = await cluster.restart(ann);
+  const entries = device.disk.databases.get(id)?.bytes ?? [];
+  for (const position of positions) {
+    const bytes = entries[position] as Uint8Array;
+    bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] as number) ^ 0x10;
+  }
+  return device;
+}
+
+async function missingIn({ instance, ports }: Pick<Device, "instance" | "ports">): Promise<readonly MissingEntries[]> {
+  const missing: MissingEntries[] = [];
+  for await (const piece of exportFile({ instance, ports }))
+    if (piece.missing !== undefined) missing.push(piece.missing);
+  return missing;
+}
+
+function idsAt({ instance }: Device, id: DatabaseId, ...positions: readonly number[]): readonly EntryId[] {
+  return positions.map((position) => instance.database(id).replica.graph.at(position).id);
+}
+
+describe("[EXPORT-11] what the disk has lost", () => {
+  test("is missing in the file, which says so; all else is there, of every database", async () => {
+    const [one, two] = [await made("One", 8), await made("Two", 2)];
+    const device = await damaged(one, 3, 4, 7);
+    const ids = idsAt(device, one, 3, 4, 7);
+    expect(await missingIn(device)).toEqual([{ database: one, ids }]);
+    const records = recordsIn(await writeFile(device), device);
+    expect(records[0]).toMatchObject({ databases: 2, entries: 12 });
+    const at = records.findIndex((each) => each.type === "database" && each.id === one);
+    expect(records[at + 1]).toEqual({ type: "missing", ids });
+    const stored = await device.ports.storage.read(one, 0, 9);
+    const sound = [0, 1, 2, 5, 6, 8].map((position) => stored[position]);
+    expect(records[at + 2]).toEqual({ type: "entries", entries: sound });
+    const other = await device.ports.storage.read(two, 0, 3);
+    expect(records).toContainEqual({ type: "entries", entries: other });
+  });
+
+  test("counts to how far the file is", async () => {
+    const device = await damaged(await made("One", 3), 1, 2, 3);
+    const told: number[] = [];
+    const { instance, ports } = device;
+    for await (const { progress } of exportFile({ instance, ports })) told.push(progress.entries);
+    expect(told).toEqual([0, 0, 0, 3, 4, 4]);
+  });
+
+  test("may be a whole chunk, which is missing then and nothing else", async () => {
+    const id = await made("One", 0);
+    for (const size of [600_000, 600_000, 10])
+      await cluster.settle(ann.write(id, `${size}`, { text: "x".repeat(size) }));
+    const device = await damaged(id, 1);
+    const records = recordsIn(await writeFile(device), device);
+    expect(records.map(({ type }) => type).join(" ")).toBe("head database entries missing entries entries end");
+  });
+
+  test("is in the file again when a peer has sent it meanwhile", async () => {
+    const { devices, id } = await cluster.addGroup(2);
+    const [owner, guest] = devices as [Device, Device];
+    for (let i = 0; i < 5; i++) await cluster.settle(owner.write(id, `r${i}`, {}));
+    await cluster.converge(id, [owner, guest]);
+    cluster.cut(owner.key, guest.key);
+    ann = owner;
+    const device = await damaged(id, 3);
+    expect(await missingIn(device)).toEqual([{ database: id, ids: idsAt(device, id, 3) }]);
+    cluster.healAll();
+    await cluster.until(() => device.instance.database(id).healing.damaged === 0, 600_000);
+    expect(await missingIn(device)).toEqual([]);
+  });
+
+  test("does not take along what stands beside it in a segment of the disk", async () => {
+    await made("One", 40);
+    const storage = await openIdbStorage("beside");
+    await storage.claim();
+    const open = (over: Storage): Promise<Device> =>
+      new Cluster(1).openDevice({ secret: ann.secret, ports: (ports) => ({ ...ports, storage: over }) });
+    const first = await open(storage);
+    await readFile(first, await writeFile(ann));
+    await first.instance.close();
+    const [raw] = (await listRaw("beside", "segments")) as [RawRecord];
+    const bytes = (raw.value as Uint8Array).slice();
+    bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] as number) ^ 0x10;
+    await putRaw("beside", "segments", { ...raw, value: bytes });
+    const device = await open(await openIdbStorage("beside"));
+    const [missing, ...more] = await missingIn(device);
+    expect([missing?.ids.length, more]).toEqual([1, []]);
+    await device.instance.close();
+  });
+
+  test("of which storage cannot say what it is, is missing with what is read along with it; nothing else ends so", async () => {
+    const id = await made("One", 3);
+    let code: "STORAGE_CORRUPT" | "STORAGE_CLOSED" | undefined;
+    const failing = (storage: Storage): Storage =>
+      new Proxy(storage, {
+        get(target, name) {
+          const value: unknown = Reflect.get(target, name);
+          const fail = (): Promise<never> => Promise.reject(new TidemarkError(code ?? "INTERNAL", {} as never));
+          if (code !== undefined && (name === "read" || name === "salvage")) return fail;
+          return typeof value === "function" ? value.bind(target) : value;
+        },
+      });
+    ann = await cluster.restart(ann, { ports: (ports) => ({ ...ports, storage: failing(ports.storage) }) });
+    code = "STORAGE_CORRUPT";
+    expect(await missingIn(ann)).toEqual([{ database: id, ids: idsAt(ann, id, 0, 1, 2, 3) }]);
+    code = "STORAGE_CLOSED";
+    await expect(missingIn(ann)).rejects.toMatchObject({ code: "STORAGE_CLOSED" });
   });
 });
 

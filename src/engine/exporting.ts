@@ -3,25 +3,28 @@
  *
  * [EXPORT-8] A file holds what was durable when it was begun: of each database every entry, void ones too, in the order in which they were
  *            accepted. A database whose root has not come is left out.
+ * [EXPORT-11] What the disk has lost of a database does not end the file: it stands in it as missing, and whoever asked for the file is told.
  *
  * At most one chunk is in memory, and what comes next is read when it is asked for.
  */
+import type { Entry } from "../core/entry.ts";
 import { TidemarkError } from "../core/errors.ts";
 import { formatExportChunk, formatExportHeader } from "../core/export/framing.ts";
 import { type ExportRecord, encodeExportRecord } from "../core/export/records.ts";
 import { RunningCheck } from "../core/export/running-check.ts";
 import type { Node } from "../core/graph.ts";
-import type { DatabaseId } from "../core/ids.ts";
+import type { DatabaseId, EntryId } from "../core/ids.ts";
 import { exportChunkBytes, exportDatabasesMax, exportEntriesMax } from "../core/limits.ts";
 import type { SealedFile } from "../ports/chunk-cipher.ts";
 import type { OpenDatabase } from "./database.ts";
 import type { Instance } from "./instance.ts";
+import { isCorrupt } from "./log-scan.ts";
 import type { EnginePorts } from "./ports.ts";
 import { placeOf } from "./recovery.ts";
 
 /** What is told while a file is written or read. */
 export interface FileProgress {
-  /** Entries that were written to the file, or read from it and are durable. */
+  /** Entries that were written to the file, or read from it and are durable; and those that are missing in it. */
   readonly entries: number;
   /** Entries of the whole file; 0 while that is not known. */
   readonly total: number;
@@ -33,6 +36,14 @@ export interface FileProgress {
 export interface ExportPiece {
   readonly bytes: Uint8Array;
   readonly progress: FileProgress;
+  /** What belongs here and cannot be read. */
+  readonly missing?: MissingEntries;
+}
+
+export interface MissingEntries {
+  readonly database: DatabaseId;
+  /** In the order in which they were accepted; at most `exportEntriesMax`. */
+  readonly ids: readonly EntryId[];
 }
 
 export interface ExportFileOptions {
@@ -64,9 +75,9 @@ export async function* exportFile(options: ExportFileOptions): AsyncGenerator<Ex
   const total = sources.reduce((sum, { entries }) => sum + entries, 0);
   const header = formatExportHeader(sealed?.figures, ports.sha256);
   let [entries, bytes] = [0, 0];
-  const piece = (part: Uint8Array): ExportPiece => {
+  const piece = (part: Uint8Array, missing?: MissingEntries): ExportPiece => {
     bytes += part.length;
-    return { bytes: part, progress: { entries, total, bytes } };
+    return { bytes: part, progress: { entries, total, bytes }, ...(missing && { missing }) };
   };
   yield piece(header.bytes);
   const seal = sealWith(sealed, header.check, ports);
@@ -79,10 +90,12 @@ export async function* exportFile(options: ExportFileOptions): AsyncGenerator<Ex
     yield piece(await chunk(describe(instance.database(source.id), source, ports)));
     for (let from = 0; from < source.entries; ) {
       const nodes = nextNodes(instance.database(source.id), from, source.entries);
-      const read = await instance.database(source.id).read(nodes);
+      const { read, ids } = await readSome(instance.database(source.id), nodes);
       from += nodes.length;
-      entries += nodes.length;
-      yield piece(await chunk({ type: "entries", entries: read.map((entry) => entry.bytes) }));
+      entries += ids.length;
+      if (ids.length > 0) yield piece(await chunk({ type: "missing", ids }), { database: source.id, ids });
+      entries += read.length;
+      if (read.length > 0) yield piece(await chunk({ type: "entries", entries: read.map((entry) => entry.bytes) }));
     }
   }
   if (recovery !== undefined) yield piece(await chunk({ type: "recovery", text: recovery }));
@@ -117,6 +130,23 @@ function describe(
   ports: Pick<EnginePorts, "relays">,
 ): ExportRecord {
   return { type: "database", ...placeOf(record, ports.relays), key: identity.publicKey, entries };
+}
+
+/** What can be read of these, and the ids of the others. */
+async function readSome(
+  database: OpenDatabase,
+  nodes: readonly Node[],
+): Promise<{ readonly read: readonly Entry[]; readonly ids: readonly EntryId[] }> {
+  const isDamaged = ({ id }: Node): boolean => database.healing.isDamaged(id);
+  const ids = nodes.filter(isDamaged).map(({ id }) => id);
+  const sound = nodes.filter((node) => !isDamaged(node));
+  try {
+    return { read: await database.log.read(sound), ids };
+  } catch (error) {
+    if (!isCorrupt(error)) throw error;
+    // What was found damaged by that is left out. When nothing was, storage cannot say which of them are.
+    return sound.some(isDamaged) ? readSome(database, nodes) : { read: [], ids: nodes.map(({ id }) => id) };
+  }
 }
 
 /** As many as fit into a chunk, at least one. */

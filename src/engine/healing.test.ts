@@ -257,7 +257,9 @@ test("[STORAGE-26] [STORAGE-27] a damaged device serves and shows what is right 
   await cluster.pass(30_000);
   const { graph } = b.instance.database(id).replica;
   for (const position of damaged) {
-    await expect(b.instance.database(id).read([graph.at(position)])).rejects.toMatchObject({ code: "STORAGE_CORRUPT" });
+    await expect(b.instance.database(id).log.read([graph.at(position)])).rejects.toMatchObject({
+      code: "STORAGE_CORRUPT",
+    });
     expect(c.instance.find(id)?.replica.graph.has(graph.at(position).id)).toBe(false);
   }
   a.instance.setOnline(true);

@@ -83,7 +83,7 @@ async function start(disk = new MemoryDisk(), storage: Storage = createMemorySto
     failed: (error) => void problems.push(error),
     read: (_id, from, to) => {
       reads.push(to - from);
-      return database.readCounting(from, to);
+      return database.log.readCounting(from, to);
     },
   });
   const theirs = new Writer(other, root.id, sha256);
@@ -247,13 +247,13 @@ test("[HOOK-3] a hook with a name gets the event that it failed at again after 1
 test("[HOOK-3] a log that cannot be read is reported and read again later", async () => {
   const { hooks, id, database, clock, problems, write } = await start();
   const events: WriteEvent[] = [];
-  const { read } = database;
-  database.read = () => Promise.reject(new TidemarkError("STORAGE_UNAVAILABLE", { reason: "for now" }));
+  const { read } = database.log;
+  database.log.read = () => Promise.reject(new TidemarkError("STORAGE_UNAVAILABLE", { reason: "for now" }));
   hooks.add({ database: id, write: (event) => void events.push(event) });
   await write("a");
   await settle();
   expect([events, problems.map(({ code }) => code)]).toEqual([[], ["STORAGE_UNAVAILABLE"]]);
-  database.read = read;
+  database.log.read = read;
   clock.advance(1_000);
   await settle();
   expect(shapes(events)).toEqual([["local", 1]]);

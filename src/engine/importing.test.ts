@@ -79,7 +79,7 @@ describe("[IMPORT-2] a database that is not here", () => {
     for (const pieceBytes of [1, 7, 100, file.length]) {
       const device = await cluster.addDevice();
       const report = await readFile(device, file, {}, pieceBytes);
-      const counts = { added: 6, known: 0, refused: 0, waiting: 0 };
+      const counts = { added: 6, known: 0, refused: 0, waiting: 0, missing: 0 };
       expect(report.databases).toEqual([{ database: id, name: "Notes", state: "created", ...counts }]);
       expect(report.createdMs).toBe(ann.ports.clock.now());
       expect(device.stateDigest(id)).toBe(ann.stateDigest(id));
@@ -140,10 +140,23 @@ describe("[IMPORT-2] a database that is here", () => {
     await cluster.settle(two.write(shared, "of two", {}));
     const { stored } = one.instance.database(shared).replica;
     const report = await readFile(two, await writeFile(one, { database: shared }));
-    const counts = { added: 1, known: stored - 1, refused: 0, waiting: 0 };
+    const counts = { added: 1, known: stored - 1, refused: 0, waiting: 0, missing: 0 };
     expect(report.databases).toEqual([{ database: shared, name: "Shared", state: "here", ...counts }]);
     expect([...two.rows(shared).keys()]).toEqual(["of one", "of two"]);
     expect(two.instance.database(shared).record.sync).toBe(one.instance.database(shared).record.sync);
+  });
+
+  test("has again what its disk had lost", async () => {
+    const file = await writeFile(ann);
+    ann = await cluster.restart(ann);
+    const bytes = ann.disk.databases.get(id)?.bytes[3] as Uint8Array;
+    bytes[9] = (bytes[9] as number) ^ 1;
+    const { instance } = ann;
+    await cluster.settle(instance.verify());
+    expect(instance.database(id).healing.damaged).toBe(1);
+    await readFile(ann, file);
+    expect(instance.database(id).healing.damaged).toBe(0);
+    expect(await writeFile(ann)).toHaveLength(file.length);
   });
 
   test("is not touched by a file of less", async () => {
@@ -154,6 +167,17 @@ describe("[IMPORT-2] a database that is here", () => {
     expect(report.databases).toMatchObject([{ state: "here", added: 0, known: 6 }]);
     expect(ann.stateDigest(id)).toBe(before);
   });
+});
+
+test("[IMPORT-2] a database that was joined and has not arrived stays joined when a file of it has no root", async () => {
+  const ticket = await cluster.settle(ann.instance.share(id, { power: READ }));
+  cluster.cut(ann.key, bob.key);
+  await cluster.settle(bob.instance.join(ticket));
+  const [, ...others] = await entriesOf(ann);
+  expect(await readError(bob, fileOf(others))).toMatchObject({ code: "EXPORT_MALFORMED" });
+  cluster.healAll();
+  await cluster.settle(bob.instance.ready(id));
+  await cluster.converge(id, [ann, bob]);
 });
 
 describe("[IMPORT-1] entries of a file", () => {
@@ -236,6 +260,62 @@ describe("[IMPORT-1] entries of a file", () => {
   });
 });
 
+/** What the entries of a file that lacks those at these positions are. */
+async function withoutAt(...positions: readonly number[]): Promise<Uint8Array> {
+  const entries = await entriesOf(ann);
+  const records = entries.map((bytes, i): ExportRecord => {
+    if (!positions.includes(i)) return { type: "entries", entries: [bytes] };
+    return { type: "missing", ids: [unwrap(decodeEntry(bytes, ann.sha256)).id] };
+  });
+  const { length } = entries;
+  return forge([
+    { type: "head", createdMs: 1, databases: 1, entries: length },
+    { type: "database", id, name: "Notes", relays: [], key: ann.key, entries: length },
+    ...records,
+    { type: "end" },
+  ]);
+}
+
+describe("[IMPORT-8] what a file lacks", () => {
+  test("is counted, what stands on it waits, and all is here when it comes", async () => {
+    const report = await readFile(bob, await withoutAt(3));
+    expect(report.databases).toMatchObject([{ state: "created", added: 3, waiting: 2, missing: 1, refused: 0 }]);
+    expect([...bob.rows(id).keys()]).toEqual(["r0", "r1"]);
+    const late = fileOf((await entriesOf(ann)).slice(0, 4));
+    expect((await readFile(bob, late)).databases).toMatchObject([{ state: "here", added: 1, missing: 0 }]);
+    expect(bob.stateDigest(id)).toBe(ann.stateDigest(id));
+  });
+
+  test("is not counted where it is here", async () => {
+    const report = await readFile(ann, await withoutAt(0, 3));
+    expect(report.databases).toMatchObject([{ state: "here", known: 4, missing: 0 }]);
+  });
+
+  test("is part of how far it is", async () => {
+    const reader = openFile(bob);
+    expect(await reader.push(await withoutAt(0, 3))).toMatchObject({ entries: 6, total: 6 });
+  });
+
+  test("may be the root: then nothing of that database is taken, and all else is", async () => {
+    const report = await readFile(bob, await withoutAt(0));
+    const counts = { added: 0, known: 0, refused: 0, waiting: 0, missing: 1 };
+    expect(report.databases).toEqual([{ database: id, name: "Notes", state: "rootless", ...counts }]);
+    expect([bob.instance.records(), [...bob.disk.databases.keys()]]).toEqual([[], []]);
+    await readFile(bob, await writeFile(ann));
+    expect(bob.stateDigest(id)).toBe(ann.stateDigest(id));
+  });
+
+  test("may be the root of one that was joined and has not arrived: it stays joined", async () => {
+    cluster.cut(ann.key, bob.key);
+    await cluster.settle(bob.instance.join(await cluster.settle(ann.instance.share(id, { power: READ }))));
+    const report = await readFile(bob, await withoutAt(0));
+    expect(report.databases).toMatchObject([{ state: "rootless", missing: 1 }]);
+    cluster.healAll();
+    await cluster.settle(bob.instance.ready(id));
+    await cluster.converge(id, [ann, bob]);
+  });
+});
+
 describe("[IMPORT-3] a file that is broken", () => {
   test.each([undefined, passphrase])(
     "is refused whichever byte of it was changed, with passphrase %s",
@@ -295,6 +375,12 @@ describe("[IMPORT-3] a file that is broken", () => {
     await expect(closed.push(file.slice(100))).rejects.toMatchObject({ code: "ABORTED" });
     await expect(closed.end()).rejects.toMatchObject({ code: "ABORTED" });
     expect(bob.instance.records()).toEqual([]);
+    // What was pushed already, and not taken yet, is not taken any more.
+    const hasty = openFile(bob);
+    const pushing = hasty.push(file);
+    hasty.close();
+    await expect(pushing).rejects.toMatchObject({ code: "ABORTED" });
+    expect(bob.instance.records()).toEqual([]);
   });
 
   test("in several places at once is refused as well", async () => {
@@ -327,6 +413,14 @@ describe("[IMPORT-4] a large file", () => {
     expect(bob.stateDigest(id)).toBe(ann.stateDigest(id));
   });
 
+  test("is durable when more of it is asked for", async () => {
+    const file = await writeFile(ann);
+    const slow = await cluster.restart(bob, { writeMs: () => 50 });
+    const reader = openFile(slow);
+    await cluster.settle(reader.push(file));
+    expect(slow.disk.databases.get(id)?.bytes).toHaveLength(6);
+  });
+
   test("tells how far it is", async () => {
     const file = await writeFile(ann);
     const reader = openFile(bob);
@@ -349,6 +443,14 @@ describe("[IMPORT-5] the key of a database", () => {
     await readFile(bob, file);
     expect(bob.instance.database(owned.id).identity.publicKey).toBe(bob.key);
     await expect(cluster.settle(bob.write(owned.id, "r", {}))).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
+  });
+
+  test("is the device's own where it was that", async () => {
+    const file = await writeFile(ann);
+    await cluster.settle(ann.instance.forget(id));
+    await readFile(ann, file);
+    expect(ann.instance.database(id).record).not.toHaveProperty("key");
+    expect(ann.instance.database(id).identity.publicKey).toBe(ann.key);
   });
 
   test("cannot be deleted any more than that of any other database", async () => {

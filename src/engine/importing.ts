@@ -6,6 +6,8 @@
  * [IMPORT-3] What came before the place at which a file is broken, or its reader stopped, stays. Importing again goes on from there.
  * [IMPORT-4] More is taken only when what was whole of it is durable: at most one chunk is in memory.
  * [IMPORT-5] A database is used with the key with which it was when it was written, where this device has that key.
+ * [IMPORT-8] What a file lacks is counted where it is not here either. A database of which that is the root is not made, and what else there is of it
+ *            in the file is left.
  */
 
 import { aheadMs } from "../core/clock.ts";
@@ -29,16 +31,18 @@ import type { RestoredDatabase } from "./recovery.ts";
 export interface ImportedDatabase {
   readonly database: DatabaseId;
   readonly name: string;
-  /** "here": it was on this device already, and the file added to it. */
-  readonly state: "created" | "here";
+  /** "here": it was on this device already, and the file added to it. "rootless": neither has what it begins with, so nothing was taken. */
+  readonly state: "created" | "here" | "rootless";
   /** Entries of the file that came to be here by it. */
   readonly added: number;
   /** Entries that were here already. */
   readonly known: number;
   /** Entries that are refused here as from any peer, such as those of a removed key; why is told as problems. */
   readonly refused: number;
-  /** Entries whose time has not come by this device's clock, and what stands on them: they show up by themselves. */
+  /** Entries whose time has not come by this device's clock, and what stands on them or on what is missing: they show up when that is here. */
   readonly waiting: number;
+  /** Entries that whoever wrote the file had lost, and that are not here. */
+  readonly missing: number;
 }
 
 export interface ImportReport {
@@ -58,8 +62,7 @@ export interface ImportingOptions {
   readonly instance: Instance;
   readonly ports: Pick<EnginePorts, "sha256" | "clock">;
   /** For a sealed file. */
-  readonly ciphers?: ChunkCiphers;
-  readonly passphrase?: string;
+  readonly seal?: { readonly ciphers: ChunkCiphers; readonly passphrase: string };
   /** Takes up the recovery key that is in this text. */
   readonly restore: (text: string) => Promise<RestoredRecovery>;
 }
@@ -70,10 +73,11 @@ type Open = (sealed: Uint8Array, isLast: boolean) => Promise<Uint8Array | undefi
 interface Current {
   readonly id: DatabaseId;
   readonly record: ExportedDatabase;
-  readonly state: ImportedDatabase["state"];
+  state: ImportedDatabase["state"];
   added: number;
   known: number;
   refused: number;
+  missing: number;
   /** They may be accepted with what comes later. */
   readonly waiting: Set<EntryId>;
 }
@@ -143,18 +147,18 @@ export class Importing {
   }
 
   async #begin({ sealed, check }: ExportHeader): Promise<void> {
-    const { ports, ciphers, passphrase } = this.#options;
+    const { ports, seal } = this.#options;
     this.#order = new RecordOrder(sealed !== undefined);
     if (sealed === undefined) {
       const running = new RunningCheck(ports.sha256, check);
       this.#open = (bytes, isLast) => running.open(bytes, isLast);
       return;
     }
-    if (passphrase === undefined || ciphers === undefined) {
+    if (seal === undefined) {
       const expected = "the one with which the file was made";
       throw new TidemarkError("INPUT_INVALID", { field: "passphrase", got: "none", expected });
     }
-    const cipher = await ciphers.open(sealed, passphrase);
+    const cipher = await seal.ciphers.open(sealed, seal.passphrase);
     this.#open = (bytes, isLast) => cipher.open(bytes, isLast, check);
   }
 
@@ -178,6 +182,8 @@ export class Importing {
         return this.#prepare(record);
       case "entries":
         return this.#receive(record.entries);
+      case "missing":
+        return this.#lack(record.ids);
       case "recovery":
         this.#recovery = await this.#options.restore(record.text);
         return;
@@ -193,19 +199,20 @@ export class Importing {
     const made: DatabaseRecord = { id, name, relays, ...key, sync: false };
     const isMade = await this.#options.instance.makeForImport(made);
     const state = isMade ? "created" : "here";
-    this.#current = { id, record, state, added: 0, known: 0, refused: 0, waiting: new Set() };
+    this.#current = { id, record, state, added: 0, known: 0, refused: 0, missing: 0, waiting: new Set() };
   }
 
   async #receive(all: readonly Uint8Array[]): Promise<void> {
     const current = this.#current as Current;
     const { instance, ports } = this.#options;
+    this.#entries += all.length;
+    if (current.state === "rootless") return;
     const database = instance.database(current.id);
     const entries = all.map((bytes) => this.#decode(bytes));
     const isKnown = entries.map(({ id }) => database.replica.graph.has(id));
-    if (isKnown.includes(false)) {
-      const { durable } = await database.receive(entries, this.#order.left);
-      await durable;
-    }
+    // What is known is passed on as well: the disk may have lost some of it, which is put back.
+    const { durable } = await database.receive(entries, this.#order.left);
+    await durable;
     if (!database.hasRoot) throw await this.#undo(current, entries[0] as Entry, ports.clock.now());
     for (const [i, { id }] of entries.entries()) {
       if (isKnown[i]) current.known += 1;
@@ -213,13 +220,23 @@ export class Importing {
       else if (database.replica.pending.has(id)) current.waiting.add(id);
       else current.refused += 1;
     }
-    this.#entries += entries.length;
+  }
+
+  async #lack(ids: readonly EntryId[]): Promise<void> {
+    const current = this.#current as Current;
+    const { instance } = this.#options;
+    this.#entries += ids.length;
+    const graph = instance.find(current.id)?.replica.graph;
+    current.missing += ids.filter((id) => graph?.has(id) !== true).length;
+    if (!ids.includes(current.id) || graph?.has(current.id) === true) return;
+    if (current.state === "created") await instance.forget(current.id);
+    current.state = "rootless";
   }
 
   /** Without its root nothing of it can ever be shown: it is as if it had not been made. */
   async #undo({ id, state }: Current, first: Entry, nowMs: number): Promise<TidemarkError> {
     const { instance } = this.#options;
-    const isAhead = first.id === id && instance.find(id)?.replica.pending.has(id) === true;
+    const isAhead = instance.find(id)?.replica.pending.has(id) === true;
     if (state === "created") await instance.forget(id);
     if (!isAhead) return malformed("a database without its root", "the root as its first entry");
     return new TidemarkError("ENTRY_TIME_AHEAD", { aheadMs: aheadMs(first.time, nowMs), maxMs: clockAheadMsMax });
@@ -236,10 +253,10 @@ export class Importing {
     const current = this.#current;
     this.#current = undefined;
     if (current === undefined) return;
-    const { id, record, state, known, refused, waiting } = current;
+    const { id, record, state, known, refused, missing, waiting } = current;
     const graph = this.#options.instance.find(id)?.replica.graph;
     const late = [...waiting].filter((entry) => graph?.has(entry) === true).length;
-    const counts = { added: current.added + late, known, refused, waiting: waiting.size - late };
+    const counts = { added: current.added + late, known, refused, waiting: waiting.size - late, missing };
     this.#done.push({ database: id, name: record.name, state, ...counts });
   }
 }

@@ -14,8 +14,10 @@ import { Opening } from "./opening.ts";
 import type { Path } from "./path.ts";
 import { Permissions } from "./permissions.ts";
 import type { EnginePorts } from "./ports.ts";
+import { beginReading } from "./rebuilding.ts";
 import { StorageWatch } from "./storage-health.ts";
-import { Sync, type SyncOwner } from "./sync.ts";
+import { Sync } from "./sync.ts";
+import type { SyncOwner } from "./sync-owner.ts";
 import { Verification } from "./verify.ts";
 import { type WriteId, WriteLedger } from "./writes.ts";
 
@@ -72,7 +74,7 @@ export class InstanceParts {
       ports,
       isGone: (id) => parts.deletion.isGone(id),
       statusChanged: (id) => listener.statusChanged(id),
-      report: (error, id) => parts.sync.report(error, id),
+      report: (error, id) => parts.sync.problems.report(error, id),
     });
     const watch = new StorageWatch({
       clock: ports.clock,
@@ -88,14 +90,18 @@ export class InstanceParts {
     );
     // None of them waits for what another one reads.
     const ledger = WriteLedger.open(ports.storage, ports.clock);
-    const reading = Promise.all([opening, ledger, ports.storage.databases()]);
-    const [sync, writes, records] = await reading.catch(async (error: unknown) => {
+    const stored = ports.storage.databases().then((records) => {
+      const [first] = records;
+      return { records, reading: first && beginReading(ports, first.id) };
+    });
+    const reading = Promise.all([opening, ledger, stored]);
+    const [sync, writes, { records, reading: ahead }] = await reading.catch(async (error: unknown) => {
       // Its timers are not to outlive what is never opened.
       await opening.then((opened) => opened.close(false)).catch(() => {});
       throw error;
     });
     const parts: InstanceParts = new InstanceParts(first, sync, writes);
-    await parts.opening.loadAll(records);
+    await parts.opening.loadAll(records, ahead);
     return parts;
   }
 
@@ -132,7 +138,7 @@ export class InstanceParts {
       putRecord: (record) => databases.putRecord(record),
       requestsChanged: (id) => listener.requestsChanged(id),
       statusChanged: (id) => listener.statusChanged(id),
-      reported: (error, id) => this.sync.report(error, id),
+      reported: (error, id) => this.sync.problems.report(error, id),
     });
   }
 
@@ -152,7 +158,6 @@ export class InstanceParts {
     const reports = new DatabaseReports({
       ...{ listener, sync, watch, admissions, permissions, mending },
       clock: ports.clock,
-      putRecord: (record) => databases.putRecord(record),
       failed: (id, error) => void this.opening.failed(id, error),
     });
     return new Opening({
@@ -184,7 +189,7 @@ export class InstanceParts {
       databases: () => databases.ids(),
       find: (id) => databases.find(id),
       reload: async (id, error) => {
-        sync.tell(error, id);
+        sync.problems.tell(error, id);
         await this.opening.reload(id, error);
       },
       renewRecords: async () => {

@@ -1,10 +1,11 @@
 /** Opening a database from storage: the graph from its index, the state from checkpoints and the few entries after them. */
 import { success, TidemarkError } from "../core/errors.ts";
 import type { DatabaseId, EntryId } from "../core/ids.ts";
+import type { LogIndex } from "../core/log-index.ts";
 import { Replica } from "../core/replica.ts";
 import type { SettingsOp } from "../core/store/settings.ts";
 import { DatabaseState } from "../core/store/state.ts";
-import type { EntryIndex, LoadedDatabase } from "../ports/storage.ts";
+import type { LoadedDatabase } from "../ports/storage.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { Encryption } from "./encryption.ts";
 import { agreeingParts, decodeParts, foldRange, restoreParts, unwrapStored } from "./folding.ts";
@@ -40,7 +41,7 @@ export async function openReplica(
   } catch (error) {
     if (!isCorrupt(error)) throw error;
     const { record, index } = loaded;
-    const log = { ...ports, database: record.id, at: (position: number) => index[position] as EntryIndex };
+    const log = { ...ports, database: record.id, at: (position: number) => index.at(position) };
     const { salvaged } = await scanLog(log, 0, index.length, isWanted);
     return { ...(await loadReplica(ports, loaded, true)), salvaged };
   }
@@ -76,12 +77,11 @@ export async function loadReplica(
 async function readSettings(
   ports: EnginePorts,
   database: DatabaseId,
-  index: readonly EntryIndex[],
+  index: LogIndex,
 ): Promise<Map<EntryId, readonly SettingsOp[]>> {
   const settings = new Map<EntryId, readonly SettingsOp[]>();
-  for (let position = 0; position < index.length; position++) {
-    const entry = index[position] as EntryIndex;
-    if (!entry.settings) continue;
+  for (const position of index.settingsPositions()) {
+    const entry = index.at(position);
     const [bytes] = await ports.storage.read(database, position, position + 1);
     if (bytes === undefined) throw new TidemarkError("STORAGE_CORRUPT", { where: `no entry ${entry.id}` });
     for (const part of decodeParts(decodeStored(ports, bytes, entry).stores, entry.id))

@@ -114,7 +114,7 @@ export class Making {
     const database = before ?? opening.adoptEmpty(record);
     if (before === undefined) return database.record;
     database.record = joined(database.record, record);
-    sync.sharingChanged(database.id);
+    sync.sharing.changed(database.id);
     // The ticket may open what was closed.
     await database.opened();
     return database.record;

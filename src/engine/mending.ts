@@ -43,9 +43,18 @@ export class Mending {
   /** It was loaded. Resolves when what can be done without peers is done. */
   async opened(database: OpenDatabase, stored: StoredDatabase): Promise<void> {
     const { salvaged, unread } = stored.opened;
+    // Of its record nothing may have been left.
+    await this.rename(database);
     if (salvaged > 0) this.reported(database.id, { type: "salvaged", entries: salvaged });
     if (unread.length > 0) this.#heal(database, unread);
     if (isHarmed(stored)) await this.#restore(database, stored);
+  }
+
+  /** Its record takes the name that its settings give it. */
+  async rename(database: OpenDatabase): Promise<void> {
+    const { name } = database.replica.settings;
+    if (name === undefined || name === database.record.name) return;
+    await this.#parts.putRecord({ ...database.record, name });
   }
 
   /** What became of entries of it that could not be read. */
@@ -54,13 +63,13 @@ export class Mending {
     const problem = toProblem(event);
     changed();
     // What was saved is whole again: it is told, and stands in nobody's way.
-    if (problem !== undefined && event.type === "salvaged") sync.tell(problem, id);
-    else if (problem !== undefined) sync.report(problem, id);
+    if (problem !== undefined && event.type === "salvaged") sync.problems.tell(problem, id);
+    else if (problem !== undefined) sync.problems.report(problem, id);
     // Peers may lack what could not be sent while it was damaged.
     if (event.type !== "healed" || event.left > 0) return;
-    sync.mended(id);
+    sync.problems.mended(id);
     if (this.#lacking.has(id)) void reload(id, new TidemarkError("DATABASE_NOT_READY", { database: id }));
-    else sync.step({ type: "resumed", database: id });
+    else sync.peers.stepAll({ type: "resumed", database: id });
   }
 
   /** Everything that a peer had is durable here. */
@@ -99,10 +108,10 @@ export class Mending {
     const { sync, admissions, putRecord } = this.#parts;
     const { id } = database;
     const { end, aside, lost } = repaired;
-    for (const where of loaded.damage ?? []) sync.tell(new TidemarkError("STORAGE_CORRUPT", { where }), id);
+    for (const where of loaded.damage ?? []) sync.problems.tell(new TidemarkError("STORAGE_CORRUPT", { where }), id);
     if (end !== undefined) {
       const where = `${lost} entries, which are asked for from peers; ${aside} beyond them are judged anew`;
-      sync.tell(new TidemarkError("STORAGE_CORRUPT", { where }), id);
+      sync.problems.tell(new TidemarkError("STORAGE_CORRUPT", { where }), id);
     }
     // First: what is judged may make this device write, such as a redemption that is only missing here.
     this.#writeAfterPeers(database);
@@ -122,9 +131,11 @@ export class Mending {
   async #judgeAside(database: OpenDatabase): Promise<void> {
     this.#asides.add(database.id);
     try {
-      if (!(await judgeAside(this.#parts.ports, database))) this.#asides.delete(database.id);
+      // As long as entries are damaged it is not known whether they are vouched for.
+      const isLacking = this.#lacking.has(database.id);
+      if (!(await judgeAside(this.#parts.ports, database, isLacking))) this.#asides.delete(database.id);
     } catch (error) {
-      this.#parts.sync.report(error, database.id);
+      this.#parts.sync.problems.report(error, database.id);
     }
   }
 

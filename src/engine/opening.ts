@@ -21,7 +21,7 @@ import type { Encryption } from "./encryption.ts";
 import type { Mending } from "./mending.ts";
 import type { Permissions } from "./permissions.ts";
 import type { EnginePorts } from "./ports.ts";
-import { isHarmed, openStored } from "./rebuilding.ts";
+import { beginReading, isHarmed, openStored, type Reading } from "./rebuilding.ts";
 import type { StorageWatch } from "./storage-health.ts";
 import type { Sync } from "./sync.ts";
 
@@ -48,22 +48,29 @@ export class Opening {
     this.#parts = parts;
   }
 
-  /** Those of these that are not open. */
-  async loadAll(records: readonly DatabaseRecord[]): Promise<void> {
-    const { databases } = this.#parts;
-    for (const { id } of records)
-      if (databases.find(id) === undefined && !databases.isClosed) await this.loadOrReport(id);
+  /** Those of these that are not open; `first`: of the first of them. While one is opened the next is read. */
+  async loadAll(records: readonly DatabaseRecord[], first?: Reading): Promise<void> {
+    const { databases, ports } = this.#parts;
+    const toOpen = records.filter(({ id }) => databases.find(id) === undefined);
+    let reading = toOpen[0] === records[0] ? first : undefined;
+    for (const [i, { id }] of toOpen.entries()) {
+      if (databases.isClosed) return;
+      const opening = this.loadOrReport(id, reading);
+      const next = toOpen[i + 1];
+      reading = next && beginReading(ports, next.id);
+      await opening;
+    }
   }
 
   /** One database that cannot be read must not keep the others from opening. */
-  async loadOrReport(id: DatabaseId): Promise<void> {
-    await this.load(id).catch((error: unknown) => this.#parts.sync.report(error, id));
+  async loadOrReport(id: DatabaseId, reading?: Reading): Promise<void> {
+    await this.load(id, reading).catch((error: unknown) => this.#parts.sync.problems.report(error, id));
   }
 
   /** Resolves also when it is not stored, or being forgotten. Rejects with a STORAGE_ code. */
-  load(id: DatabaseId): Promise<void> {
+  load(id: DatabaseId, reading?: Reading): Promise<void> {
     if (this.#parts.deletion.isUnderWay(id)) return Promise.resolve();
-    const loading = this.#loading.get(id) ?? this.#loadNow(id).finally(() => this.#loading.delete(id));
+    const loading = this.#loading.get(id) ?? this.#loadNow(id, reading).finally(() => this.#loading.delete(id));
     this.#loading.set(id, loading);
     return loading;
   }
@@ -73,9 +80,9 @@ export class Opening {
     await this.#loading.get(id)?.catch(() => {}); // Told to whoever has it loaded.
   }
 
-  async #loadNow(id: DatabaseId): Promise<void> {
+  async #loadNow(id: DatabaseId, reading?: Reading): Promise<void> {
     const { ports, databases, sync, mending } = this.#parts;
-    const stored = await openStored(ports, id, () => !databases.isClosed);
+    const stored = await openStored(ports, id, () => !databases.isClosed, reading);
     if (stored === undefined) return;
     const { loaded, opened } = stored;
     if (loaded.index.length === 0 && loaded.record.ticket === undefined && !isHarmed(stored)) {
@@ -120,7 +127,7 @@ export class Opening {
     const { watch, sync } = this.#parts;
     // First: peers come back to a storage that is known to take nothing.
     watch.failed(error);
-    sync.report(error, id);
+    sync.problems.report(error, id);
     await this.reload(id, error);
   }
 

@@ -184,7 +184,7 @@ export class PathSession {
     if (open === undefined) return undefined;
     const { graph } = open.replica;
     const counted = nodes.map((node) => graph.counts(node));
-    const read = await open.read(nodes);
+    const read = await open.log.read(nodes);
     // What has become void meanwhile is left out: the peer need not hold it. What was void before was asked for by name.
     const entries = read.filter((_entry, i) => !counted[i] || graph.counts(nodes[i] as Node));
     const bytes = encodeMessage({ ...said, type: "entries", batch: encodeBatch(entries) });

@@ -90,7 +90,7 @@ describe("[ENGINE-8] a peer's batches", () => {
     const one = await room({ writeMs: () => 50 });
     const { raw } = await meet(one, WRITE);
     const root = one.device.instance.database(one.id);
-    const entries = await root.read([root.replica.graph.at(0)]);
+    const entries = await root.log.read([root.replica.graph.at(0)]);
     for (let number = 1; number <= 5; number++)
       raw.send({
         type: "entries",

@@ -8,11 +8,13 @@ import type { EnginePorts } from "./ports.ts";
 /** Reading over a gap of a few entries is cheaper than another read. */
 const gapMax = 16;
 
+/** `mayBridge`: what lies between them can be read as well. */
 export async function readEntries(
   ports: Pick<EnginePorts, "storage" | "sha256">,
   database: DatabaseId,
   nodes: readonly Node[],
   known: (position: number) => Entry | undefined,
+  mayBridge: boolean,
 ): Promise<readonly Entry[]> {
   const found = new Map<number, Entry>();
   const unread: Node[] = [];
@@ -21,7 +23,10 @@ export async function readEntries(
     if (entry === undefined) unread.push(node);
     else found.set(node.position, entry);
   }
-  for (const { from, to } of rangesOf(unread.map((node) => node.position))) {
+  for (const { from, to } of rangesOf(
+    unread.map((node) => node.position),
+    mayBridge ? gapMax : 1,
+  )) {
     const bytes = await ports.storage.read(database, from, to);
     for (const node of unread) {
       const each = bytes[node.position - from];
@@ -44,11 +49,14 @@ function missing(node: Node): never {
   throw new TidemarkError("STORAGE_CORRUPT", { where: `no entry ${node.id}` });
 }
 
-function rangesOf(positions: readonly number[]): readonly { readonly from: number; readonly to: number }[] {
+function rangesOf(
+  positions: readonly number[],
+  gap: number,
+): readonly { readonly from: number; readonly to: number }[] {
   const ranges: { from: number; to: number }[] = [];
   for (const position of [...positions].sort((a, b) => a - b)) {
     const last = ranges.at(-1);
-    if (last !== undefined && position - last.to < gapMax) last.to = position + 1;
+    if (last !== undefined && position - last.to < gap) last.to = position + 1;
     else ranges.push({ from: position, to: position + 1 });
   }
   return ranges;

@@ -20,6 +20,7 @@ import { type Opened, openReplica } from "./loading.ts";
 import { isCorrupt } from "./log-scan.ts";
 import type { EnginePorts } from "./ports.ts";
 import { decodeStored } from "./reading.ts";
+import { Vouching } from "./vouching.ts";
 
 export interface StoredDatabase {
   readonly loaded: LoadedDatabase;
@@ -35,20 +36,37 @@ export function isHarmed({ loaded, repaired }: StoredDatabase): boolean {
 
 const unharmed: RepairedLog = { end: undefined, aside: 0, lost: 0 };
 
+/** What storage has of a database, as it is being read. */
+export type Reading = Promise<LoadedDatabase | undefined>;
+
+/** For `openStored`, which says what went wrong. */
+export function beginReading({ storage }: Pick<EnginePorts, "storage">, id: DatabaseId): Reading {
+  const reading = storage.load(id);
+  reading.catch(() => {});
+  return reading;
+}
+
 /** Undefined without a record. Rejects with a STORAGE_ code when storage cannot be read, or does not let itself be repaired. */
 export async function openStored(
   ports: EnginePorts,
   id: DatabaseId,
   isWanted: () => boolean,
+  reading: Reading = beginReading(ports, id),
 ): Promise<StoredDatabase | undefined> {
   let repaired = unharmed;
+  const vouching = new Vouching(ports, id);
   const repair = async (from?: number): Promise<void> => {
     repaired = together(repaired, await ports.storage.repair(id, (bytes) => indexIn(ports, bytes), from));
   };
   // Each turn ends the log before what was in the way.
-  for (let loaded = await loadOr(ports, id, repair); loaded !== undefined; loaded = await loadOr(ports, id, repair)) {
+  const load = (first?: Reading): Reading => loadOr(ports, id, first, repair);
+  for (let loaded = await load(reading); loaded !== undefined; loaded = await load()) {
     try {
-      return { loaded, opened: await openReplica(ports, loaded, isWanted), repaired };
+      const opened = await openReplica(ports, loaded, isWanted);
+      // Its end was lost now, or before, and what was put aside has not been judged.
+      const end = loaded.hasAside ? await vouching.end(loaded.index) : loaded.index.length;
+      if (end === loaded.index.length) return { loaded, opened, repaired };
+      await repair(end);
     } catch (error) {
       const at = isCorrupt(error) ? await firstUnreadSettings(ports, loaded) : undefined;
       if (at === undefined) throw error;
@@ -61,10 +79,11 @@ export async function openStored(
 async function loadOr(
   { storage }: EnginePorts,
   id: DatabaseId,
+  reading: Reading | undefined,
   repair: () => Promise<void>,
-): Promise<LoadedDatabase | undefined> {
+): Reading {
   try {
-    return await storage.load(id);
+    return await (reading ?? storage.load(id));
   } catch (error) {
     if (!isCorrupt(error)) throw error;
     await repair();
@@ -84,11 +103,10 @@ function indexIn({ sha256 }: EnginePorts, bytes: Uint8Array): EntryIndex | undef
 }
 
 async function firstUnreadSettings(ports: EnginePorts, { record, index }: LoadedDatabase): Promise<number | undefined> {
-  for (const [position, entry] of index.entries()) {
-    if (!entry.settings) continue;
+  for (const position of index.settingsPositions()) {
     try {
       const [bytes] = await ports.storage.read(record.id, position, position + 1);
-      decodeStored(ports, bytes ?? new Uint8Array(), entry);
+      decodeStored(ports, bytes ?? new Uint8Array(), index.at(position));
     } catch (error) {
       if (!isCorrupt(error)) throw error;
       return position;
@@ -100,8 +118,15 @@ async function firstUnreadSettings(ports: EnginePorts, { record, index }: Loaded
 /** What is in memory at a time. */
 const entriesAtOnce = 1_000;
 
-/** Judges what was put aside. True when some of it still waits for what is gone. Rejects when storage takes nothing. */
-export async function judgeAside({ storage, sha256 }: EnginePorts, database: OpenDatabase): Promise<boolean> {
+/**
+ * Judges what was put aside. True when some of it still waits for what is gone. With `isKept` all of it stays, and tells whoever opens the log
+ * next that its end was lost. Rejects when storage takes nothing.
+ */
+export async function judgeAside(
+  { storage, sha256 }: EnginePorts,
+  database: OpenDatabase,
+  isKept: boolean,
+): Promise<boolean> {
   const { id, replica } = database;
   let isWaiting = false;
   for (let lot = await storage.nextAside(id, 0); lot !== undefined; lot = await storage.nextAside(id, lot.number)) {
@@ -113,7 +138,7 @@ export async function judgeAside({ storage, sha256 }: EnginePorts, database: Ope
       await (await database.receive(entries.slice(from, from + entriesAtOnce))).durable;
     // What nothing keeps from being taken, and was not, is not as it was written.
     if (replica.pending.size > 0 && entries.some((entry) => !replica.graph.has(entry.id))) isWaiting = true;
-    else await storage.deleteAside(id, lot.number);
+    else if (!isKept) await storage.deleteAside(id, lot.number);
   }
   return isWaiting;
 }

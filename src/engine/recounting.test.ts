@@ -281,7 +281,7 @@ test("[HOOK-7] a hook that was busy meanwhile is not handed what it had read and
     authors.push(...entries.map(({ author }) => author));
     await gate.pass();
   };
-  sync.addHook({ database: id, after: formatCursor(sync.epoch, id, own), write });
+  sync.addHook({ database: id, after: formatCursor(sync.epoch.current, id, own), write });
   await cluster.until(() => gate.waiting.length > 0);
   scene.meet(owner, reader);
   await cluster.until(() => scene.voids(reader) === 12);

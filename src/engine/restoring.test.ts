@@ -2,8 +2,9 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { DatabaseId } from "../core/ids.ts";
 import { readFile, writeFile } from "../testing/backup-files.ts";
-import { Cluster } from "../testing/cluster.ts";
+import type { Cluster } from "../testing/cluster.ts";
 import type { Device } from "../testing/device.ts";
+import { sharingPair } from "../testing/sharing-pair.ts";
 
 let cluster: Cluster;
 let ann: Device;
@@ -11,12 +12,7 @@ let bob: Device;
 let id: DatabaseId;
 
 beforeEach(async () => {
-  cluster = new Cluster(1);
-  const { devices, id: shared } = await cluster.addGroup(2);
-  [ann, bob] = devices as [Device, Device];
-  id = shared;
-  await cluster.settle(ann.write(id, "before", {}));
-  await cluster.converge(id, [ann, bob]);
+  ({ cluster, ann, bob, id } = await sharingPair("before"));
 });
 
 async function writeRows(device: Device, name: string, count: number): Promise<void> {

@@ -31,7 +31,7 @@ export function statusOf(database: OpenDatabase, standing: Standing, sync: Sync,
     jobs: sync.jobs.live(id).map((job) => sync.jobInfo(job)),
     relays: sync.transports.relays(),
     relations: sync.registry.relations({ database: id }),
-    agreedMs: sync.agreedMs(id),
+    agreedMs: sync.reports.agreedMs(id),
     lanes: lanesOf(id, sync),
     block: { ...blockInput(database, sync, clock), reply: standing.reply(database) },
   });
@@ -69,7 +69,7 @@ function blockInput(database: OpenDatabase, sync: Sync, clock: Clock): BlockInpu
     permission: database.permission,
     reply: undefined,
     unreachable: sync.hints.unreachable(id),
-    storageError: sync.storageError(id),
+    storageError: sync.problems.storageError(id),
     heldBack: { entries: earlyCount, aheadMs: latest === undefined ? 0 : aheadMs(latest, clock.now()) },
     peers: blockPeers(id, sync, clock),
   };

@@ -182,7 +182,7 @@ describe("[HEALTH-4] while a disk is full", () => {
     await expect(cluster.settle(ben.instance.createDatabase("Board"))).rejects.toBe(quota);
     await cluster.settle(ann.write(id, "on its way", {}));
     const { graph } = ann.instance.database(id).replica;
-    const entries = await ann.instance.database(id).read([graph.at(graph.size - 1)]);
+    const entries = await ann.instance.database(id).log.read([graph.at(graph.size - 1)]);
     await expect(ben.instance.database(id).receive(entries)).rejects.toBe(quota);
     await cluster.pass(10_000);
     expect([ben.reloads, ben.rows(id).size]).toEqual([0, 1]);

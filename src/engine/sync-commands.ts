@@ -11,8 +11,9 @@ import { assertActive, refusalOf } from "./peer-access.ts";
 import type { RelationRecord } from "./records.ts";
 import { unsettledLanes } from "./settling.ts";
 import { answerMs } from "./status-input.ts";
-import type { Sync, SyncOwner } from "./sync.ts";
+import type { Sync } from "./sync.ts";
 import type { PeerInfo, RelationInfo } from "./sync-info.ts";
+import type { SyncOwner } from "./sync-owner.ts";
 
 export function commandHandlers(sync: Sync, owner: SyncOwner, clock: Clock): CommandHandlers {
   return {
@@ -71,14 +72,14 @@ function relationCommands(sync: Sync, owner: SyncOwner): Handlers<"addRelation" 
       existing(owner, database);
       registry.relate(peer, database);
       sync.peers.changed(peer);
-      sync.sharingChanged(database);
+      sync.sharing.changed(database);
       return undefined;
     },
     removeRelation: ({ peer, database }) => {
       existing(owner, database);
       registry.unrelate(peer, database);
       sync.jobs.forget({ peer, database });
-      sync.sharingChanged(database);
+      sync.sharing.changed(database);
       return undefined;
     },
     relations: (of): readonly RelationInfo[] =>
@@ -167,7 +168,7 @@ function exchangeCommands(sync: Sync, owner: SyncOwner, clock: Clock): Handlers<
     flush: async (_, signal) => {
       // First, or what is on its way to the disk would not be in any queue.
       await allDurable(owner);
-      for (const { id } of owner.databases()) sync.step({ type: "flush", database: id });
+      for (const { id } of owner.databases()) sync.peers.stepAll({ type: "flush", database: id });
       await sync.settling.all(unsettledLanes(peers.all(), [...owner.databases()]), signal);
       await sync.store.flush();
       return undefined;
@@ -253,13 +254,13 @@ function preferenceCommands(sync: Sync, owner: SyncOwner): Handlers<PreferenceCo
     setPreferences: (given) => {
       existing(owner, given.database);
       preferences.set(given);
-      sync.sharingChanged(given.database);
+      sync.sharing.changed(given.database);
       return undefined;
     },
     removePreferences: ({ database, user }) => {
       existing(owner, database);
       preferences.remove(database, user);
-      sync.sharingChanged(database);
+      sync.sharing.changed(database);
       return undefined;
     },
     preferences: ({ database }) => {

@@ -1,7 +1,7 @@
 /**
  * Looks at everything at rest, whether it is as it was written.
  *
- * [VERIFY-1] Every entry is read from the disk and hashed, every index, checkpoint and record is held against its checksum; what memory holds of
+ * [VERIFY-1] Every entry is read from the disk and hashed, all other records are held against their checksums; what memory holds of
  *            them does not count.
  * [VERIFY-2] What is damaged is made right from what is here, and else asked for from peers, as if it had been found by itself.
  * [VERIFY-3] Who asks while it runs waits for the same run, and it ends with the last of them that waits.

@@ -17,6 +17,7 @@
  */
 import type { EntryIndex } from "../core/graph.ts";
 import type { DatabaseId, EntryId, PublicKey } from "../core/ids.ts";
+import type { LogIndex } from "../core/log-index.ts";
 import type { EpochKeyId } from "../core/store/sealed.ts";
 
 /** What is remembered about a database beside its entries. Plain data that survives a structured clone. */
@@ -115,12 +116,12 @@ export interface WriteRow {
 export interface LoadedDatabase {
   readonly record: DatabaseRecord;
   /** In order of position. */
-  readonly index: readonly EntryIndex[];
+  readonly index: LogIndex;
   /** In order of number. */
   readonly checkpoints: readonly CheckpointPart[];
   /** What was not as it was written, and was made right or left out, in words for people. */
   readonly damage?: readonly string[];
-  /** Something of it was put aside: see `nextAside`. */
+  /** Its end was lost, and what was put aside is still there: see `nextAside`. */
   readonly hasAside?: boolean;
 }
 
@@ -141,15 +142,15 @@ export interface AsideEntries {
   readonly entries: readonly Uint8Array[];
 }
 
-/** A record of a database, the index of a segment, a part of a checkpoint, a record of the engine, a value. */
-export type RecordDamage = "database" | "index" | "checkpoint" | "local" | "value";
+/** A record of a database, the index of a segment, a part of a checkpoint, a record of the engine, a value, what was done for a tab. */
+export type RecordDamage = "database" | "index" | "checkpoint" | "local" | "value" | "write";
 
 /** What was found of records beside the log. */
 export interface InspectedRecords {
   readonly checked: number;
   /** What was not as it was written. */
   readonly damaged: readonly RecordDamage[];
-  /** How many of these were made right from a second copy. */
+  /** How many of these were made right from a second copy. What was done for a tab has none, and is removed. */
   readonly mended: number;
 }
 
@@ -216,7 +217,7 @@ export interface Storage {
   /**
    * Makes a log that `load` refuses one that it takes, durably. Indexes are made anew by `indexOf`, which answers what an entry's bytes say,
    * or undefined for what is none. Where that cannot be, and from `from` on, the log ends: what looks like an entry beyond is put
-   * aside, and checkpoints that go further are removed. Rejects with DATABASE_UNKNOWN.
+   * aside, or nothing is, which is a lot as well, and checkpoints that go further are removed. Rejects with DATABASE_UNKNOWN.
    */
   repair(
     database: DatabaseId,
@@ -238,7 +239,7 @@ export interface Storage {
    * calls. Rejects with INPUT_INVALID for a value that no structured clone carries.
    */
   putRecords(changes: readonly LocalRecord[]): Promise<void>;
-  /** All of them, in the order of their tabs. */
+  /** All of them, in the order of their tabs. The value of one that cannot be read is undefined. */
   writeRows(): Promise<readonly WriteRow[]>;
   /** A crash of the whole machine may take it back. Absent: no error. */
   deleteWriteRow(tab: string): Promise<void>;
@@ -246,7 +247,7 @@ export interface Storage {
   getValue(name: string): Promise<unknown>;
   /** Stores a value only if the name is free and returns what is stored afterwards: two openers agree on one. */
   putValueOnce(name: string, value: unknown): Promise<unknown>;
-  /** All values whose names start like this, in the order of their names. */
+  /** All values whose names start like this, in the order of their names. One that cannot be read is undefined. */
   values(prefix: string): Promise<readonly (readonly [name: string, value: unknown])[]>;
   /** Removes a value, durably. Absent: no error. */
   deleteValue(name: string): Promise<void>;

@@ -173,7 +173,8 @@ export class Connection {
       const [claim] = await Promise.all([takeClaim(lease), noteFormat(lease)]);
       return claim;
     };
-    const claiming = this.#call({ stores: ["lease"], mode: "readwrite", durability: "strict", work });
+    // It orders what tabs of this browser do: whatever loses it on the disk has no tab left.
+    const claiming = this.#call({ stores: ["lease"], mode: "readwrite", durability: "relaxed", work });
     [this.#claim, this.#canFinish] = await Promise.all([claiming, undoes]);
     this.#isOusted = false;
     this.#era += 1;

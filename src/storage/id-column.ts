@@ -1,7 +1,7 @@
 /** A column of ids or keys, 32 bytes each, to and from the hex that they are in memory. */
 import { type EntryId, type PublicKey, writeHex } from "../core/ids.ts";
 
-const idLength = 32;
+export const idLength = 32;
 const hexLength = 64;
 
 /** The two digits of every byte, as one 16-bit word. */

@@ -17,7 +17,7 @@ import type {
 } from "../ports/storage.ts";
 import { Connection } from "./connection.ts";
 import { decodeLocal, decodePart, encodePart } from "./forms.ts";
-import { decodeIndex, joinEntries } from "./index-record.ts";
+import { joinIndexes } from "./index-record.ts";
 import { inspectDatabase, inspectOthers } from "./inspect.ts";
 import { KeptDatabase } from "./kept-database.ts";
 import { mergeAsOnlyWriter, mergeAtOnce } from "./merging.ts";
@@ -41,6 +41,7 @@ import {
   openEither,
   putDatabaseRecord,
   putValue,
+  readEither,
   recordCopyKey,
   valueCopyKey,
 } from "./spare.ts";
@@ -118,7 +119,7 @@ class IdbStorage implements Storage {
   async load(database: DatabaseId): Promise<LoadedDatabase | undefined> {
     const [kept, { era }] = [this.#keep(database), this.#connection];
     const turn = kept.begin();
-    const [key, stored, copy, aside, indexes, ends, checkpoints] = await this.#connection.read(
+    const [key, stored, copy, aside, ends, { index, segments }, checkpoints] = await this.#connection.read(
       ["databases", "spare", "indexes", "segments", "checkpoints"],
       (transaction) =>
         Promise.all([
@@ -126,8 +127,9 @@ class IdbStorage implements Storage {
           transaction.objectStore("databases").get(database),
           transaction.objectStore("spare").get(recordCopyKey(database)),
           transaction.objectStore("spare").getKey(asideAfter(database, 0)),
-          transaction.objectStore("indexes").getAll(allOf(database)),
           transaction.objectStore("segments").getAllKeys(allOf(database)),
+          // Joined while the browser still reads the checkpoints, which are most of it.
+          transaction.objectStore("indexes").getAll(allOf(database)).then(joinIndexes),
           transaction.objectStore("checkpoints").getAll(allOf(database)),
         ]),
     );
@@ -135,14 +137,13 @@ class IdbStorage implements Storage {
     this.#cache.drop(kept);
     const found = key === undefined ? undefined : findRecord(key, stored, copy);
     if (found === undefined) return undefined;
-    const records = indexes.map(decodeIndex);
     requireContiguous(
-      records,
+      segments,
       ends.map(([, end]) => end),
       0,
     );
     kept.settle(turn, era, ends.at(-1)?.[1] ?? 0);
-    for (const run of kept.load(records)) this.#merge(database, run);
+    for (const run of kept.load(index, segments)) this.#merge(database, run);
     const parts = readParts(checkpoints);
     const damage = [
       ...(found.isSound ? [] : ["the record of a database"]),
@@ -151,7 +152,6 @@ class IdbStorage implements Storage {
     if (!found.isSound || copy === undefined) await this.#mend(() => this.putDatabase(found.record));
     // Those after a damaged one say nothing without it.
     if (parts === undefined) await this.#mend(() => this.deleteCheckpoints(database));
-    const index = joinEntries(records);
     return { record: found.record, index, checkpoints: parts ?? [], damage, hasAside: aside !== undefined };
   }
 
@@ -318,7 +318,7 @@ class IdbStorage implements Storage {
       const store = transaction.objectStore("writes");
       return Promise.all([store.getAllKeys(), store.getAll()]);
     });
-    return tabs.map((tab, i) => ({ tab, value: decodeLocal(values[i], "what was done for a tab") }));
+    return tabs.map((tab, i) => ({ tab, value: readLocal(values[i]) }));
   }
 
   async deleteWriteRow(tab: string): Promise<void> {
@@ -357,7 +357,7 @@ class IdbStorage implements Storage {
     const copyAt = new Map(copyNames.map((name, i) => [name, copies[i]]));
     // There are few, and no range of texts ends exactly where a prefix does.
     return names.flatMap((name, i) =>
-      name.startsWith(prefix) ? [[name, openEither(values[i], copyAt.get(valueCopyKey(name)), name)] as const] : [],
+      name.startsWith(prefix) ? [[name, readEither(values[i], copyAt.get(valueCopyKey(name)), name)] as const] : [],
     );
   }
 

@@ -9,29 +9,22 @@
  * So a run of one author's chain costs 32 bytes of id and about 9 bytes each.
  */
 import type { EntryId, PublicKey } from "../core/ids.ts";
+import { type Appended, emptyColumns, type LogColumns, LogIndex, nowhere, outsidePlace } from "../core/log-index.ts";
 import type { EntryIndex } from "../ports/storage.ts";
-import { idColumnLength, readIdColumn, writeIdColumn } from "./id-column.ts";
+import { idColumnLength, idLength, readIdColumn, writeIdColumn } from "./id-column.ts";
 import { IntegerReader, IntegerWriter } from "./integers.ts";
+import type { SegmentExtent } from "./pack.ts";
 import { corrupt, createRecord, frameWords, openRecord, sealRecord, wholeWords } from "./record.ts";
 
 const headerWords: number = frameWords + 5;
 
+/** A row has seven integers at least. */
+const rowBytesMin = 7;
+
 export interface IndexRecord {
   readonly first: number;
+  readonly end: number;
   readonly entries: readonly EntryIndex[];
-}
-
-/** What the next row is expected to say, from the row above and that of its `prev`. */
-function expectedSeq(prev: EntryIndex | undefined): number {
-  return prev === undefined ? 0 : after(prev.seq);
-}
-
-function expectedHeight(above: EntryIndex | undefined, prev: EntryIndex | undefined): number {
-  return prev === undefined ? (above?.height ?? 0) : after(prev.height);
-}
-
-function expectedTime(above: EntryIndex | undefined): number {
-  return above?.time ?? 0;
 }
 
 /** Capped, so that the difference to any safe integer is one. */
@@ -71,9 +64,9 @@ function encodeRows(
     writer.write(entry.prev === undefined ? 0 : refer(entry.prev));
     writer.write(entry.parents.length);
     for (const parent of entry.parents) writer.write(refer(parent));
-    writer.write(entry.seq - expectedSeq(prev));
-    writer.write(entry.height - expectedHeight(above, prev));
-    writer.write(entry.time - expectedTime(above));
+    writer.write(entry.seq - (prev === undefined ? 0 : after(prev.seq)));
+    writer.write(entry.height - (prev === undefined ? (above?.height ?? 0) : after(prev.height)));
+    writer.write(entry.time - (above?.time ?? 0));
     writer.write(entry.size);
     rowsById.set(entry.id, row);
   }
@@ -102,6 +95,67 @@ class Places<T> {
 
 /** Throws STORAGE_CORRUPT unless `value` is what `encodeIndex` may have made. */
 export function decodeIndex(value: unknown): IndexRecord {
+  const { first, count, keys, write, ...columns } = openIndex(value);
+  const [ids, outside] = [readIdColumn<EntryId>(columns.ids), readIdColumn<EntryId>(columns.outside)];
+  const rows = emptyColumns(count);
+  write(rows, 0);
+  const follow = (place: number): EntryId => (place >= 0 ? ids[place] : outside[outsidePlace(place)]) as EntryId;
+  const entries = ids.map((id, row): EntryIndex => {
+    const prev = rows.prevs[row] as number;
+    return {
+      id,
+      author: keys[rows.authors[row] as number] as PublicKey,
+      seq: rows.seqs[row] as number,
+      prev: prev === nowhere ? undefined : follow(prev),
+      parents: rows.parents.slice(rows.parentsEnds[row - 1] ?? 0, rows.parentsEnds[row]).map(follow),
+      height: rows.heights[row] as number,
+      time: rows.times[row] as number,
+      size: rows.sizes[row] as number,
+      settings: rows.settings[row] === 1,
+    };
+  });
+  return { first, end: first + count, entries };
+}
+
+/** The indexes of all segments of a log, in order. */
+export interface JoinedIndexes {
+  readonly index: LogIndex;
+  readonly segments: readonly SegmentExtent[];
+}
+
+/**
+ * Throws STORAGE_CORRUPT like `decodeIndex`, and when an entry comes twice or follows what is not before it. Whether a record is missing in between
+ * is left to `requireContiguous`.
+ */
+export function joinIndexes(values: readonly unknown[]): JoinedIndexes {
+  const [seed] = crypto.getRandomValues(new Int32Array(1));
+  const log = new LogIndex(
+    values.reduce((total: number, value) => total + entriesAtMost(value), 0),
+    seed,
+  );
+  const segments: SegmentExtent[] = [];
+  for (const value of values) {
+    const record = openIndex(value);
+    const start = log.length;
+    log.append(record);
+    let size = 0;
+    for (let position = start; position < log.length; position++) size += log.size(position);
+    segments.push({ first: record.first, end: record.first + record.count, size });
+  }
+  return { index: log, segments };
+}
+
+/** By the length of the record alone, which is not checked yet. */
+function entriesAtMost(value: unknown): number {
+  return value instanceof Uint8Array ? Math.floor(value.length / (idLength + rowBytesMin)) : 0;
+}
+
+interface OpenedIndex extends Appended {
+  readonly first: number;
+  readonly count: number;
+}
+
+function openIndex(value: unknown): OpenedIndex {
   const { bytes, words } = openRecord("index", value, headerWords);
   const [first = 0, count = 0, authorCount = 0, outsideCount = 0, rowsLength = 0] = words.subarray(frameWords);
   const authorsStart = headerWords * 4 + idColumnLength(count);
@@ -111,66 +165,67 @@ export function decodeIndex(value: unknown): IndexRecord {
   if (count === 0 || bytes.length !== wholeWords(rowsStart + rowsLength)) {
     throw corrupt(`index record of ${bytes.length} bytes for ${count} entries`);
   }
-  const ids = readIdColumn<EntryId>(bytes.subarray(headerWords * 4, authorsStart));
-  const authors = readIdColumn<PublicKey>(bytes.subarray(authorsStart, outsideStart));
-  const outside = readIdColumn<EntryId>(bytes.subarray(outsideStart, rowsStart));
-  const rows = new IntegerReader(bytes.subarray(rowsStart, rowsStart + rowsLength));
-  return { first, entries: decodeRows(rows, ids, authors, outside) };
+  const reader = new IntegerReader(bytes, rowsStart, rowsStart + rowsLength);
+  return {
+    first,
+    count,
+    ids: bytes.subarray(headerWords * 4, authorsStart),
+    keys: readIdColumn<PublicKey>(bytes.subarray(authorsStart, outsideStart)),
+    outside: bytes.subarray(outsideStart, rowsStart),
+    write: (columns, start) => decodeRows(reader, { count, authorCount, outsideCount }, columns, start),
+  };
 }
 
-/** The entries of records that follow one another. */
-export function joinEntries(records: readonly IndexRecord[]): readonly EntryIndex[] {
-  const all: EntryIndex[] = [];
-  for (const { entries } of records) for (const entry of entries) all.push(entry);
-  return all;
+interface Counts {
+  readonly count: number;
+  readonly authorCount: number;
+  readonly outsideCount: number;
 }
 
 function decodeRows(
-  rows: IntegerReader,
-  ids: readonly EntryId[],
-  authors: readonly PublicKey[],
-  outside: readonly EntryId[],
-): readonly EntryIndex[] {
-  const entries: EntryIndex[] = [];
-  for (let row = 0; row < ids.length; row++) {
-    const id = ids[row] as EntryId;
-    const authorAndSettings = rows.read();
-    const author = authors[Math.floor(authorAndSettings / 2)];
-    if (author === undefined) throw corrupt("an index record names no author");
-    const prevReference = rows.read();
-    const prev = prevReference === 0 ? undefined : follow(prevReference, row, ids, outside);
-    const parents = readParents(rows, row, ids, outside);
-    const above = entries[row - 1];
-    const chain = prevReference > 0 ? entries[row - prevReference] : undefined;
-    const seq = natural(expectedSeq(chain) + rows.read());
-    const height = natural(expectedHeight(above, chain) + rows.read());
-    const time = natural(expectedTime(above) + rows.read());
-    const size = natural(rows.read());
-    entries.push({ id, author, seq, prev, parents, height, time, size, settings: authorAndSettings % 2 === 1 });
+  reader: IntegerReader,
+  { count, authorCount, outsideCount }: Counts,
+  { authors, prevs, parents, parentsEnds, seqs, heights, times, sizes, settings }: LogColumns,
+  start: number,
+): void {
+  let [height, time] = [0, 0];
+  for (let row = 0, at = start; row < count; row++, at++) {
+    const authorAndSettings = reader.read();
+    const author = Math.floor(authorAndSettings / 2);
+    if (author < 0 || author >= authorCount) throw corrupt("an index record names no author");
+    authors[at] = author;
+    settings[at] = authorAndSettings % 2;
+    const reference = reader.read();
+    const prev = reference === 0 ? nowhere : toPlace(reference, row, outsideCount);
+    // Of what is outside nothing else is known here.
+    const chain = prev < 0 ? undefined : start + prev;
+    prevs[at] = chain ?? prev;
+    for (let left = readCount(reader); left > 0; left--) {
+      const place = toPlace(reader.read(), row, outsideCount);
+      parents.push(place < 0 ? place : start + place);
+    }
+    parentsEnds[at] = parents.length;
+    seqs[at] = natural((chain === undefined ? 0 : after(seqs[chain] as number)) + reader.read());
+    height = natural((chain === undefined ? height : after(heights[chain] as number)) + reader.read());
+    heights[at] = height;
+    time = natural(time + reader.read());
+    times[at] = time;
+    sizes[at] = natural(reader.read());
   }
-  if (rows.left > 0) throw corrupt("an index record has bytes left over");
-  return entries;
+  if (reader.left > 0) throw corrupt("an index record has bytes left over");
 }
 
-/** Most entries have none besides `prev`; one array for all of them. */
-const noParents: readonly EntryId[] = [];
-
-function readParents(
-  rows: IntegerReader,
-  row: number,
-  ids: readonly EntryId[],
-  outside: readonly EntryId[],
-): readonly EntryId[] {
-  const count = rows.read();
-  if (count === 0) return noParents;
-  if (count < 0 || count > rows.left) throw corrupt("an index record has a wrong number of parents");
-  return Array.from({ length: count }, () => follow(rows.read(), row, ids, outside));
+function readCount(reader: IntegerReader): number {
+  const count = reader.read();
+  if (count < 0 || count > reader.left) throw corrupt("an index record has a wrong number of parents");
+  return count;
 }
 
-function follow(reference: number, row: number, ids: readonly EntryId[], outside: readonly EntryId[]): EntryId {
-  const id = reference > 0 ? ids[row - reference] : outside[-1 - reference];
-  if (id === undefined) throw corrupt("an index record refers to an entry that is not there");
-  return id;
+/** From d for the entry d rows above, -k for the k-th from outside. */
+function toPlace(reference: number, row: number, outsideCount: number): number {
+  if (reference > 0 && reference <= row) return row - reference;
+  if (reference < 0 && -reference <= outsideCount) return outsidePlace(-1 - reference);
+  throw corrupt("an index record refers to an entry that is not there");
 }
 
 function natural(value: number): number {

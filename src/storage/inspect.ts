@@ -24,11 +24,12 @@ export async function inspectDatabase(connection: Connection, database: Database
 
 /** Those that belong to no database. */
 export async function inspectOthers(connection: Connection): Promise<InspectedRecords> {
-  const [values, locals] = await Promise.all([
+  const [values, locals, writes] = await Promise.all([
     inspectValues(connection),
     inspectAll(connection, "_sync", undefined, (value) => decodeLocal(value), "local"),
+    inspectWrites(connection),
   ]);
-  return sum([values, locals]);
+  return sum([values, locals, writes]);
 }
 
 /** Mends in a transaction of its own, which there rarely is. */
@@ -77,6 +78,23 @@ async function inspectAll(
     if (last === undefined || keys.length < atOnce) return { checked, damaged, mended: 0 };
     range = within === undefined ? IDBKeyRange.lowerBound(last, true) : IDBKeyRange.bound(last, within.upper, true);
   }
+}
+
+/** One that cannot be read is as none: it goes, and the tab's next write stores all of it again. */
+async function inspectWrites(connection: Connection): Promise<InspectedRecords> {
+  const look = async (transaction: Transaction<"writes", "readonly" | "readwrite">) => {
+    const writes = transaction.objectStore("writes");
+    const [tabs, values] = await Promise.all([writes.getAllKeys(), writes.getAll()]);
+    return { checked: tabs.length, damaged: tabs.filter((_, i) => !isSoundValue(values[i])) };
+  };
+  const { checked, damaged } = await connection.read(["writes"], look);
+  if (damaged.length > 0) {
+    await connection.change(["writes"], async (transaction) => {
+      const writes = transaction.objectStore("writes");
+      await Promise.all((await look(transaction)).damaged.map((tab) => writes.delete(tab)));
+    });
+  }
+  return { checked, damaged: damaged.map(() => "write"), mended: 0 };
 }
 
 async function inspectValues(connection: Connection): Promise<InspectedRecords> {

@@ -46,15 +46,19 @@ export class IntegerWriter {
 
 export class IntegerReader {
   readonly #bytes: Uint8Array;
-  #at = 0;
+  readonly #end: number;
+  #at: number;
 
-  constructor(bytes: Uint8Array) {
+  /** Reads `bytes` from `from` up to `to`. */
+  constructor(bytes: Uint8Array, from = 0, to: number = bytes.length) {
     this.#bytes = bytes;
+    this.#at = from;
+    this.#end = to;
   }
 
   /** The bytes not read yet: an upper limit for how many integers can follow. */
   get left(): number {
-    return this.#bytes.length - this.#at;
+    return this.#end - this.#at;
   }
 
   /** Throws STORAGE_CORRUPT when there is no safe integer. */
@@ -72,8 +76,7 @@ export class IntegerReader {
   }
 
   #next(): number {
-    const byte = this.#bytes[this.#at++];
-    if (byte === undefined) throw corrupt("an index record ends early");
-    return byte;
+    if (this.#at >= this.#end) throw corrupt("an index record ends early");
+    return this.#bytes[this.#at++] as number;
   }
 }

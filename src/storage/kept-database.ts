@@ -1,7 +1,7 @@
 /** What the storage keeps in memory of a database: which entry is at which position, and what may be merged. */
 import type { EntryId } from "../core/ids.ts";
-import type { IndexRecord } from "./index-record.ts";
-import type { PackedSegment } from "./pack.ts";
+import { LogIndex } from "../core/log-index.ts";
+import type { PackedSegment, SegmentExtent } from "./pack.ts";
 import { type Run, Tail } from "./tail.ts";
 
 /** Where the log ends, as long as nobody else has written: see `Connection.era`. */
@@ -12,12 +12,11 @@ interface KnownEnd {
 
 export class KeptDatabase {
   #tail = new Tail();
-  /** Undefined until everything there is has been loaded or committed. */
-  #ids: EntryId[] | undefined;
-  /**
-   * Made at the first question. An index of the browser's would cost a put per entry, where a thousand entries are two puts
-   * otherwise; this map costs 10 ms per 100,000 entries, and only whoever asks for entries by id.
-   */
+  /** What was loaded; undefined until everything there is has been loaded or committed. */
+  #loaded: LogIndex | undefined;
+  /** What was committed after that. */
+  #committed: EntryId[] = [];
+  /** Of what was committed. Made at the first question: an index of the browser's would cost a put per entry, where a thousand entries are two puts. */
   #positions: Map<EntryId, number> | undefined;
 
   #end: KnownEnd | undefined;
@@ -63,27 +62,23 @@ export class KeptDatabase {
   }
 
   get knowsIds(): boolean {
-    return this.#ids !== undefined;
+    return this.#loaded !== undefined;
   }
 
   /** Undefined when there is no such entry. */
   positionOf(id: EntryId): number | undefined {
-    this.#positions ??= new Map(this.#ids?.map((each, position) => [each, position]));
-    return this.#positions.get(id);
+    const { length = 0 } = this.#loaded ?? {};
+    this.#positions ??= new Map(this.#committed.map((each, i) => [each, length + i]));
+    return this.#loaded?.positionOf(id) ?? this.#positions.get(id);
   }
 
   /** Takes what was loaded; answers with the runs that should have been merged before, and were not. */
-  load(records: readonly IndexRecord[]): readonly Run[] {
+  load(index: LogIndex, segments: readonly SegmentExtent[]): readonly Run[] {
     this.#tail = new Tail();
-    const ids: EntryId[] = [];
-    for (const { entries } of records) for (const { id } of entries) ids.push(id);
-    this.#ids = ids;
+    this.#loaded = index;
+    this.#committed = [];
     this.#positions = undefined;
-    return records.flatMap(({ first, entries }) => {
-      let size = 0;
-      for (const entry of entries) size += entry.size;
-      return this.#tail.append({ first, end: first + entries.length, size }) ?? [];
-    });
+    return segments.flatMap((segment) => this.#tail.append(segment) ?? []);
   }
 
   /** Takes what was committed at `position`; answers with the runs to merge. */
@@ -93,14 +88,15 @@ export class KeptDatabase {
   }
 
   #noteIds(position: number, ids: readonly EntryId[]): void {
-    if (position === 0) this.#ids ??= [];
-    if (this.#ids?.length !== position) {
-      this.#ids = undefined;
+    if (position === 0) this.#loaded ??= new LogIndex();
+    if (this.#loaded === undefined || this.#loaded.length + this.#committed.length !== position) {
+      this.#loaded = undefined;
+      this.#committed = [];
       this.#positions = undefined;
       return;
     }
     for (const [i, id] of ids.entries()) {
-      this.#ids.push(id);
+      this.#committed.push(id);
       this.#positions?.set(id, position + i);
     }
   }

@@ -5,6 +5,7 @@
  */
 import { TidemarkError } from "../core/errors.ts";
 import type { DatabaseId, EntryId } from "../core/ids.ts";
+import { LogIndex } from "../core/log-index.ts";
 import type {
   AsideEntries,
   CheckpointPart,
@@ -83,7 +84,8 @@ class MemoryStorage implements Storage {
     const found = this.#open().databases.get(database);
     if (found === undefined) return undefined;
     const checkpoints = structuredClone(found.checkpoints);
-    return { record: found.record, index: [...found.index], checkpoints, hasAside: (found.aside ?? []).length > 0 };
+    const index = LogIndex.of(found.index);
+    return { record: found.record, index, checkpoints, hasAside: (found.aside ?? []).length > 0 };
   }
 
   async commit({ database, position, entries, record, writes = [] }: Commit): Promise<void> {

@@ -17,11 +17,14 @@ import { recordCopyKey, valueCopyKey } from "./spare.ts";
 interface StoredFormat {
   /** Records may be of this format, and of every earlier one. */
   readonly number: number;
+  /** The same again: a number that the disk has changed must not look like a later format. Those that were stored first have none. */
+  readonly again?: number;
   /** What may be of an earlier one: the records of this object store after this key, and the object stores after it. */
   readonly left?: { readonly store: FormedStore; readonly after: IDBValidKey | undefined };
 }
 
 const formatKey = "format";
+const thisFormat: StoredFormat = { number: schemaVersion, again: schemaVersion };
 
 /** A part of a checkpoint has some MB at most; with these, a transaction holds up others for some milliseconds. */
 const batchRecords = 16;
@@ -55,8 +58,7 @@ function create(db: IDBPDatabase<Schema>, ...names: readonly StoreNames<Schema>[
 /** From any earlier format; 0: there was nothing. */
 export function upgradeSchema(db: IDBPDatabase<Schema>, from: number, transaction: Upgrade): void {
   for (const step of schemaSteps) if (step.to > from) step.upgrade(db);
-  const format: StoredFormat = { number: schemaVersion };
-  if (from === 0) void transaction.objectStore("lease").put(format, formatKey);
+  if (from === 0) void transaction.objectStore("lease").put(thisFormat, formatKey);
 }
 
 /** Throws STORAGE_NEWER. */
@@ -77,7 +79,7 @@ export async function noteFormat(lease: {
   if (format.number < schemaVersion) await lease.put(startOver, formatKey);
 }
 
-const startOver: StoredFormat = { number: schemaVersion, left: { store: formedStores[0], after: undefined } };
+const startOver: StoredFormat = { ...thisFormat, left: { store: formedStores[0], after: undefined } };
 
 /** Writes records of older forms anew; after each step it can be left, and begun again later. */
 export async function* renewRecords(connection: Connection): AsyncGenerator<void, void, void> {
@@ -121,9 +123,9 @@ function copyKey(store: FormedStore, key: IDBValidKey): string | undefined {
 
 /** @param last undefined: the object store has no more */
 function formatAfter(store: FormedStore, last: IDBValidKey | undefined): StoredFormat {
-  if (last !== undefined) return { number: schemaVersion, left: { store, after: last } };
+  if (last !== undefined) return { ...thisFormat, left: { store, after: last } };
   const next = formedStores[formedStores.indexOf(store) + 1];
-  return { number: schemaVersion, ...(next !== undefined && { left: { store: next, after: undefined } }) };
+  return { ...thisFormat, ...(next !== undefined && { left: { store: next, after: undefined } }) };
 }
 
 function requireKnown({ number }: StoredFormat): void {
@@ -132,8 +134,12 @@ function requireKnown({ number }: StoredFormat): void {
 
 /** One that cannot be read, or is not there, is of no format: everything is gone through again. */
 function toFormat(value: unknown): StoredFormat {
-  const { number, left } = typeof value === "object" && value !== null ? (value as Partial<StoredFormat>) : {};
-  if (typeof number !== "number") return { number: 0 };
+  const {
+    number,
+    again = number,
+    left,
+  } = typeof value === "object" && value !== null ? (value as Partial<StoredFormat>) : {};
+  if (typeof number !== "number" || again !== number) return { number: 0 };
   if (left === undefined) return { number };
   return formedStores.includes(left.store) ? { number, left } : { number: 0 };
 }

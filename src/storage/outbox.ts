@@ -13,6 +13,7 @@ import { type DBSchema, deleteDB, type IDBPDatabase, type IDBPObjectStore, openD
 import type { DatabaseId } from "../core/ids.ts";
 import { storageOpenTimeoutMs } from "../core/limits.ts";
 import { within } from "./open-database.ts";
+import { sealValue } from "./sealed-value.ts";
 
 /** What a commit writes to one store. */
 export interface OutboxStore {
@@ -35,8 +36,13 @@ export interface OutboxWrite {
   readonly edit: OutboxEdit | undefined;
 }
 
+/** With a checksum beside it; pages of earlier builds put none, and look at none. */
+interface StoredWrite extends OutboxWrite {
+  readonly sum?: number;
+}
+
 interface OutboxSchema extends DBSchema {
-  writes: { readonly key: [tab: string, number: number]; readonly value: OutboxWrite };
+  writes: { readonly key: [tab: string, number: number]; readonly value: StoredWrite };
   facts: { readonly key: string; readonly value: unknown };
 }
 
@@ -76,7 +82,8 @@ export class Outbox {
       const transaction = this.#db.transaction("writes", "readwrite");
       for (const { number, edit } of fresh) {
         this.#put.add(number);
-        const put = transaction.store.put({ tab: this.#tab, number, edit }, [this.#tab, number]);
+        const write = { tab: this.#tab, number, edit };
+        const put = transaction.store.put({ ...write, sum: sumOf(write) }, [this.#tab, number]);
         put.catch(() => {});
       }
       const stored = (): void => {
@@ -153,9 +160,8 @@ export class Outbox {
 
 /** For whoever leads: the writes of all tabs, in the order of the tabs and, of each, of the numbers. What is damaged is left out. */
 export async function readOutbox(instance: string): Promise<readonly OutboxWrite[]> {
-  return (
-    (await use(instance, (db) => inOne(db, "writes", "readonly", (store) => store.getAll())))?.filter(isWrite) ?? []
-  );
+  const stored = await use(instance, (db) => inOne(db, "writes", "readonly", (store) => store.getAll()));
+  return (stored ?? []).filter(isWrite).map(({ tab, number, edit }) => ({ tab, number, edit }));
 }
 
 /** For whoever leads: the tab's writes up to this number are done, or cannot be. Rejects when they stay. */
@@ -215,8 +221,13 @@ function rangeOf(tab: string, through: number): IDBKeyRange {
 
 /** What is on the disk may be damaged, or another build's. */
 function isWrite(value: unknown): value is OutboxWrite {
-  const { tab, number, edit } = (value ?? {}) as Partial<Record<keyof OutboxWrite, unknown>>;
-  return typeof tab === "string" && Number.isSafeInteger(number) && (edit === undefined || isEdit(edit));
+  const { tab, number, edit, sum } = (value ?? {}) as Partial<Record<keyof StoredWrite, unknown>>;
+  if (typeof tab !== "string" || !Number.isSafeInteger(number) || (edit !== undefined && !isEdit(edit))) return false;
+  return sum === undefined || sum === sumOf(value as StoredWrite);
+}
+
+function sumOf({ tab, number, edit }: OutboxWrite): number {
+  return sealValue({ tab, number, edit }).sum;
 }
 
 function isEdit(value: unknown): boolean {

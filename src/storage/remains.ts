@@ -11,6 +11,7 @@ import { Segment, salvageSegment } from "./segment-record.ts";
 
 export interface Remains {
   readonly first: number;
+  readonly end: number;
   readonly entries: readonly EntryIndex[];
   /** As far as they are there, in the order of `entries`. */
   readonly bytes: readonly (Uint8Array | undefined)[];
@@ -20,10 +21,10 @@ export interface Remains {
 
 /** Takes records as they were stored; `segment` may be anything. Throws STORAGE_CORRUPT when the index is damaged. */
 export function remainsOf(index: unknown, segment: unknown): Remains {
-  const { first, entries } = decodeIndex(index);
+  const { first, end, entries } = decodeIndex(index);
   const sizes = entries.map(({ size }) => size);
   const sound = openSegment(segment, first, sizes);
-  return { first, entries, bytes: sound ?? salvageSegment(segment, sizes), isSound: sound !== undefined };
+  return { first, end, entries, bytes: sound ?? salvageSegment(segment, sizes), isSound: sound !== undefined };
 }
 
 function openSegment(value: unknown, first: number, sizes: readonly number[]): readonly Uint8Array[] | undefined {

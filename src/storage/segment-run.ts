@@ -1,6 +1,6 @@
 /** The records of neighbouring segments: whether they fit together, and one segment made of them. */
-import { decodeIndex, type IndexRecord } from "./index-record.ts";
-import { type PackedSegment, packSegment } from "./pack.ts";
+import { decodeIndex } from "./index-record.ts";
+import { type PackedSegment, packSegment, type SegmentExtent } from "./pack.ts";
 import { corrupt } from "./record.ts";
 import { Segment } from "./segment-record.ts";
 
@@ -8,11 +8,16 @@ import { Segment } from "./segment-record.ts";
  * Throws STORAGE_CORRUPT unless the indexes follow one another from position `start` on, and the segments beside them
  * end where they do.
  */
-export function requireContiguous(indexes: readonly IndexRecord[], ends: readonly number[], start: number): void {
+export function requireContiguous(
+  indexes: readonly Pick<SegmentExtent, "first" | "end">[],
+  ends: readonly number[],
+  start: number,
+): void {
   let end = start;
-  for (const [i, { first, entries }] of indexes.entries()) {
-    if (first !== end) throw corrupt(`the index of entry ${Math.min(first, end)} is missing or there twice`);
-    end += entries.length;
+  for (const [i, index] of indexes.entries()) {
+    if (index.first !== end)
+      throw corrupt(`the index of entry ${Math.min(index.first, end)} is missing or there twice`);
+    end = index.end;
     if (ends[i] !== end) throw corrupt(`the bytes of the entries before ${end} are missing`);
   }
   if (ends.length !== indexes.length) throw corrupt(`the index of entry ${end} is missing`);

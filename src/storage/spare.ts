@@ -110,15 +110,23 @@ export function openEither(stored: unknown, copy: unknown, name: string): unknow
   }
 }
 
+/** Undefined when neither is. */
+export function readEither(stored: unknown, copy: unknown, name: string): unknown {
+  try {
+    return openEither(stored, copy, name);
+  } catch {
+    return undefined;
+  }
+}
+
 // --- Entries that were put aside
 
-/** Numbers them after all that are there. */
+/** Numbers them after all that are there. Also of none: that something was lost is told by it. */
 export async function putAside(
   transaction: Transaction<"spare", "readwrite">,
   database: DatabaseId,
   entries: readonly Uint8Array[],
 ): Promise<void> {
-  if (entries.length === 0) return;
   const spare = transaction.objectStore("spare");
   const keys = await spare.getAllKeys(asideAfter(database, 0));
   const number = asideNumber(keys.at(-1) ?? asideKey(database, 0)) + 1;

@@ -1,8 +1,8 @@
 import "fake-indexeddb/auto";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { openIdbStorage } from "./idb.ts";
 import { Outbox, outboxName } from "./outbox.ts";
-import { deleteStored } from "./wipe.ts";
+import { deleteStored, isDeleted } from "./wipe.ts";
 
 async function names(): Promise<readonly (string | undefined)[]> {
   return (await indexedDB.databases()).map(({ name }) => name).sort();
@@ -49,4 +49,36 @@ describe("[DELETION-7] what is stored of an instance", () => {
     await deleteStored("kept");
     expect(await names()).not.toContain("tidemark/kept");
   });
+});
+
+test("[DELETION-7] where this page may store nothing there is nothing to delete, and any other failure is told", async () => {
+  const { indexedDB: real } = globalThis;
+  onTestFinished(() => void Object.assign(globalThis, { indexedDB: real }));
+  const throwing = (name: string): Pick<IDBFactory, "deleteDatabase"> => ({
+    deleteDatabase: () => {
+      throw new DOMException("no", name);
+    },
+  });
+  for (const refusing of [undefined, throwing("SecurityError"), throwing("InvalidStateError")]) {
+    Object.assign(globalThis, { indexedDB: refusing });
+    await deleteStored("forbidden");
+  }
+  Object.assign(globalThis, { indexedDB: throwing("UnknownError") });
+  await expect(deleteStored("broken")).rejects.toMatchObject({ code: "STORAGE_UNAVAILABLE" });
+});
+
+test("[DELETION-8] an instance is known to be deleted when it is, whatever there is of its outbox and of others", async () => {
+  await (await openIdbStorage("there")).close();
+  expect(await isDeleted("there")).toBe(false);
+  await deleteStored("there");
+  await new Outbox("there", "ab").set("fact", 1);
+  await (await openIdbStorage("there too")).close();
+  expect(await isDeleted("there")).toBe(true);
+});
+
+test("[DELETION-8] where the browser does not list what is stored, nothing is taken for deleted", async () => {
+  const { databases } = indexedDB;
+  onTestFinished(() => void Object.assign(indexedDB, { databases }));
+  Object.assign(indexedDB, { databases: undefined });
+  expect(await isDeleted("unknown")).toBe(false);
 });

@@ -61,8 +61,6 @@ export class Candidate {
   /** By a leader that serves too many pages. */
   #refusal: { readonly lead: string; readonly error: TidemarkError } | undefined;
   #cancelRefusal: (() => void) | undefined;
-  /** Somebody else leads, and neither of us can hear or exclude the other. */
-  #isOusted = false;
   /** Aborted when the tab leaves: lets go what shows that it is there. */
   #presence = new AbortController();
 
@@ -130,10 +128,7 @@ export class Candidate {
 
   /** This lead's claim on storage is not the last one any more; or, with an error, its storage is gone: it is opened anew after a pause. */
   stepDown(lead: string, error?: TidemarkError): void {
-    if (this.#leadership?.id !== lead) return;
-    const { name, channels } = this.#options;
-    this.#isOusted = error === undefined && channels === undefined;
-    this.#leadership.lost(this.#isOusted ? new TidemarkError("INSTANCE_IN_USE", { name }) : error);
+    if (this.#leadership?.id === lead) this.#leadership.lost(error);
   }
 
   /** Resolves when the engine has stopped, if it ran here, and nothing is held. */
@@ -154,7 +149,6 @@ export class Candidate {
     // It was suspended a moment ago: two engines never run in one worker.
     await this.#leadership?.over;
     if (presence.signal.aborted || !(await this.#show(presence.signal))) return;
-    if (this.#isOusted) return this.#update();
     // It may have heard of a leader's end meanwhile, and lead already: then nobody is to be looked for.
     if (this.#leadership !== undefined) return;
     this.#look();
@@ -214,7 +208,7 @@ export class Candidate {
       release: () => hold.release(),
       changed: () => {
         if (leadership.isReady) {
-          this.#began(hold);
+          hold.begun();
           beganMs = Math.min(beganMs, clock.now());
         }
         this.#update();
@@ -234,17 +228,13 @@ export class Candidate {
     else this.#fail(leadership.failure);
   }
 
-  #began(hold: LeadHold): void {
-    hold.begun();
-    this.#failure = undefined;
-  }
-
   #fail(error: TidemarkError): void {
     const { clock, random } = this.#options;
-    this.#failure = error;
+    // It left meanwhile, and asks for nothing.
+    if (this.#activity !== "active") return;
+    // Whoever was told of it needs not be told again each time that it is tried in vain.
+    if (this.#failure?.code !== error.code) this.#failure = error;
     this.#cancelRetry?.();
-    // Two that both came back would fence each other off in turns.
-    if (this.#isOusted) return this.#update();
     this.#cancelRetry = clock.after(backOffMs(this.#failures++, random.bytes(2)), () => this.#askAgain());
     this.#update();
   }

@@ -95,7 +95,7 @@ export class LeadLock {
       this.#refusals++;
       return listenAnew();
     }
-    if (asking.signal.aborted || this.#asking !== asking || !isStalled()) return done();
+    if (this.#asking !== asking || !isStalled()) return done();
     await this.#steal(asking, new LeadHold(done));
   }
 

@@ -199,7 +199,7 @@ export class Leadership {
 
   #beat(): void {
     this.#cancelBeat?.();
-    if (this.#known.size === 0 || this.#ending !== undefined) return;
+    if (this.#known.size === 0) return;
     this.#cancelBeat = this.#options.clock.after(leaderBeatMs, () => {
       this.#say();
       this.#handOver();

@@ -35,7 +35,7 @@ export interface ReadFileOptions extends Partial<Pick<ImportingOptions, "restore
 
 export function openFile(device: Device, { passphrase, restore = noKeys }: ReadFileOptions = {}): Importing {
   const { instance, ports } = device;
-  const sealed = passphrase === undefined ? {} : { ciphers: cheapCiphers, passphrase };
+  const sealed = passphrase === undefined ? {} : { seal: { ciphers: cheapCiphers, passphrase } };
   return new Importing({ instance, ports, restore, ...sealed });
 }
 

@@ -3,8 +3,9 @@ import { TidemarkError } from "../core/errors.ts";
 import type { PublicKey } from "../core/ids.ts";
 import type { CommandName, SyncCommands } from "../engine/commands.ts";
 import type { Device } from "./device.ts";
-import type { Bar } from "./invariants.ts";
+
 import type { Peer, Scene } from "./scene.ts";
+import type { Bar } from "./watched-device.ts";
 
 /** Nothing of the database goes to the other from the moment of the command on. */
 export function putUp(scene: Scene, device: Device, peer: Peer, other: PublicKey, bar: Bar, forMs: number): void {

@@ -8,74 +8,22 @@ import "fake-indexeddb/auto";
 import { expect, test } from "vitest";
 import { type DatabaseId, encodeHex } from "../core/ids.ts";
 import { WRITE } from "../core/store/power.ts";
-import type { Storage } from "../ports/storage.ts";
 import { openIdbStorage } from "../storage/idb.ts";
 import type { MemoryDisk } from "../storage/memory.ts";
 import { Cluster } from "./cluster.ts";
 import type { Device } from "./device.ts";
+import { Busy, copyDisk, flipsOf, isSame, openOn, type RawDisk, restoreDisk } from "./disk-damage.ts";
 import { deleteRaw, listRaw, putRaw, type RawRecord, type StoreName } from "./raw-idb.ts";
-import { turn } from "./turn.ts";
 
 const stores = ["databases", "spare", "indexes", "segments", "checkpoints", "_sync", "values"] as const;
 
-/** IndexedDB takes real time, in which simulated time must not pass. */
-class Busy {
-  calls = 0;
-
-  watch(storage: Storage): Storage {
-    return new Proxy(storage, {
-      get: (target, name) => {
-        const member: unknown = Reflect.get(target, name, target);
-        if (typeof member !== "function") return member;
-        return (...args: unknown[]) => {
-          const result: unknown = Reflect.apply(member, target, args);
-          if (!(result instanceof Promise)) return result;
-          this.calls += 1;
-          const done = (): void => {
-            this.calls -= 1;
-          };
-          result.then(done, done);
-          return result;
-        };
-      },
-    });
-  }
-
-  async until(cluster: Cluster, condition: () => boolean, ms = 300_000): Promise<void> {
-    const end = cluster.clock.now() + ms;
-    for (;;) {
-      do await turn();
-      while (this.calls > 0);
-      if (condition()) return;
-      if (cluster.clock.now() >= end) throw new Error(`not so after ${ms} ms of simulated time`);
-      cluster.clock.runNext();
-    }
-  }
-
-  async settle<T>(cluster: Cluster, promise: Promise<T>): Promise<T> {
-    let isSettled = false;
-    const done = (): void => {
-      isSettled = true;
-    };
-    promise.then(done, done);
-    await this.until(cluster, () => isSettled);
-    return await promise;
-  }
-}
-
 interface Stored {
   readonly ids: readonly DatabaseId[];
-  readonly records: ReadonlyMap<StoreName, readonly RawRecord[]>;
+  readonly records: RawDisk;
   /** Of the device whose disk is damaged, and of its peer. */
   readonly secrets: readonly [Uint8Array, Uint8Array];
   readonly peerDisk: MemoryDisk;
   readonly written: ReadonlyMap<DatabaseId, ReadonlyMap<string, unknown>>;
-}
-
-async function openOn(cluster: Cluster, busy: Busy, name: string, secret: Uint8Array): Promise<Device> {
-  const idb = await openIdbStorage(name);
-  const storage = busy.watch(idb);
-  return await busy.settle(cluster, cluster.openDevice({ secret, ports: (ports) => ({ ...ports, storage }) }));
 }
 
 /** A device with two databases, several segments in each, and a checkpoint in one; a peer has the same. */
@@ -105,17 +53,7 @@ async function createStored(name: string): Promise<Stored> {
   await storage.close();
   await cluster.settle(peer.instance.close());
   const written = new Map(ids.map((id) => [id, peer.rows(id)]));
-  const records = new Map<StoreName, readonly RawRecord[]>();
-  for (const store of stores) records.set(store, await listRaw(name, store));
-  return { ids, records, secrets, peerDisk: peer.disk, written };
-}
-
-function isSame(one: Device, other: Device, id: DatabaseId): boolean {
-  const [here, there] = [one, other].map((device) => device.instance.find(id));
-  if (here === undefined || there === undefined) return false;
-  const isDurable =
-    here.replica.stored === here.replica.graph.size && there.replica.stored === there.replica.graph.size;
-  return isDurable && here.healing.damaged === 0 && here.replica.digest() === there.replica.digest();
+  return { ids, records: await copyDisk(name, stores), secrets, peerDisk: peer.disk, written };
 }
 
 interface Flip {
@@ -123,27 +61,6 @@ interface Flip {
   readonly key: IDBValidKey;
   readonly where: string;
   readonly value: unknown;
-}
-
-/** Every value that differs from this one in one byte, number or text. */
-function* flipsOf(value: unknown, where: string): Generator<{ readonly where: string; readonly value: unknown }> {
-  if (value instanceof Uint8Array) {
-    for (let i = 0; i < value.length; i++) {
-      const copy = value.slice();
-      copy[i] = (copy[i] as number) ^ (1 << (i % 8));
-      yield { where: `${where}[${i}]`, value: copy };
-    }
-  } else if (typeof value === "number") yield { where, value: value + 1 };
-  else if (typeof value === "string") yield { where, value: `${value.slice(0, -1)}${value.endsWith("x") ? "y" : "x"}` };
-  else if (typeof value === "boolean") yield { where, value: !value };
-  else if (Array.isArray(value)) {
-    for (const [i, each] of value.entries())
-      for (const flip of flipsOf(each, `${where}[${i}]`)) yield { ...flip, value: value.with(i, flip.value) };
-  } else if (typeof value === "object" && value !== null) {
-    for (const [field, each] of Object.entries(value))
-      for (const flip of flipsOf(each, `${where}.${field}`))
-        yield { ...flip, value: { ...value, [field]: flip.value } };
-  }
 }
 
 function allFlips({ records }: Stored): readonly Flip[] {
@@ -189,13 +106,6 @@ async function live(name: string, { ids, secrets, peerDisk, written }: Stored): 
   return device;
 }
 
-async function restore(name: string, { records }: Stored): Promise<void> {
-  for (const [store, all] of records) {
-    for (const { key } of await listRaw(name, store)) await putRaw(name, store, { key, value: undefined });
-    for (const record of all) await putRaw(name, store, record);
-  }
-}
-
 test("[STORAGE-35] after any one byte, number or text has changed: opened, nothing invented, healed by a peer, and writable", async () => {
   const name = "damage";
   const stored = await createStored(name);
@@ -203,7 +113,7 @@ test("[STORAGE-35] after any one byte, number or text has changed: opened, nothi
   const step = process.env.FUZZ_RUNS === undefined ? Math.ceil(flips.length / 40) : 1;
   for (let i = Math.floor(step / 2); i < flips.length; i += step) {
     const flip = flips[i] as Flip;
-    await restore(name, stored);
+    await restoreDisk(name, stored.records);
     await putRaw(name, flip.store, flip);
     const what = `${flip.store} ${JSON.stringify(flip.key)}${flip.where} of ${flips.length}`;
     await live(name, stored).catch((error: unknown) => {

@@ -34,7 +34,7 @@ async function entriesOf({ instance }: Device, id: DatabaseId): Promise<readonly
   const nodes = Array.from({ length: database.replica.graph.size }, (_, position) =>
     database.replica.graph.at(position),
   );
-  return await database.read(nodes);
+  return await database.log.read(nodes);
 }
 
 /** Alice and Bob, and others with these powers who keep to nothing from now on. */

@@ -98,7 +98,7 @@ async function createSubject(cluster: Cluster, why: Why) {
   for (const { id } of [database, alike]) await run(first.instance.setSync(id, why !== "disabled"));
   const held = first.instance.database(database.id);
   const nodes = Array.from({ length: held.replica.graph.size }, (_, position) => held.replica.graph.at(position));
-  const entries = await run(held.read(nodes));
+  const entries = await run(held.log.read(nodes));
   await run(first.instance.close());
   // Never opened, it is not there; and the device holds as many as in the other cases.
   first.disk.databases.delete(why === "unknown" ? database.id : alike.id);

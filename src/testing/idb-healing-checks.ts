@@ -116,6 +116,39 @@ export const healingChecks: readonly IdbCheck[] = [
     },
   },
   {
+    title:
+      "[STORAGE-30] of a list of values those that are damaged in both copies have none, and the others are as they were",
+    async check(name) {
+      const storage = await openIdbStorage(name);
+      for (const value of ["a", "b", "c"]) await storage.putValueOnce(`key/${value}`, value);
+      for (const [store, key] of [
+        ["values", "key/b"],
+        ["spare", "value key/b"],
+        ["values", "key/c"],
+      ] as const)
+        await damageAll(name, store, (each) => each === key);
+      const listed = JSON.stringify(await storage.values("key/"));
+      expect(listed === '[["key/a","a"],["key/b",null],["key/c","c"]]', `got ${listed}`);
+      await storage.close();
+    },
+  },
+  {
+    title:
+      "[STORAGE-42] a row of what was done for a tab that is damaged has no value, and the others are as they were",
+    async check(name) {
+      const written = await Written.create(name);
+      const record: DatabaseRecord = { id: written.id, name: "notes", relays: [] };
+      await written.storage.putDatabase(record, [
+        { tab: "one", value: { ranges: [1, 2] } },
+        { tab: "two", value: { ranges: [3] } },
+      ]);
+      await damageAll(name, "writes", (key) => key === "one");
+      const rows = JSON.stringify(await written.storage.writeRows());
+      expect(rows === '[{"tab":"one"},{"tab":"two","value":{"ranges":[3]}}]', `got ${rows}`);
+      await written.storage.close();
+    },
+  },
+  {
     title: "[STORAGE-31] of a damaged part of a checkpoint no part is answered, then or later, and that is told",
     async check(name) {
       const written = await segmented(name);
@@ -192,13 +225,33 @@ export const healingChecks: readonly IdbCheck[] = [
       const aside = await asideOf(written);
       const wrong = written.entries.slice(20).filter(({ bytes }) => !aside.some((each) => equalBytes(each, bytes)));
       expect(wrong.length === 1 && aside.length === 2_029, "all but one");
-      // They take their places again, one lot after the other.
-      const gone = wrong[0]?.id;
-      const index = written.entries.slice(20).filter((entry) => entry.id !== gone);
-      await storage.commit({ database: id, position: 20, entries: index });
+      // Those that follow nothing that is gone take their places again.
+      const gone = written.entries.findIndex((entry) => entry.id === wrong[0]?.id);
+      await storage.commit({ database: id, position: 20, entries: written.entries.slice(20, gone) });
       for (let lot = await storage.nextAside(id, 0); lot !== undefined; lot = await storage.nextAside(id, 0))
         await storage.deleteAside(id, lot.number);
       expect((await storage.load(id))?.hasAside === false, "nothing is aside any more");
+      await storage.close();
+    },
+  },
+  {
+    title:
+      "[STORAGE-32] that the end was lost is known as long as nobody has said to be done with it, also when nothing is left of it",
+    async check(name) {
+      const written = await segmented(name);
+      for (const store of ["indexes", "segments"] as const) {
+        const { key } = (await listRaw(name, store)).at(-1) as RawRecord;
+        await putRaw(name, store, { key, value: "gone" });
+      }
+      await written.reopen(name);
+      const { storage, id } = written;
+      const { end, aside, lost } = await storage.repair(id, indexOfWritten(written));
+      expect(end === 1_050 && aside === 0 && lost === 1_000, `got ${end}, ${aside}, ${lost}`);
+      expect((await storage.load(id))?.hasAside === true, "it is known");
+      const lot = await storage.nextAside(id, 0);
+      expect(lot?.entries.length === 0, "a lot of nothing");
+      await storage.deleteAside(id, lot?.number ?? 0);
+      expect((await storage.load(id))?.hasAside === false, "and not any more");
       await storage.close();
     },
   },
@@ -235,6 +288,8 @@ export const healingChecks: readonly IdbCheck[] = [
       await storage.putRecords(
         Array.from({ length: 20 }, (_, i) => ({ kind: "peer" as const, key: `${i}`, value: { i } })),
       );
+      const rowsOf = Array.from({ length: 5 }, (_, i) => ({ tab: `tab ${i}`, value: i }));
+      await storage.putDatabase({ id, name: "notes", relays: [] }, rowsOf);
       const inspect = async (database: DatabaseId | undefined): Promise<string> => {
         const { checked, damaged: bad, mended } = await storage.inspect(database);
         return `${checked} ${[...bad].sort().join()} ${mended}`;
@@ -244,17 +299,21 @@ export const healingChecks: readonly IdbCheck[] = [
         expect(got === said, `"${said}", got "${got}"`);
       };
       await expectSaid(id, "25  0");
-      await expectSaid(undefined, "21  0");
+      await expectSaid(undefined, "26  0");
       for (const store of ["databases", "indexes", "checkpoints", "values"] as const)
         await putRaw(name, store, damaged((await listRaw(name, store)).at(-1) as RawRecord));
       await putRaw(name, "_sync", damaged((await listRaw(name, "_sync"))[9] as RawRecord));
+      for (const at of [1, 3]) await putRaw(name, "writes", damaged((await listRaw(name, "writes"))[at] as RawRecord));
       await expectSaid(id, "25 checkpoint,database,index 1");
-      await expectSaid(undefined, "21 local,value 1");
+      await expectSaid(undefined, "26 local,value,write,write 1");
+      // Of what was done for a tab there is no second copy: it is not there any more, and the others are.
+      const rows = await storage.writeRows();
+      expect(rows.map(({ tab, value }) => `${tab} ${value}`).join() === "tab 0 0,tab 2 2,tab 4 4", "the others");
       await expectSaid(id, "25 checkpoint,index 0");
-      await expectSaid(undefined, "21 local 0");
+      await expectSaid(undefined, "24 local 0");
       await damageAll(name, "spare", () => true);
       await expectSaid(id, "25 checkpoint,database,index 1");
-      await expectSaid(undefined, "21 local,value 1");
+      await expectSaid(undefined, "24 local,value 1");
       await storage.close();
     },
   },

@@ -47,7 +47,7 @@ export class Written {
   }
 
   async expectAll(): Promise<void> {
-    const index = (await this.storage.load(this.id))?.index ?? [];
+    const index = [...((await this.storage.load(this.id))?.index ?? [])];
     expect(index.length === this.entries.length, `${this.entries.length} entries are there, got ${index.length}`);
     const read = await this.storage.read(this.id, 0, this.entries.length);
     const isSame = (entry: StoredEntry, i: number): boolean =>

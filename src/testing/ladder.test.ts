@@ -218,7 +218,7 @@ test("[SIMULATION-8] rung 4: a lost parent is asked for, and arrives", async () 
   await cluster.settle(a.write(id, "child", {}));
   const { graph } = a.instance.database(id).replica;
   const nodes = [graph.at(graph.size - 2), graph.at(graph.size - 1)];
-  const [parent, child] = (await a.instance.database(id).read(nodes)) as [Entry, Entry];
+  const [parent, child] = (await a.instance.database(id).log.read(nodes)) as [Entry, Entry];
   a.crash();
   cluster.heal(a.key, b.key);
   // Somebody with the same key says nothing of the parent before it is asked.

@@ -51,7 +51,7 @@ export class Life {
 
   async #live(scene: Scene, actions: readonly { readonly action: Action; readonly number: number }[]): Promise<void> {
     const { cluster, invariants } = scene;
-    cluster.network.tap = invariants;
+    cluster.network.tap = invariants.messages;
     cluster.afterStep = () => invariants.check();
     await letMalloryIn(scene);
     await cluster.pass(meetingMs);
@@ -117,7 +117,7 @@ async function healDisks(scene: Scene): Promise<void> {
   for (const { instance } of devices) {
     const database = instance.database(id);
     // Fails where something is bad: that is how it is noticed.
-    await cluster.settle(database.readCounting(0, database.replica.graph.size).catch(() => {}));
+    await cluster.settle(database.log.readCounting(0, database.replica.graph.size).catch(() => {}));
   }
   await cluster
     .until(() => devices.every((device) => !isRotten(device, id)), healMsMax)

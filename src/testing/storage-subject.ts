@@ -87,7 +87,7 @@ export class Subject {
     const { committed } = this;
     const loaded = await storage.load(this.id);
     expect(loaded !== undefined, "the database is there");
-    const index = loaded?.index ?? [];
+    const index = [...(loaded?.index ?? [])];
     expect(index.length === committed.length, `${committed.length} entries, got ${index.length}`);
     const at = index.findIndex((entry, i) => describe(entry) !== describe(committed[i] as StoredEntry));
     expect(at < 0, `the index of entry ${at} is as it was committed`);

@@ -13,6 +13,7 @@ import type { Carry } from "../tabs/messages.ts";
 import { pairChannelName, tabLockName } from "../tabs/names.ts";
 import { openPair, type Pair } from "../tabs/pair-endpoint.ts";
 import type { BootInfo, TabStanding, WorkerApi, WorkerEvent } from "../worker/api.ts";
+import { fromErrorData } from "../worker/error-data.ts";
 import { TabHost } from "../worker/tab-host.ts";
 import type { TabSite } from "./tab-site.ts";
 import type { Realm } from "./tabs-world.ts";
@@ -231,6 +232,9 @@ export class SitePage {
   #stand(state: TabStanding): void {
     this.standing = state;
     const { lead, leader } = this.#attachment ?? {};
+    if (state.type === "failed" && state.error.code === "INSTANCE_IN_USE") {
+      return this.line.turnAway(fromErrorData(state.error));
+    }
     if (!("lead" in state)) return this.line.hold();
     if (state.lead === lead) return leader && this.line.attach(leader);
     this.line.hold();

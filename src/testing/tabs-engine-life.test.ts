@@ -1,4 +1,4 @@
-import { type Endpoint, wrap } from "comlink";
+import { type Endpoint, type Remote, releaseProxy, wrap } from "comlink";
 import { expect, test } from "vitest";
 import { liveTabsWithEngines } from "./tabs-engine-life.ts";
 
@@ -28,7 +28,14 @@ test(
     const total = new Map<string, number>();
     const failed: unknown[] = [];
     for (let seed = from; seed < from + lives; seed++) {
-      const { problems, tally } = await liveTabsWithEngines(seed, (endpoint) => wrap(endpoint as Endpoint));
+      const proxies: Remote<unknown>[] = [];
+      const { problems, tally } = await liveTabsWithEngines(seed, (endpoint) => {
+        const proxy = wrap<unknown>(endpoint as Endpoint);
+        proxies.push(proxy);
+        return proxy;
+      });
+      // Comlink keeps the endpoint of each until it is collected, and from there on all that is in this life: for ever.
+      for (const proxy of proxies) proxy[releaseProxy]();
       if (problems.length > 0) failed.push({ seed, problems });
       for (const [what, times] of tally) total.set(what, (total.get(what) ?? 0) + times);
     }

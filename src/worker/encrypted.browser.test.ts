@@ -130,7 +130,7 @@ test("[ENCRYPTION-13] [ENCRYPTION-18] in this browser a guest opens what its tic
   await owner.permissions.set(id, { key: guest.publicKey, power: 999 });
   await write(owner, id, "after");
   const [mine, theirs] = [owner.database(id), guest.database(id)];
-  const entries = await mine.readCounting(0, mine.replica.stored);
+  const entries = await mine.log.readCounting(0, mine.replica.stored);
   await theirs.receive(entries.filter((entry) => entry !== undefined));
   expect(theirs.replica.graph.size).toBe(mine.replica.graph.size);
   await theirs.opened();

@@ -68,15 +68,13 @@ export class Files implements FilesApi {
   }
 
   async exportClose(stream: number): Promise<void> {
-    const file = this.#exports.get(stream);
     this.#exports.delete(stream);
-    await file?.return();
   }
 
   async importOpen(stream: number, passphrase?: string): Promise<void> {
     const { instance, ports, ciphers, keys } = this.#options;
     const restore = (text: string): ReturnType<KeysApi["restoreKeys"]> => keys.restoreKeys(text, passphrase ?? "");
-    const sealed = passphrase === undefined ? {} : { ciphers, passphrase };
+    const sealed = passphrase === undefined ? {} : { seal: { ciphers, passphrase } };
     this.#imports.set(stream, new Importing({ instance, ports, restore, ...sealed }));
   }
 
@@ -109,7 +107,7 @@ export class Files implements FilesApi {
 
   /** The page is gone. */
   close(): void {
-    for (const stream of [...this.#exports.keys()]) void this.exportClose(stream);
+    this.#exports.clear();
     for (const file of this.#imports.values()) file.close();
     this.#imports.clear();
   }

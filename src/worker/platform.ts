@@ -19,9 +19,11 @@ import type { Storage } from "../ports/storage.ts";
 import type { Channels, Locks } from "../ports/tabs.ts";
 import type { Network, TransportBuilder } from "../ports/transport.ts";
 import { openStorage } from "../storage/open-storage.ts";
+import { requestStoredLock } from "../storage/stored-lock.ts";
 import { deleteStored } from "../storage/wipe.ts";
 import { AskedLocks } from "../tabs/asked-lock.ts";
 import { openBroadcast } from "../tabs/broadcast.ts";
+import { leaderLockName } from "../tabs/names.ts";
 import { openWebLocks } from "../tabs/web-locks.ts";
 import { createRelayClient } from "../transport/relay-client.ts";
 import { createWebRtcNetwork } from "../transport/webrtc.ts";
@@ -62,7 +64,7 @@ export async function browserPlatform(
     clock: systemClock,
     random: platformRandom,
     channels,
-    locks: webLocks ?? askedLocks(name, channels),
+    locks: webLocks ?? locksWithout(name, channels),
     ciphers: chunkCiphers(),
     outbox: openOutbox(name),
     openStorage: (lost) => openStorage(name, { onLost: lost }),
@@ -71,10 +73,14 @@ export async function browserPlatform(
   };
 }
 
-/** Where there is nothing to ask by either, whoever asks has the lock: the app has to see to it that one tab has the instance open. */
-function askedLocks(name: string, channels: Channels | undefined): Locks {
-  if (channels === undefined) return { request: async () => () => {} };
-  return new AskedLocks({ name, channels, clock: systemClock, random: platformRandom });
+/** For browsers that have no Web Locks. */
+function locksWithout(name: string, channels: Channels | undefined): Locks {
+  if (channels !== undefined) return new AskedLocks({ name, channels, clock: systemClock, random: platformRandom });
+  const leads = leaderLockName(name);
+  return {
+    // Any other is of one tab, and nobody knows of another tab.
+    request: async (lock, { lost } = {}) => (lock === leads ? requestStoredLock(name, systemClock, lost) : () => {}),
+  };
 }
 
 interface Base {

@@ -363,19 +363,25 @@ test("[CLIENT-36] what cannot be done any more is told to whoever is there first
   });
 });
 
-test("[TABS-19] a page that was refused is served again without doing anything", async () => {
+test("[TABS-19] [TABS-21] the calls of a page that was refused reject, until it is served again without doing anything", async () => {
   const { site, leader, follower, database } = await setUp(19);
   const { world } = site;
   const channel = world.realm("leader").channels.open(tabsChannelName("notes"));
   const { lead } = leader.standing as { readonly lead: string };
   channel.post({ type: "detach", lead, tab: follower.tab });
   channel.post({ type: "refuse", lead, tab: follower.tab });
+  const commit = (id: string): Promise<void> =>
+    follower.write((api, write) => api.commit(database, row(id), write), { database, stores: row(id) });
+  const early = commit("r1").catch(({ code }: TidemarkError) => code);
   await world.pass(1_000);
   expect(follower.standing).toMatchObject({ type: "failed", error: { code: "INSTANCE_IN_USE" } });
-  const asked = follower.write((api, write) => api.commit(database, row("r1"), write));
+  expect(await world.settle(early)).toBe("CALL_INTERRUPTED");
+  await expect(world.settle(commit("r2"))).rejects.toMatchObject({ code: "INSTANCE_IN_USE" });
+  await expect(world.settle(rowsOf(follower, database))).rejects.toMatchObject({ code: "INSTANCE_IN_USE" });
   await world.pass(70_000);
-  await world.settle(asked);
-  expect(await world.settle(rowsOf(follower, database))).toEqual(["r1"]);
+  await world.settle(commit("r3"));
+  // The first was on its way as the leader forgot the page.
+  expect(await world.settle(rowsOf(follower, database))).toEqual(["r1", "r3"]);
 });
 
 // --- Leaders themselves

@@ -23,12 +23,17 @@ test("[DELETION-7] an instance is over before what it stored is deleted, and pag
 test("[DELETION-7] when something cannot be deleted whoever asked is told that first, and the instance is over all the same", async () => {
   const cluster = new Cluster(1);
   const { instance } = await cluster.addDevice();
-  const told: WorkerEvent[] = [];
-  const deleteStored = (): Promise<void> =>
-    Promise.reject(new TidemarkError("STORAGE_UNAVAILABLE", { reason: "kept" }));
-  const wiped = wipe({ instance, clock: cluster.clock, deleteStored, tell: (event) => told.push(event) });
-  await expect(wiped).rejects.toMatchObject({ code: "STORAGE_UNAVAILABLE" });
-  expect(told).toEqual([]);
-  await cluster.pass(1_000);
-  expect(told).toEqual([{ type: "wiped" }]);
+  const fail = (): Promise<never> => Promise.reject(new TidemarkError("STORAGE_UNAVAILABLE", { reason: "kept" }));
+  const [failing, none] = [{ handOver: fail }, async (): Promise<void> => {}];
+  for (const parts of [
+    { instance, deleteStored: fail },
+    { instance: failing, deleteStored: none },
+  ]) {
+    const told: WorkerEvent[] = [];
+    const wiped = wipe({ ...parts, clock: cluster.clock, tell: (event) => told.push(event) });
+    await expect(wiped).rejects.toMatchObject({ code: "STORAGE_UNAVAILABLE" });
+    expect(told).toEqual([]);
+    await cluster.pass(1_000);
+    expect(told).toEqual([{ type: "wiped" }]);
+  }
 });

@@ -11,6 +11,7 @@ import type { VouchedEntry } from "../entry.ts";
 import { encodeFrontier, type Frontier } from "../frontier.ts";
 import { type EntryId, encodeHex, type PublicKey } from "../ids.ts";
 import { decodeParts, settingsIn } from "../judgement.ts";
+import { LogIndex } from "../log-index.ts";
 import { Replica, type ReplicaEffect } from "../replica.ts";
 import { WRITE } from "../store/power.ts";
 import { DatabaseState } from "../store/state.ts";
@@ -82,7 +83,7 @@ function restored(trial: AuthorityTrial, entries: readonly VouchedEntry[]): Repl
     const parts = decodeParts(entries.find((entry) => entry.id === id) as VouchedEntry);
     return parts.ok ? settingsIn(parts.value) : [];
   };
-  const result = replica.restore(index, new DatabaseState(), (id) => ({ ok: true, value: opsOf(id) }));
+  const result = replica.restore(LogIndex.of(index), new DatabaseState(), (id) => ({ ok: true, value: opsOf(id) }));
   expect(result.ok).toBe(true);
   return replica;
 }

@@ -37,10 +37,9 @@ export class RecordOrder {
         this.#left = record.entries;
         return;
       case "entries":
-        if (record.entries.length > this.#left) throw this.#misplaced(record);
-        this.#left -= record.entries.length;
-        this.#entries += record.entries.length;
-        return;
+        return this.#takeEntries(record, record.entries.length);
+      case "missing":
+        return this.#takeEntries(record, record.ids.length);
       case "recovery":
         if (this.#left > 0 || this.#isRecovered || !this.#isSealed) throw this.#misplaced(record);
         this.#isRecovered = true;
@@ -56,6 +55,12 @@ export class RecordOrder {
       default:
         unreachable(record);
     }
+  }
+
+  #takeEntries(record: ExportRecord, count: number): void {
+    if (count > this.#left) throw this.#misplaced(record);
+    this.#left -= count;
+    this.#entries += count;
   }
 
   #misplaced({ type }: ExportRecord): Error {

@@ -38,6 +38,7 @@ const recordArbitrary: fc.Arbitrary<ExportRecord> = fc.oneof(
   fc.record({ type: fc.constant("entries" as const), entries: fc.array(bytes, { minLength: 1, maxLength: 10 }) }),
   fc.record({ type: fc.constant("recovery" as const), text }),
   fc.constant({ type: "end" as const }),
+  fc.record({ type: fc.constant("missing" as const), ids: fc.array(fc.nat(255).map(idOf), { minLength: 1 }) }),
 );
 
 function codeOf(encoded: Uint8Array): string | undefined {
@@ -75,8 +76,9 @@ describe("[EXPORT-4] a record", () => {
   });
 
   test.each<readonly [string, (writer: CborWriter) => void]>([
-    ["of a type that there is not", (writer) => write(writer, 5)],
+    ["of a type that there is not", (writer) => write(writer, 6)],
     ["of no entries", (writer) => write(writer, 2, () => writer.array(0))],
+    ["of nothing that is missing", (writer) => write(writer, 5, () => writer.array(0))],
     [
       "of more entries than a chunk has",
       (writer) => write(writer, 2, () => writeEntries(writer, exportEntriesMax + 1)),
@@ -121,6 +123,7 @@ const database = (number: number, entries: number): ExportedDatabase => {
   return { type: "database", id: idOf(number), name: "", relays: [], key: keyOf(1), entries };
 };
 const entries = (count: number): ExportRecord => ({ type: "entries", entries: Array(count).fill(Uint8Array.of(1)) });
+const missing = (count: number): ExportRecord => ({ type: "missing", ids: Array(count).fill(idOf(9)) });
 const recovery: ExportRecord = { type: "recovery", text: "a key" };
 const end: ExportRecord = { type: "end" };
 
@@ -137,6 +140,7 @@ describe("[EXPORT-5] records", () => {
     ["of nothing", [head(0, 0), end]],
     ["of a database in one chunk", [head(1, 2), database(1, 2), entries(2), end]],
     ["of two in several", [head(2, 4), database(1, 3), entries(2), entries(1), database(2, 1), entries(1), end]],
+    ["with entries that are missing", [head(1, 5), database(1, 5), missing(1), entries(2), missing(2), end]],
     ["with a key", [head(1, 1), database(1, 1), entries(1), recovery, end]],
   ])("%s are taken", (_what, records) => {
     expect(takenOf(records)).toBe("all");
@@ -148,6 +152,8 @@ describe("[EXPORT-5] records", () => {
     ["with entries of no database", [head(1, 1), entries(1), end], 1],
     ["with fewer entries than announced", [head(1, 2), database(1, 2), entries(1), end], 3],
     ["with more entries than announced", [head(1, 1), database(1, 1), entries(2), end], 2],
+    ["with more missing than announced", [head(1, 2), database(1, 2), entries(1), missing(2), end], 3],
+    ["with missing entries of no database", [head(1, 1), missing(1), end], 1],
     ["with a database before the last one has come", [head(2, 2), database(1, 2), entries(1), database(2, 1), end], 3],
     ["with a database twice", [head(2, 2), database(1, 1), entries(1), database(1, 1), entries(1), end], 3],
     ["with a database of nothing", [head(1, 0), database(1, 0), end], 1],

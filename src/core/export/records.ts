@@ -6,17 +6,18 @@
  *   [2, [entry, …]]                                           the next ones of that database, in the order in which they were accepted
  *   [3, text]                                                 a recovery key, as `keys.backup` gives it
  *   [4]                                                       last: that was all
+ *   [5, [id, …]]                                              entries of that database that the file lacks: whoever wrote it had lost them
  *
  * [EXPORT-4] Encoding and decoding are inverses; any other bytes are refused with EXPORT_MALFORMED.
- * [EXPORT-5] Records come in that order, databases one after the other and each once, with as many entries as were announced; the recovery key
- *            after all of them, and only in a sealed file.
+ * [EXPORT-5] Records come in that order, databases one after the other and each once, with as many entries as were announced, there or missing; the
+ *            recovery key after all of them, and only in a sealed file.
  *
  * What makes others let somebody in is not among them: neither tickets nor the secrets of invites.
  */
 import { CborReader } from "../cbor-reader.ts";
 import { CborWriter } from "../cbor-writer.ts";
 import { unreachable } from "../errors.ts";
-import type { DatabaseId, PublicKey } from "../ids.ts";
+import type { DatabaseId, EntryId, PublicKey } from "../ids.ts";
 import {
   addressBytesMax,
   backupRelaysMax,
@@ -35,7 +36,8 @@ export type ExportRecord =
   | ExportedDatabase
   | { readonly type: "entries"; readonly entries: readonly Uint8Array[] }
   | { readonly type: "recovery"; readonly text: string }
-  | { readonly type: "end" };
+  | { readonly type: "end" }
+  | { readonly type: "missing"; readonly ids: readonly EntryId[] };
 
 export interface ExportedDatabase {
   readonly type: "database";
@@ -45,14 +47,14 @@ export interface ExportedDatabase {
   readonly relays: readonly string[];
   /** The key that was used in it. */
   readonly key: PublicKey;
-  /** How many follow. */
+  /** How many follow, those that are missing included. */
   readonly entries: number;
 }
 
-const types: readonly ExportRecord["type"][] = ["head", "database", "entries", "recovery", "end"];
+const types: readonly ExportRecord["type"][] = ["head", "database", "entries", "recovery", "end", "missing"];
 
 export function encodeExportRecord(record: ExportRecord): Uint8Array {
-  const writer = new CborWriter(256, exportChunkBytesMax);
+  const writer = new CborWriter(record.type === "entries" ? chunkBytesOf(record.entries) : 256, exportChunkBytesMax);
   switch (record.type) {
     case "head":
       writeType(writer, record, 4);
@@ -75,10 +77,20 @@ export function encodeExportRecord(record: ExportRecord): Uint8Array {
     case "end":
       writeType(writer, record, 1);
       break;
+    case "missing":
+      writeType(writer, record, 2);
+      writer.array(record.ids.length);
+      for (const id of record.ids) writer.link(id);
+      break;
     default:
       unreachable(record);
   }
   return writer.finish();
+}
+
+/** Room for them from the start: else most of the work is growing. */
+function chunkBytesOf(entries: readonly Uint8Array[]): number {
+  return entries.reduce((sum, { length }) => sum + length + 5, 8);
 }
 
 function writeType(writer: CborWriter, { type }: Pick<ExportRecord, "type">, fields: number): void {
@@ -120,11 +132,13 @@ function readRecord(reader: CborReader): ExportRecord {
     case "database 6":
       return readDatabase(reader);
     case "entries 2":
-      return { type: "entries", entries: readEntries(reader) };
+      return { type: "entries", entries: readSome(reader, () => reader.bytes(entryBytesMax)) };
     case "recovery 2":
       return { type: "recovery", text: reader.text(backupTextLengthMax) };
     case "end 1":
       return { type: "end" };
+    case "missing 2":
+      return { type: "missing", ids: readSome(reader, () => reader.link()) };
     default:
       throw malformed(`a record of ${fields} fields`, "a record of this version");
   }
@@ -141,9 +155,9 @@ function readDatabase(reader: CborReader): ExportedDatabase {
   return { type: "database", id, name, relays, key: reader.publicKey(), entries: reader.uint() };
 }
 
-function readEntries(reader: CborReader): readonly Uint8Array[] {
-  const entries: Uint8Array[] = [];
-  for (let left = reader.array(exportEntriesMax); left > 0; left--) entries.push(reader.bytes(entryBytesMax));
-  if (entries.length === 0) throw malformed("no entries", "at least one");
-  return entries;
+function readSome<T>(reader: CborReader, read: () => T): readonly T[] {
+  const all: T[] = [];
+  for (let left = reader.array(exportEntriesMax); left > 0; left--) all.push(read());
+  if (all.length === 0) throw malformed("no entries", "at least one");
+  return all;
 }

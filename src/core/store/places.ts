@@ -1,20 +1,49 @@
 /**
  * Where each stamp and each row of a checkpoint starts, written behind them: so that opening it does not look at everything in it.
  *
- * 32-bit words, lowest byte first: the start of each stamp, the start of each row (plus 2^31 when the row does not exist), how many stamps there are,
- * how many rows. The last two are the last of the checkpoint. What is read at a wrong start is no row, or another one: storage's checksum says that
- * the bytes are those that were written.
+ * 32-bit words in the byte order of the machine, as a checkpoint stays on it: the start of each stamp, the start of each row (plus 2^31 when the row
+ * does not exist), how many stamps there are, how many rows. The last two are the last of the checkpoint. What is read at a wrong start is no row, or
+ * another one: storage's checksum says that the bytes are those that were written.
  */
 import { assert } from "../errors.ts";
 import { payloadError } from "./payload.ts";
 
 const gone = 0x8000_0000;
 
+/** Where the row at each place starts, and whether it exists: others were deleted, or never put. */
+export class RowStarts {
+  readonly #words: Uint32Array;
+
+  constructor(words: Uint32Array) {
+    this.#words = words;
+  }
+
+  get length(): number {
+    return this.#words.length;
+  }
+
+  set(place: number, start: number, isVisible: boolean): void {
+    this.#words[place] = isVisible ? start : start + gone;
+  }
+
+  at(place: number): number {
+    return (this.#words[place] as number) & (gone - 1);
+  }
+
+  isVisible(place: number): boolean {
+    return (this.#words[place] as number) < gone;
+  }
+
+  countVisible(): number {
+    let count = 0;
+    for (let place = 0; place < this.#words.length; place++) if ((this.#words[place] as number) < gone) count += 1;
+    return count;
+  }
+}
+
 export interface RowPlaces {
   readonly stamps: Uint32Array;
-  readonly rows: Uint32Array;
-  /** By place, 1 where the row exists. */
-  readonly visible: Uint8Array;
+  readonly rows: RowStarts;
 }
 
 export function encodePlaces(
@@ -22,35 +51,26 @@ export function encodePlaces(
   rows: readonly { readonly start: number; readonly isVisible: boolean }[],
 ): Uint8Array {
   assert((rows.at(-1)?.start ?? 0) < gone, "no platform has an array of 2 GiB to spare for a checkpoint");
-  const bytes = new Uint8Array(4 * (stamps.length + rows.length + 2));
-  const view = new DataView(bytes.buffer);
-  let at = 0;
-  const write = (word: number): void => {
-    view.setUint32(at, word, true);
-    at += 4;
-  };
-  for (const start of stamps) write(start);
-  for (const { start, isVisible } of rows) write(isVisible ? start : start + gone);
-  write(stamps.length);
-  write(rows.length);
-  return bytes;
+  const words = new Uint32Array(stamps.length + rows.length + 2);
+  words.set(stamps);
+  const starts = new RowStarts(words.subarray(stamps.length));
+  for (const [place, { start, isVisible }] of rows.entries()) starts.set(place, start, isVisible);
+  words.set([stamps.length, rows.length], stamps.length + rows.length);
+  return new Uint8Array(words.buffer);
 }
 
 /** Of a checkpoint that ends in them. Throws ENTRY_PAYLOAD. */
 export function decodePlaces(checkpoint: Uint8Array): RowPlaces {
-  const view = new DataView(checkpoint.buffer, checkpoint.byteOffset, checkpoint.length);
-  const end = checkpoint.length - 8;
-  const [stampCount, rowCount] = end < 0 ? [0, 0] : [view.getUint32(end, true), view.getUint32(end + 4, true)];
-  const from = end - 4 * (stampCount + rowCount);
+  const [stampCount = 0, rowCount = 0] = wordsBefore(checkpoint, checkpoint.length, 2);
+  const words = wordsBefore(checkpoint, checkpoint.length - 8, stampCount + rowCount);
+  return { stamps: words.subarray(0, stampCount), rows: new RowStarts(words.subarray(stampCount)) };
+}
+
+/** A copy, as they may lie anywhere. */
+function wordsBefore(bytes: Uint8Array, end: number, count: number): Uint32Array {
+  const from = end - 4 * count;
   if (from < 0) throw payloadError("checkpoint", "places that are not there", "a place for each stamp and row");
-  const stamps = new Uint32Array(stampCount);
-  for (let i = 0; i < stampCount; i++) stamps[i] = view.getUint32(from + 4 * i, true);
-  const rows = new Uint32Array(rowCount);
-  const visible = new Uint8Array(rowCount);
-  for (let i = 0; i < rowCount; i++) {
-    const word = view.getUint32(from + 4 * (stampCount + i), true);
-    rows[i] = word % gone;
-    visible[i] = word < gone ? 1 : 0;
-  }
-  return { stamps, rows, visible };
+  const copy = new Uint8Array(4 * count);
+  copy.set(bytes.subarray(from, end));
+  return new Uint32Array(copy.buffer);
 }

@@ -9,7 +9,7 @@ import { attempt, type Result, TidemarkError } from "../errors.ts";
 import { columnNameBytesMax, rowIdBytesMax } from "../limits.ts";
 import { encodeUtf8 } from "../utf8.ts";
 import { payloadError, readName } from "./payload.ts";
-import { decodePlaces, type RowPlaces } from "./places.ts";
+import { decodePlaces, type RowPlaces, RowStarts } from "./places.ts";
 import { readPlace, SavedStamps, scanStamps } from "./stamp-table.ts";
 import { readRow, rowFieldsMax, type SavedRow } from "./table-checkpoint.ts";
 
@@ -21,18 +21,17 @@ export class SavedRows {
   /** The number of the part. */
   readonly part: number;
   readonly #bytes: Uint8Array;
+  /** One for all ids: they are compared by the million. */
+  readonly #ids: CborReader;
   readonly #stamps: SavedStamps;
-  /** Where the row at each place starts. */
-  readonly #starts: Uint32Array;
-  /** Whether it exists: others were deleted, or never put. */
-  readonly #visible: Uint8Array;
+  readonly #starts: RowStarts;
 
-  private constructor(part: number, bytes: Uint8Array, { stamps, rows, visible }: RowPlaces) {
+  private constructor(part: number, bytes: Uint8Array, { stamps, rows }: RowPlaces) {
     this.part = part;
     this.#bytes = bytes;
+    this.#ids = new CborReader(bytes);
     this.#stamps = new SavedStamps(bytes, stamps);
     this.#starts = rows;
-    this.#visible = visible;
   }
 
   /** Fails with a CBOR_ code or `ENTRY_PAYLOAD`. The bytes must not change afterwards. */
@@ -49,7 +48,11 @@ export class SavedRows {
   }
 
   isVisible(place: number): boolean {
-    return this.#visible[place] === 1;
+    return this.#starts.isVisible(place);
+  }
+
+  countVisible(): number {
+    return this.#starts.countVisible();
   }
 
   /** The place of a row, or -1. */
@@ -64,7 +67,7 @@ export class SavedRows {
     let place = 0;
     for (let there = 0; there < other.length && place < this.length; there++) {
       const [from, to] = other.#idAt(there);
-      place = this.#firstFrom(place, other.#bytes, from, to);
+      place = this.#firstAfter(place, other.#bytes, from, to);
       if (this.#compare(place, other.#bytes, from, to) === 0) yield [place, there];
     }
   }
@@ -85,19 +88,27 @@ export class SavedRows {
   }
 
   #read<T>(place: number, read: (reader: CborReader) => T): T {
-    const result = attempt(() => read(new CborReader(this.#bytes, this.#starts[place])));
+    const result = attempt(() => read(new CborReader(this.#bytes, this.#starts.at(place))));
     if (result.ok) return result.value;
     throw new TidemarkError("STORAGE_CORRUPT", { where: `a row of a checkpoint: ${result.failure.code}` });
   }
 
-  /** The first place at or after `low` whose row does not come before this id. */
-  #firstFrom(low: number, bytes: Uint8Array, from: number, to: number): number {
-    let high = this.length;
+  /** The same as `#firstFrom`, faster when it is near: in steps that double. */
+  #firstAfter(low: number, bytes: Uint8Array, from: number, to: number): number {
+    let step = 1;
     let place = low;
-    while (place < high) {
-      const middle = (place + high) >> 1;
+    for (; place + step <= this.length && this.#compare(place + step - 1, bytes, from, to) < 0; step *= 2)
+      place += step;
+    return this.#firstFrom(place, bytes, from, to, Math.min(place + step, this.length));
+  }
+
+  /** The first place at or after `low` whose row does not come before this id; `high` when those below it do. */
+  #firstFrom(low: number, bytes: Uint8Array, from: number, to: number, high = this.length): number {
+    let place = low;
+    for (let end = high; place < end; ) {
+      const middle = (place + end) >> 1;
       if (this.#compare(middle, bytes, from, to) < 0) place = middle + 1;
-      else high = middle;
+      else end = middle;
     }
     return place;
   }
@@ -105,14 +116,19 @@ export class SavedRows {
   /** The id at a place against another one; positive when there is none. */
   #compare(place: number, bytes: Uint8Array, from: number, to: number): number {
     if (place >= this.length) return 1;
-    const [start, end] = this.#idAt(place);
-    return compareBytes(this.#bytes, start, end, bytes, from, to);
+    const start = this.#toId(place);
+    return compareBytes(this.#bytes, start, this.#ids.at, bytes, from, to);
   }
 
   #idAt(place: number): readonly [from: number, to: number] {
-    const reader = new CborReader(this.#bytes, this.#starts[place]);
-    reader.array(rowFieldsMax);
-    return [reader.skipText(rowIdBytesMax), reader.at];
+    return [this.#toId(place), this.#ids.at];
+  }
+
+  /** Where the id at a place starts; `#ids` is at its end then. */
+  #toId(place: number): number {
+    this.#ids.seek(this.#starts.at(place));
+    this.#ids.array(rowFieldsMax);
+    return this.#ids.skipText(rowIdBytesMax);
   }
 }
 
@@ -121,11 +137,10 @@ function scanRows(bytes: Uint8Array): RowPlaces {
   const reader = new CborReader(bytes);
   reader.array();
   const stamps = scanStamps(reader);
-  const rows = new Uint32Array(reader.array());
-  const visible = new Uint8Array(rows.length);
+  const rows = new RowStarts(new Uint32Array(reader.array()));
   let [idFrom, idTo] = [0, 0];
   for (let place = 0; place < rows.length; place++) {
-    rows[place] = reader.at;
+    const start = reader.at;
     const fields = reader.array(rowFieldsMax);
     const from = reader.skipText(rowIdBytesMax);
     const to = reader.at;
@@ -133,10 +148,10 @@ function scanRows(bytes: Uint8Array): RowPlaces {
     if (compareBytes(bytes, from, to, bytes, idFrom, idTo) <= 0)
       throw payloadError(form, "names out of order", "sorted and unique names");
     [idFrom, idTo] = [from, to];
-    visible[place] = skipRow(reader, fields, stamps) ? 1 : 0;
+    rows.set(place, start, skipRow(reader, fields, stamps));
   }
   reader.end();
-  return { stamps, rows, visible };
+  return { stamps, rows };
 }
 
 /** Steps over what follows the id of a row, and says whether the row exists. */

@@ -133,9 +133,8 @@ export class TableState implements StoreState<TablePayload, TableChange> {
     for (const earlier of this.#saved) for (const [, place] of earlier.shared(saved)) known.add(place);
     for (const place of known) this.#mergeSaved(saved.row(place), saved.part);
     if (known.size === saved.length) return;
-    let visible = 0;
-    for (let place = 0; place < saved.length; place++) if (!known.has(place) && saved.isVisible(place)) visible += 1;
-    this.#size += visible;
+    this.#size += saved.countVisible();
+    for (const place of known) if (saved.isVisible(place)) this.#size -= 1;
     this.#parts.add(saved.part, saved.length - known.size);
     this.#saved = [...this.#saved, saved];
   }
