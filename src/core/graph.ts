@@ -16,6 +16,7 @@ import { assert } from "./errors.ts";
 import type { Frontier, Head } from "./frontier.ts";
 import type { EntryId, PublicKey } from "./ids.ts";
 import type { LogIndex } from "./log-index.ts";
+import { linksOf } from "./log-links.ts";
 import { type EntryIndex, eachFollowed, isSameLatest, isSettings, linkNode, type Node } from "./node.ts";
 import { RestoredNodes } from "./restored-nodes.ts";
 
@@ -130,6 +131,17 @@ export class Graph {
     return this.#settings;
   }
 
+  /** Whether a node knows all settings that there are, and writes none: then it was accepted by all of them. */
+  isAware(node: Node): boolean {
+    return node.settings === this.#settings && !isSettings(node);
+  }
+
+  /** All other nodes, by position. */
+  unaware(): readonly Node[] {
+    const restored = this.#restored?.unaware(this.#settings) ?? noNodes;
+    return [...restored, ...this.#nodes.filter((node) => !this.isAware(node))];
+  }
+
   /** Adds a checked entry that is good. */
   add(entry: EntryIndex): Node {
     const node = this.link(entry);
@@ -139,17 +151,18 @@ export class Graph {
 
   /**
    * Adds entries to an empty graph, all of them good: as `add` would one by one, with what depends on the last of them found out once. `inserted` is
-   * told of each that writes settings before the next is linked; tips and heads are there in the end.
+   * told of each that writes settings, while the latest settings are those up to it; tips and heads are there in the end.
    */
   restore(index: LogIndex, inserted: (node: Node) => void): void {
     assert(this.size === 0, "a graph is restored when it is empty");
-    const restored = new RestoredNodes(index);
+    const links = linksOf(index);
+    const restored = new RestoredNodes(index, links);
     this.#restored = restored;
-    restored.link((node) => {
-      this.#settings = restored.settings;
-      inserted(node);
-    });
-    this.#settings = restored.settings;
+    for (const { position, list } of links.steps) {
+      this.#settings = restored.list(list);
+      inserted(restored.at(position));
+    }
+    this.#settings = restored.list(links.last);
     for (const node of restored.tips()) this.#tips.set(node.id, node);
     for (const node of restored.heads()) this.#addHead(node);
   }

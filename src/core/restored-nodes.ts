@@ -5,52 +5,41 @@
  */
 import type { EntryId, PublicKey } from "./ids.ts";
 import { type LogIndex, nowhere } from "./log-index.ts";
-import { isSameLatest, latestSettings, type Node } from "./node.ts";
+import type { Node } from "./node.ts";
+
+/** What the entries of a log are to each other, by position. */
+export interface LogLinks {
+  readonly followers: Uint32Array;
+  /** 1 where everything below is in an entry's past. */
+  readonly coversAll: Uint8Array;
+  /** Which of `lists` are the latest settings before an entry, and with it. */
+  readonly before: Uint32Array;
+  readonly after: Uint32Array;
+  /** Positions of entries that write settings. */
+  readonly lists: readonly (readonly number[])[];
+  /** For each entry that writes settings, which of `lists` are the latest of all entries up to it. */
+  readonly steps: readonly { readonly position: number; readonly list: number }[];
+  /** The same of all entries. */
+  readonly last: number;
+}
 
 export class RestoredNodes {
   readonly index: LogIndex;
+  readonly #links: Omit<LogLinks, "last">;
   readonly #nodes: (RestoredNode | undefined)[];
+  /** Goes up and down, for these nodes alone. */
   readonly #followers: Uint32Array;
-  readonly #coversAll: Uint8Array;
-  /** By position, which of `#lists` says what the latest settings are before it, and with it. */
-  readonly #before: Uint32Array;
-  readonly #after: Uint32Array;
   readonly #lists: (readonly Node[])[] = [];
-  readonly #places = new Map<readonly Node[], number>();
-  /** Of all nodes that were restored so far. */
-  #settings: number;
 
-  /** They are of use once they are linked. */
-  constructor(index: LogIndex) {
+  constructor(index: LogIndex, links: Omit<LogLinks, "last">) {
     this.index = index;
+    this.#links = links;
     this.#nodes = new Array<RestoredNode | undefined>(index.length);
-    this.#followers = new Uint32Array(index.length);
-    this.#coversAll = new Uint8Array(index.length);
-    this.#before = new Uint32Array(index.length);
-    this.#after = new Uint32Array(index.length);
-    this.#settings = this.#placeOf(latestSettings([]));
+    this.#followers = links.followers.slice();
   }
 
   get length(): number {
     return this.index.length;
-  }
-
-  /** Links all of them, each of which counts. `inserted` is told of each that writes settings before the next is linked. */
-  link(inserted: (node: Node) => void): void {
-    let tips = 0;
-    for (let position = 0; position < this.length; position++) {
-      tips += 1 - this.#follow(position);
-      if (tips === 1) this.#coversAll[position] = 1;
-      this.#before[position] = this.#listBefore(position);
-      this.#after[position] = this.#before[position] as number;
-      if (!this.index.writesSettings(position)) this.#shareSettings(position);
-      else inserted(this.#addSettings(position));
-    }
-  }
-
-  /** The latest settings of all nodes that are linked. */
-  get settings(): readonly Node[] {
-    return this.#listAt(this.#settings);
   }
 
   at(position: number): Node {
@@ -91,86 +80,37 @@ export class RestoredNodes {
   }
 
   coversAll(position: number): boolean {
-    return this.#coversAll[position] === 1;
+    return this.#links.coversAll[position] === 1;
   }
 
   settingsBefore(position: number): readonly Node[] {
-    return this.#listAt(this.#before[position] as number);
+    return this.list(this.#links.before[position] as number);
   }
 
   settingsAfter(position: number): readonly Node[] {
-    return this.#listAt(this.#after[position] as number);
+    return this.list(this.#links.after[position] as number);
+  }
+
+  /** One of the lists of settings that the links name; the same array each time. */
+  list(place: number): readonly Node[] {
+    const known = this.#lists[place];
+    if (known !== undefined) return known;
+    const list = (this.#links.lists[place] ?? []).map((position) => this.at(position));
+    this.#lists[place] = list;
+    return list;
+  }
+
+  /** Those that do not know exactly these settings, or write some. */
+  unaware(settings: readonly Node[]): readonly Node[] {
+    const { after } = this.#links;
+    const place = this.#lists.indexOf(settings);
+    return this.#where((position) => after[position] !== place || this.index.writesSettings(position));
   }
 
   #where(isWanted: (position: number) => boolean): readonly Node[] {
     const nodes: Node[] = [];
     for (let position = 0; position < this.length; position++) if (isWanted(position)) nodes.push(this.at(position));
     return nodes;
-  }
-
-  /** One more follower for each entry that this one follows. Answers how many had none. */
-  #follow(position: number): number {
-    const { index } = this;
-    const prev = index.prev(position);
-    let open = 0;
-    let isPrevParent = false;
-    for (let i = 0; i < index.parentCount(position); i++) {
-      const parent = index.parent(position, i);
-      if (parent === prev) isPrevParent = true;
-      open += this.#addFollower(parent);
-    }
-    return prev === nowhere || isPrevParent ? open : open + this.#addFollower(prev);
-  }
-
-  #addFollower(position: number): number {
-    const before = this.#followers[position] as number;
-    this.#followers[position] = before + 1;
-    return before === 0 ? 1 : 0;
-  }
-
-  /** Which list says what the latest settings are before an entry. */
-  #listBefore(position: number): number {
-    const { index } = this;
-    const prev = index.prev(position);
-    let known = prev === nowhere ? undefined : this.#after[prev];
-    for (let i = 0; i < index.parentCount(position); i++) {
-      const after = this.#after[index.parent(position, i)];
-      known ??= after;
-      if (after !== known) return this.#mergeBefore(position);
-    }
-    return known ?? this.#placeOf(latestSettings([]));
-  }
-
-  #mergeBefore(position: number): number {
-    const { prev, parents } = this.at(position);
-    return this.#placeOf(latestSettings(prev === undefined ? parents : [prev, ...parents]));
-  }
-
-  #addSettings(position: number): Node {
-    const node = this.at(position);
-    const before = this.#before[position] as number;
-    const own = this.#placeOf([node]);
-    this.#after[position] = own;
-    const kept = this.settings.filter((each) => !this.#listAt(before).includes(each));
-    this.#settings = kept.length === 0 ? own : this.#placeOf([...kept, node]);
-    return node;
-  }
-
-  /** One list for all that know the same: what follows from it is found out once. */
-  #shareSettings(position: number): void {
-    const own = this.#after[position] as number;
-    if (own !== this.#settings && isSameLatest(this.#listAt(own), this.settings)) this.#settings = own;
-  }
-
-  #placeOf(list: readonly Node[]): number {
-    const known = this.#places.get(list);
-    if (known !== undefined) return known;
-    this.#places.set(list, this.#lists.length);
-    return this.#lists.push(list) - 1;
-  }
-
-  #listAt(place: number): readonly Node[] {
-    return this.#lists[place] as readonly Node[];
   }
 }
 

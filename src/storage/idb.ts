@@ -119,7 +119,7 @@ class IdbStorage implements Storage {
   async load(database: DatabaseId): Promise<LoadedDatabase | undefined> {
     const [kept, { era }] = [this.#keep(database), this.#connection];
     const turn = kept.begin();
-    const [key, stored, copy, aside, ends, { index, segments }, checkpoints] = await this.#connection.read(
+    const [key, stored, copy, aside, { index, segments }, checkpoints, ends] = await this.#connection.read(
       ["databases", "spare", "indexes", "segments", "checkpoints"],
       (transaction) =>
         Promise.all([
@@ -127,10 +127,10 @@ class IdbStorage implements Storage {
           transaction.objectStore("databases").get(database),
           transaction.objectStore("spare").get(recordCopyKey(database)),
           transaction.objectStore("spare").getKey(asideAfter(database, 0)),
-          transaction.objectStore("segments").getAllKeys(allOf(database)),
-          // Joined while the browser still reads the checkpoints, which are most of it.
+          // Joined while the browser reads the rest, which is most of it: it passes over all entries to find their keys.
           transaction.objectStore("indexes").getAll(allOf(database)).then(joinIndexes),
           transaction.objectStore("checkpoints").getAll(allOf(database)),
+          transaction.objectStore("segments").getAllKeys(allOf(database)),
         ]),
     );
     // Whatever was read before may be of a database that another tab has replaced meanwhile.

@@ -10,6 +10,7 @@
  */
 import type { EntryId, PublicKey } from "../core/ids.ts";
 import { type Appended, emptyColumns, type LogColumns, LogIndex, nowhere, outsidePlace } from "../core/log-index.ts";
+import { linksOf } from "../core/log-links.ts";
 import type { EntryIndex } from "../ports/storage.ts";
 import { idColumnLength, idLength, readIdColumn, writeIdColumn } from "./id-column.ts";
 import { IntegerReader, IntegerWriter } from "./integers.ts";
@@ -142,6 +143,8 @@ export function joinIndexes(values: readonly unknown[]): JoinedIndexes {
     for (let position = start; position < log.length; position++) size += log.size(position);
     segments.push({ first: record.first, end: record.first + record.count, size });
   }
+  // Whoever opens the database needs them, and has nothing else to do until the rest was read.
+  linksOf(log);
   return { index: log, segments };
 }
 

@@ -53,10 +53,7 @@ export class Scales {
   /** All nodes of the graph that are not good. */
   badIn(now: Exceptions): ReadonlyMap<Node, boolean> {
     const bad = new Map<Node, boolean>();
-    for (let position = 0; position < this.#graph.size; position++) {
-      const node = this.#graph.at(position);
-      if (!this.#isGoodNow(node, now)) bad.set(node, false);
-    }
+    for (const node of this.#graph.unaware()) if (!this.#isGoodNow(node, now)) bad.set(node, false);
     return bad;
   }
 
@@ -111,8 +108,7 @@ export class Scales {
   }
 
   #isGoodNow(node: Node, rulings: Exceptions): boolean {
-    // It knows all that there is to know, and was accepted by that.
-    if (node.settings === this.#graph.settings() && !isSettings(node)) return true;
+    if (this.#graph.isAware(node)) return true;
     return this.#cuts.isGood(node, rulings, () => true);
   }
 }

@@ -1,0 +1,120 @@
+/**
+ * What the entries of a log are to each other, by position: how many follow each, and which settings are the latest that each knows.
+ *
+ * Found out once for a log and never altered, so that it can be done while storage still reads what else a database has.
+ */
+import { type LogIndex, nowhere } from "./log-index.ts";
+import { isSameLatest, latestSettings, type Node } from "./node.ts";
+import { type LogLinks, RestoredNodes } from "./restored-nodes.ts";
+
+const known = new WeakMap<LogIndex, LogLinks>();
+
+/** Of a log that is complete. */
+export function linksOf(index: LogIndex): LogLinks {
+  const links = known.get(index) ?? new Linking(index).links;
+  known.set(index, links);
+  return links;
+}
+
+/** While it goes on. */
+class Linking {
+  readonly #index: LogIndex;
+  readonly #lists: (readonly number[])[] = [];
+  readonly #steps: { readonly position: number; readonly list: number }[] = [];
+  readonly #links: Omit<LogLinks, "last">;
+  readonly #nodes: RestoredNodes;
+  readonly #places = new Map<readonly Node[], number>();
+  readonly #none: number;
+  #last: number;
+
+  constructor(index: LogIndex) {
+    this.#index = index;
+    const words = (): Uint32Array => new Uint32Array(index.length);
+    this.#links = {
+      followers: words(),
+      coversAll: new Uint8Array(index.length),
+      before: words(),
+      after: words(),
+      lists: this.#lists,
+      steps: this.#steps,
+    };
+    this.#nodes = new RestoredNodes(index, this.#links);
+    this.#none = this.#placeOf([]);
+    this.#last = this.#none;
+    let tips = 0;
+    for (let position = 0; position < index.length; position++) {
+      tips += 1 - this.#follow(position);
+      if (tips === 1) this.#links.coversAll[position] = 1;
+      this.#linkSettings(position);
+    }
+  }
+
+  get links(): LogLinks {
+    return { ...this.#links, last: this.#last };
+  }
+
+  /** One more follower for each entry that this one follows. Answers how many had none. */
+  #follow(position: number): number {
+    const prev = this.#index.prev(position);
+    const count = this.#index.parentCount(position);
+    let isOwn = prev !== nowhere;
+    let open = 0;
+    for (let i = 0; i < count; i++) {
+      const parent = this.#index.parent(position, i);
+      if (parent === prev) isOwn = false;
+      open += this.#addFollower(parent);
+    }
+    return isOwn ? open + this.#addFollower(prev) : open;
+  }
+
+  #addFollower(position: number): number {
+    const before = this.#links.followers[position] as number;
+    this.#links.followers[position] = before + 1;
+    return before === 0 ? 1 : 0;
+  }
+
+  #linkSettings(position: number): void {
+    const before = this.#listBefore(position);
+    this.#links.before[position] = before;
+    this.#links.after[position] = before;
+    if (this.#index.writesSettings(position)) return this.#addSettings(position, before);
+    // One list for all that know the same: what follows from it is found out once.
+    const { settings } = this.#nodes.at(position);
+    if (before !== this.#last && isSameLatest(settings, this.#nodes.list(this.#last))) this.#last = before;
+  }
+
+  #listBefore(position: number): number {
+    const { after } = this.#links;
+    const prev = this.#index.prev(position);
+    const count = this.#index.parentCount(position);
+    let known = prev === nowhere ? undefined : after[prev];
+    for (let i = 0; i < count; i++) {
+      const list = after[this.#index.parent(position, i)];
+      known ??= list;
+      if (list !== known) return this.#merge(position);
+    }
+    return known ?? this.#none;
+  }
+
+  #merge(position: number): number {
+    const { prev, parents } = this.#nodes.at(position);
+    return this.#placeOf(latestSettings(prev === undefined ? parents : [prev, ...parents]));
+  }
+
+  #addSettings(position: number, before: number): void {
+    const node = this.#nodes.at(position);
+    const own = this.#placeOf([node]);
+    this.#links.after[position] = own;
+    const kept = this.#nodes.list(this.#last).filter((each) => !this.#nodes.list(before).includes(each));
+    this.#last = kept.length === 0 ? own : this.#placeOf([...kept, node]);
+    this.#steps.push({ position, list: this.#last });
+  }
+
+  #placeOf(list: readonly Node[]): number {
+    const known = this.#places.get(list);
+    if (known !== undefined) return known;
+    const place = this.#lists.push(list.map((node) => node.position)) - 1;
+    this.#places.set(this.#nodes.list(place), place);
+    return place;
+  }
+}
