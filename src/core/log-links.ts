@@ -79,8 +79,8 @@ class Linking {
     this.#links.after[position] = before;
     if (this.#index.writesSettings(position)) return this.#addSettings(position, before);
     // One list for all that know the same: what follows from it is found out once.
-    const { settings } = this.#nodes.at(position);
-    if (before !== this.#last && isSameLatest(settings, this.#nodes.list(this.#last))) this.#last = before;
+    if (before !== this.#last && isSameLatest(this.#nodes.list(before), this.#nodes.list(this.#last)))
+      this.#last = before;
   }
 
   #listBefore(position: number): number {

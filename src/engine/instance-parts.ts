@@ -14,7 +14,7 @@ import { Opening } from "./opening.ts";
 import type { Path } from "./path.ts";
 import { Permissions } from "./permissions.ts";
 import type { EnginePorts } from "./ports.ts";
-import { beginReading } from "./rebuilding.ts";
+import { type FirstReading, readAhead } from "./rebuilding.ts";
 import { StorageWatch } from "./storage-health.ts";
 import { Sync } from "./sync.ts";
 import type { SyncOwner } from "./sync-owner.ts";
@@ -69,7 +69,11 @@ export class InstanceParts {
   }
 
   /** Opens every database that storage holds. One that cannot be read is reported. */
-  static async open(ports: EnginePorts, listener: InstanceListener): Promise<InstanceParts> {
+  static async open(
+    ports: EnginePorts,
+    listener: InstanceListener,
+    ahead: Promise<FirstReading> = readAhead(ports.storage),
+  ): Promise<InstanceParts> {
     const databases = new Databases({
       ports,
       isGone: (id) => parts.deletion.isGone(id),
@@ -90,18 +94,14 @@ export class InstanceParts {
     );
     // None of them waits for what another one reads.
     const ledger = WriteLedger.open(ports.storage, ports.clock);
-    const stored = ports.storage.databases().then((records) => {
-      const [first] = records;
-      return { records, reading: first && beginReading(ports, first.id) };
-    });
-    const reading = Promise.all([opening, ledger, stored]);
-    const [sync, writes, { records, reading: ahead }] = await reading.catch(async (error: unknown) => {
+    const beginning = Promise.all([opening, ledger, ahead]);
+    const [sync, writes, { records, reading }] = await beginning.catch(async (error: unknown) => {
       // Its timers are not to outlive what is never opened.
       await opening.then((opened) => opened.close(false)).catch(() => {});
       throw error;
     });
     const parts: InstanceParts = new InstanceParts(first, sync, writes);
-    await parts.opening.loadAll(records, ahead);
+    await parts.opening.loadAll(records, reading);
     return parts;
   }
 

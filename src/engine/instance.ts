@@ -14,6 +14,7 @@ import type { CreateOptions, JoinOptions } from "./making.ts";
 import type { Permissions } from "./permissions.ts";
 import type { Access, InviteInfo, RequestInfo } from "./permissions-info.ts";
 import type { EnginePorts } from "./ports.ts";
+import type { FirstReading } from "./rebuilding.ts";
 import type { DatabaseStatus } from "./status.ts";
 import { statusOf } from "./status-input.ts";
 import type { StorageHealth } from "./storage-health.ts";
@@ -38,9 +39,12 @@ export class Instance {
     this.#parts = parts;
   }
 
-  /** Opens every database that storage holds, offline: `setOnline` starts to look for peers. One that cannot be read is reported. */
-  static async open(ports: EnginePorts, listener: InstanceListener): Promise<Instance> {
-    return new Instance(await InstanceParts.open(ports, listener));
+  /**
+   * Opens every database that storage holds, offline: `setOnline` starts to look for peers. One that cannot be read is reported. `ahead`: what was
+   * begun to be read of the same storage before.
+   */
+  static async open(ports: EnginePorts, listener: InstanceListener, ahead?: Promise<FirstReading>): Promise<Instance> {
+    return new Instance(await InstanceParts.open(ports, listener, ahead));
   }
 
   /** Peers, relations, transports, jobs, hooks: see commands.ts. */

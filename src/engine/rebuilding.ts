@@ -14,7 +14,7 @@ import type { EntryIndex } from "../core/graph.ts";
 import type { DatabaseId } from "../core/ids.ts";
 import { decodeParts } from "../core/judgement.ts";
 import { indexOf } from "../core/trial.ts";
-import type { LoadedDatabase, RepairedLog } from "../ports/storage.ts";
+import type { DatabaseRecord, LoadedDatabase, RepairedLog } from "../ports/storage.ts";
 import type { OpenDatabase } from "./database.ts";
 import { type Opened, openReplica } from "./loading.ts";
 import { isCorrupt } from "./log-scan.ts";
@@ -44,6 +44,23 @@ export function beginReading({ storage }: Pick<EnginePorts, "storage">, id: Data
   const reading = storage.load(id);
   reading.catch(() => {});
   return reading;
+}
+
+/** What an instance opens first. */
+export interface FirstReading {
+  readonly records: readonly DatabaseRecord[];
+  /** Of the first of them. */
+  readonly reading: Reading | undefined;
+}
+
+/** Begins to read what an instance opens, for `Instance.open`, which says what went wrong. */
+export function readAhead(storage: EnginePorts["storage"]): Promise<FirstReading> {
+  const ahead = storage.databases().then((records) => {
+    const [first] = records;
+    return { records, reading: first && beginReading({ storage }, first.id) };
+  });
+  ahead.catch(() => {});
+  return ahead;
 }
 
 /** Undefined without a record. Rejects with a STORAGE_ code when storage cannot be read, or does not let itself be repaired. */

@@ -17,7 +17,7 @@ import type {
 } from "../ports/storage.ts";
 import { Connection } from "./connection.ts";
 import { decodeLocal, decodePart, encodePart } from "./forms.ts";
-import { joinIndexes } from "./index-record.ts";
+import { joinLog } from "./index-join.ts";
 import { inspectDatabase, inspectOthers } from "./inspect.ts";
 import { KeptDatabase } from "./kept-database.ts";
 import { mergeAsOnlyWriter, mergeAtOnce } from "./merging.ts";
@@ -119,20 +119,22 @@ class IdbStorage implements Storage {
   async load(database: DatabaseId): Promise<LoadedDatabase | undefined> {
     const [kept, { era }] = [this.#keep(database), this.#connection];
     const turn = kept.begin();
-    const [key, stored, copy, aside, { index, segments }, checkpoints, ends] = await this.#connection.read(
-      ["databases", "spare", "indexes", "segments", "checkpoints"],
-      (transaction) =>
-        Promise.all([
-          transaction.objectStore("databases").getKey(database),
-          transaction.objectStore("databases").get(database),
-          transaction.objectStore("spare").get(recordCopyKey(database)),
-          transaction.objectStore("spare").getKey(asideAfter(database, 0)),
-          // Joined while the browser reads the rest, which is most of it: it passes over all entries to find their keys.
-          transaction.objectStore("indexes").getAll(allOf(database)).then(joinIndexes),
-          transaction.objectStore("checkpoints").getAll(allOf(database)),
-          transaction.objectStore("segments").getAllKeys(allOf(database)),
-        ]),
+    // Most of all bytes, and first: the browser hands them over while it looks for the rest. On their own, as what is asked for later in the same
+    // transaction would wait for them.
+    const saved = this.#connection.read(["checkpoints"], (transaction) =>
+      transaction.objectStore("checkpoints").getAll(allOf(database)),
     );
+    const log = this.#connection.read(["databases", "spare", "indexes", "segments"], (transaction) =>
+      Promise.all([
+        transaction.objectStore("databases").getKey(database),
+        transaction.objectStore("databases").get(database),
+        transaction.objectStore("spare").get(recordCopyKey(database)),
+        transaction.objectStore("spare").getKey(asideAfter(database, 0)),
+        joinLog(transaction.objectStore("indexes"), database),
+        transaction.objectStore("segments").getAllKeys(allOf(database)),
+      ]),
+    );
+    const [[key, stored, copy, aside, { index, segments }, ends], checkpoints] = await Promise.all([log, saved]);
     // Whatever was read before may be of a database that another tab has replaced meanwhile.
     this.#cache.drop(kept);
     const found = key === undefined ? undefined : findRecord(key, stored, copy);

@@ -9,18 +9,13 @@
  * So a run of one author's chain costs 32 bytes of id and about 9 bytes each.
  */
 import type { EntryId, PublicKey } from "../core/ids.ts";
-import { type Appended, emptyColumns, type LogColumns, LogIndex, nowhere, outsidePlace } from "../core/log-index.ts";
-import { linksOf } from "../core/log-links.ts";
+import { type Appended, emptyColumns, type LogColumns, nowhere, outsidePlace } from "../core/log-index.ts";
 import type { EntryIndex } from "../ports/storage.ts";
-import { idColumnLength, idLength, readIdColumn, writeIdColumn } from "./id-column.ts";
+import { idColumnLength, readIdColumn, writeIdColumn } from "./id-column.ts";
 import { IntegerReader, IntegerWriter } from "./integers.ts";
-import type { SegmentExtent } from "./pack.ts";
 import { corrupt, createRecord, frameWords, openRecord, sealRecord, wholeWords } from "./record.ts";
 
 const headerWords: number = frameWords + 5;
-
-/** A row has seven integers at least. */
-const rowBytesMin = 7;
 
 export interface IndexRecord {
   readonly first: number;
@@ -118,47 +113,14 @@ export function decodeIndex(value: unknown): IndexRecord {
   return { first, end: first + count, entries };
 }
 
-/** The indexes of all segments of a log, in order. */
-export interface JoinedIndexes {
-  readonly index: LogIndex;
-  readonly segments: readonly SegmentExtent[];
-}
-
-/**
- * Throws STORAGE_CORRUPT like `decodeIndex`, and when an entry comes twice or follows what is not before it. Whether a record is missing in between
- * is left to `requireContiguous`.
- */
-export function joinIndexes(values: readonly unknown[]): JoinedIndexes {
-  const [seed] = crypto.getRandomValues(new Int32Array(1));
-  const log = new LogIndex(
-    values.reduce((total: number, value) => total + entriesAtMost(value), 0),
-    seed,
-  );
-  const segments: SegmentExtent[] = [];
-  for (const value of values) {
-    const record = openIndex(value);
-    const start = log.length;
-    log.append(record);
-    let size = 0;
-    for (let position = start; position < log.length; position++) size += log.size(position);
-    segments.push({ first: record.first, end: record.first + record.count, size });
-  }
-  // Whoever opens the database needs them, and has nothing else to do until the rest was read.
-  linksOf(log);
-  return { index: log, segments };
-}
-
-/** By the length of the record alone, which is not checked yet. */
-function entriesAtMost(value: unknown): number {
-  return value instanceof Uint8Array ? Math.floor(value.length / (idLength + rowBytesMin)) : 0;
-}
-
-interface OpenedIndex extends Appended {
+/** What a record says of its entries, for a log. */
+export interface OpenedIndex extends Appended {
   readonly first: number;
   readonly count: number;
 }
 
-function openIndex(value: unknown): OpenedIndex {
+/** Throws STORAGE_CORRUPT; `write` does for what cannot be. */
+export function openIndex(value: unknown): OpenedIndex {
   const { bytes, words } = openRecord("index", value, headerWords);
   const [first = 0, count = 0, authorCount = 0, outsideCount = 0, rowsLength = 0] = words.subarray(frameWords);
   const authorsStart = headerWords * 4 + idColumnLength(count);

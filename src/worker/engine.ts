@@ -6,6 +6,7 @@ import type { SyncCommands } from "../engine/commands.ts";
 import { Instance } from "../engine/instance.ts";
 import type { InstanceListener } from "../engine/instance-listener.ts";
 import type { EnginePorts } from "../engine/ports.ts";
+import type { FirstReading } from "../engine/rebuilding.ts";
 import type { SyncControl } from "../engine/sync-control.ts";
 import type { ChunkCiphers } from "../ports/chunk-cipher.ts";
 import type { RelayStatus } from "../ports/transport.ts";
@@ -22,6 +23,8 @@ export interface EngineOptions {
   /** `ports.settings` holds its settings already. */
   readonly carry: Carry;
   readonly carryChanged: (carry: Carry) => void;
+  /** Of the storage in `ports`. */
+  readonly ahead: Promise<FirstReading>;
 }
 
 export class Engine {
@@ -63,6 +66,7 @@ export class Engine {
     instance = await Instance.open(
       options.ports,
       listening.listener(() => instance),
+      options.ahead,
     );
     return new Engine(options, instance, listening);
   }

@@ -11,6 +11,7 @@ import { expose } from "comlink";
 import { asTidemarkError, TidemarkError } from "../core/errors.ts";
 import { drainTimeoutMs } from "../core/limits.ts";
 import type { EnginePorts } from "../engine/ports.ts";
+import { readAhead } from "../engine/rebuilding.ts";
 import type { WriteId } from "../engine/writes.ts";
 import type { ChunkCiphers } from "../ports/chunk-cipher.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -95,8 +96,9 @@ export class Leader implements Leading {
     try {
       if (signal.aborted) throw new TidemarkError("ABORTED", { call: "lead" });
       await storage.claim();
+      const ahead = readAhead(storage);
       const ports = await options.openPorts(storage, carry.settings, told);
-      const engine = await Engine.open({ ...options, ports, carry });
+      const engine = await Engine.open({ ...options, ports, carry, ahead });
       report = (error) => engine.report(error, undefined);
       for (const error of early) report(error);
       const leader = new Leader(options, engine, fence);
