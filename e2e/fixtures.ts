@@ -132,11 +132,19 @@ export async function serveFolder(
     const base = mounted[first] ?? folder;
     const inside = base === folder ? path : rest.join("/");
     const file = join(base, inside.endsWith("/") ? `${inside}index.html` : inside);
-    if (!file.startsWith(base) || !existsSync(file) || !statSync(file).isFile()) {
+    const found = file.startsWith(base) && existsSync(file) ? statSync(file) : undefined;
+    if (!found?.isFile()) {
       response.writeHead(404).end();
       return;
     }
-    response.writeHead(200, { "content-type": contentTypes[extname(file)] ?? "application/octet-stream" });
+    // As any server of static files does: without it a browser compiles every script anew.
+    const etag = `"${found.size}-${found.mtimeMs}"`;
+    const headers = { etag, "cache-control": "no-cache" };
+    if (request.headers["if-none-match"] === etag) {
+      response.writeHead(304, headers).end();
+      return;
+    }
+    response.writeHead(200, { ...headers, "content-type": contentTypes[extname(file)] ?? "application/octet-stream" });
     createReadStream(file).pipe(response);
   });
   server.listen(0, "127.0.0.1");
