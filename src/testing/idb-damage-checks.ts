@@ -41,7 +41,8 @@ async function readAll(name: string, { id, entries }: Written): Promise<Answers>
   const storage = await openIdbStorage(name);
   const last = entries.at(-1) as StoredEntry;
   const calls: readonly (() => Promise<boolean>)[] = [
-    async () => [...((await storage.load(id))?.index ?? [])].map((entry) => entry.id).join() === entries.map((e) => e.id).join(),
+    async () =>
+      [...((await storage.load(id))?.index ?? [])].map((entry) => entry.id).join() === entries.map((e) => e.id).join(),
     async () =>
       (await storage.read(id, 0, entries.length)).every((bytes, i) => equalBytes(bytes, entries[i]?.bytes ?? bytes)),
     async () => equalBytes((await storage.readById(id, last.id)) ?? new Uint8Array(), last.bytes),
