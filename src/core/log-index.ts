@@ -62,6 +62,16 @@ export interface Appended {
   readonly write: (columns: LogColumns, start: number) => void;
 }
 
+/** A log index as plain data, for storage on this device. Whoever has it leaves the arrays as they are. */
+export interface SavedLogIndex {
+  readonly seed: number;
+  readonly ids: Uint8Array<ArrayBuffer>;
+  readonly keys: readonly PublicKey[];
+  readonly columns: Omit<LogColumns, "parents">;
+  readonly parents: Int32Array;
+  readonly slots: Uint32Array;
+}
+
 export class LogIndex implements Iterable<EntryIndex> {
   readonly #seed: number;
   #length = 0;
@@ -70,7 +80,7 @@ export class LogIndex implements Iterable<EntryIndex> {
   #columns: LogColumns = emptyColumns(0);
   readonly #keys: PublicKey[] = [];
   readonly #places = new Map<PublicKey, number>();
-  /** Positions + 1 by a hash of the id, with open addressing; at least twice as many slots as there is room for entries. */
+  /** Positions + 1 by a hash of the id, with open addressing; at least twice as many slots as entries. */
   #slots: Uint32Array = new Uint32Array(1);
 
   /**
@@ -92,6 +102,40 @@ export class LogIndex implements Iterable<EntryIndex> {
     return log;
   }
 
+  /** What `save` gave, of which nothing is checked again. */
+  static restored({ seed, ids, keys, columns, parents, slots }: SavedLogIndex): LogIndex {
+    const log = new LogIndex(0, seed);
+    log.#length = columns.sizes.length;
+    log.#ids = ids;
+    log.#columns = { ...columns, parents: [...parents] };
+    for (const key of keys) log.#placeOf(key);
+    log.#slots = slots;
+    return log;
+  }
+
+  save(): SavedLogIndex {
+    const { parents, ...columns } = this.#columns;
+    const { authors, prevs, parentsEnds, seqs, heights, times, sizes, settings } = columns;
+    const end = this.#length;
+    return {
+      seed: this.#seed,
+      ids: this.#ids.slice(0, end * idLength),
+      keys: [...this.#keys],
+      columns: {
+        authors: authors.slice(0, end),
+        prevs: prevs.slice(0, end),
+        parentsEnds: parentsEnds.slice(0, end),
+        seqs: seqs.slice(0, end),
+        heights: heights.slice(0, end),
+        times: times.slice(0, end),
+        sizes: sizes.slice(0, end),
+        settings: settings.slice(0, end),
+      },
+      parents: Int32Array.from(parents),
+      slots: this.#slots,
+    };
+  }
+
   get length(): number {
     return this.#length;
   }
@@ -103,6 +147,7 @@ export class LogIndex implements Iterable<EntryIndex> {
   append({ ids, keys, outside, write }: Appended): void {
     const [start, end] = [this.#length, this.#length + ids.length / idLength];
     if (end > this.#columns.sizes.length) this.#grow(Math.max(end, 2 * start));
+    if (2 * end > this.#slots.length) this.#rehash(2 * end);
     this.#ids.set(ids, start * idLength);
     const { authors, parents } = this.#columns;
     const known = parents.length;
@@ -263,7 +308,10 @@ export class LogIndex implements Iterable<EntryIndex> {
     columns.sizes.set(known.sizes);
     columns.settings.set(known.settings);
     this.#columns = { ...columns, parents: known.parents };
-    this.#slots = new Uint32Array(2 ** Math.ceil(Math.log2(2 * capacity)));
+  }
+
+  #rehash(slots: number): void {
+    this.#slots = new Uint32Array(2 ** Math.ceil(Math.log2(2 * slots)));
     this.#place(0);
   }
 }

@@ -9,48 +9,52 @@ import { type LogLinks, RestoredNodes } from "./restored-nodes.ts";
 
 const known = new WeakMap<LogIndex, LogLinks>();
 
-/** Of a log that is complete. */
-export function linksOf(index: LogIndex): LogLinks {
-  const links = known.get(index) ?? new Linking(index).links;
+/** Of a log that is complete. `earlier`: those of its first entries, where they are known. */
+export function linksOf(index: LogIndex, earlier?: LogLinks): LogLinks {
+  const links = known.get(index) ?? new Linking(index, earlier).links;
   known.set(index, links);
   return links;
 }
 
+/** The place of the list without settings. */
+const none = 0;
+
 /** While it goes on. */
 class Linking {
   readonly #index: LogIndex;
-  readonly #lists: (readonly number[])[] = [];
-  readonly #steps: { readonly position: number; readonly list: number }[] = [];
-  readonly #links: Omit<LogLinks, "last">;
+  readonly #lists: (readonly number[])[];
+  readonly #steps: { readonly position: number; readonly list: number }[];
+  readonly #links: Omit<LogLinks, "last" | "tips">;
   readonly #nodes: RestoredNodes;
   readonly #places = new Map<readonly Node[], number>();
-  readonly #none: number;
   #last: number;
+  #tips: number;
 
-  constructor(index: LogIndex) {
+  constructor(index: LogIndex, earlier: LogLinks | undefined) {
     this.#index = index;
-    const words = (): Uint32Array => new Uint32Array(index.length);
+    this.#lists = [...(earlier?.lists ?? [[]])];
+    this.#steps = [...(earlier?.steps ?? [])];
     this.#links = {
-      followers: words(),
-      coversAll: new Uint8Array(index.length),
-      before: words(),
-      after: words(),
+      followers: longer(new Uint32Array(index.length), earlier?.followers),
+      coversAll: longer(new Uint8Array(index.length), earlier?.coversAll),
+      before: longer(new Uint32Array(index.length), earlier?.before),
+      after: longer(new Uint32Array(index.length), earlier?.after),
       lists: this.#lists,
       steps: this.#steps,
     };
     this.#nodes = new RestoredNodes(index, this.#links);
-    this.#none = this.#placeOf([]);
-    this.#last = this.#none;
-    let tips = 0;
-    for (let position = 0; position < index.length; position++) {
-      tips += 1 - this.#follow(position);
-      if (tips === 1) this.#links.coversAll[position] = 1;
+    for (const place of this.#lists.keys()) this.#places.set(this.#nodes.list(place), place);
+    this.#last = earlier?.last ?? none;
+    this.#tips = earlier?.tips ?? 0;
+    for (let position = earlier?.after.length ?? 0; position < index.length; position++) {
+      this.#tips += 1 - this.#follow(position);
+      if (this.#tips === 1) this.#links.coversAll[position] = 1;
       this.#linkSettings(position);
     }
   }
 
   get links(): LogLinks {
-    return { ...this.#links, last: this.#last };
+    return { ...this.#links, last: this.#last, tips: this.#tips };
   }
 
   /** One more follower for each entry that this one follows. Answers how many had none. */
@@ -93,7 +97,7 @@ class Linking {
       known ??= list;
       if (list !== known) return this.#merge(position);
     }
-    return known ?? this.#none;
+    return known ?? none;
   }
 
   #merge(position: number): number {
@@ -117,4 +121,9 @@ class Linking {
     this.#places.set(this.#nodes.list(place), place);
     return place;
   }
+}
+
+function longer<Column extends Uint8Array | Uint32Array>(column: Column, earlier: Column | undefined): Column {
+  if (earlier !== undefined) column.set(earlier);
+  return column;
 }

@@ -21,17 +21,19 @@ export interface LogLinks {
   readonly steps: readonly { readonly position: number; readonly list: number }[];
   /** The same of all entries. */
   readonly last: number;
+  /** How many entries nothing follows. */
+  readonly tips: number;
 }
 
 export class RestoredNodes {
   readonly index: LogIndex;
-  readonly #links: Omit<LogLinks, "last">;
+  readonly #links: Pick<LogLinks, "followers" | "coversAll" | "before" | "after" | "lists">;
   readonly #nodes: (RestoredNode | undefined)[];
   /** Goes up and down, for these nodes alone. */
   readonly #followers: Uint32Array;
   readonly #lists: (readonly Node[])[] = [];
 
-  constructor(index: LogIndex, links: Omit<LogLinks, "last">) {
+  constructor(index: LogIndex, links: Pick<LogLinks, "followers" | "coversAll" | "before" | "after" | "lists">) {
     this.index = index;
     this.#links = links;
     this.#nodes = new Array<RestoredNode | undefined>(index.length);

@@ -1,6 +1,7 @@
 import type { TidemarkError } from "../core/errors.ts";
 import type { DatabaseId, EntryId } from "../core/ids.ts";
 import { storageOpenTimeoutMs } from "../core/limits.ts";
+import type { LogIndex } from "../core/log-index.ts";
 import type {
   AsideEntries,
   CheckpointPart,
@@ -15,11 +16,11 @@ import type {
   Storage,
   WriteRow,
 } from "../ports/storage.ts";
-import { Connection } from "./connection.ts";
+import { Connection, type Transaction } from "./connection.ts";
 import { decodeLocal, decodePart, encodePart } from "./forms.ts";
-import { joinLog } from "./index-join.ts";
 import { inspectDatabase, inspectOthers } from "./inspect.ts";
 import { KeptDatabase } from "./kept-database.ts";
+import { readLog } from "./log-reading.ts";
 import { mergeAsOnlyWriter, mergeAtOnce } from "./merging.ts";
 import { renewRecords } from "./migrations.ts";
 import { ownRecords, ownRows } from "./own-records.ts";
@@ -27,10 +28,10 @@ import { packSegments } from "./pack.ts";
 import { corrupt } from "./record.ts";
 import { replaceIn } from "./remains.ts";
 import { type IndexOf, repairLog } from "./repair.ts";
+import { dropSavedIndex, putSavedIndex, savedIndexStep } from "./saved-index.ts";
 import { allOf, allOfKind, databaseStores, endingWithin, numberedWithin } from "./schema.ts";
 import { SegmentCache } from "./segment-cache.ts";
 import { Segment } from "./segment-record.ts";
-import { requireContiguous } from "./segment-run.ts";
 import {
   allRecordCopies,
   allValueCopies,
@@ -47,6 +48,9 @@ import {
 } from "./spare.ts";
 import { hasEntries, putRecord, putRows, putSegments, readRemains, requireDatabase, requirePosition } from "./steps.ts";
 import type { Run } from "./tail.ts";
+
+/** How long a database has been open before its index is saved as a whole. */
+const saveAfterMs = 250;
 
 export interface IdbStorageOptions {
   /**
@@ -111,6 +115,7 @@ class IdbStorage implements Storage {
       transaction.objectStore("databases").delete(database),
       transaction.objectStore("spare").delete(recordCopyKey(database)),
       transaction.objectStore("spare").delete(asideAfter(database, 0)),
+      dropSavedIndex(transaction, database),
       ...databaseStores.map((name) => transaction.objectStore(name).delete(allOf(database))),
       ...putRows(transaction, rows),
     ]);
@@ -124,27 +129,13 @@ class IdbStorage implements Storage {
     const saved = this.#connection.read(["checkpoints"], (transaction) =>
       transaction.objectStore("checkpoints").getAll(allOf(database)),
     );
-    const log = this.#connection.read(["databases", "spare", "indexes", "segments"], (transaction) =>
-      Promise.all([
-        transaction.objectStore("databases").getKey(database),
-        transaction.objectStore("databases").get(database),
-        transaction.objectStore("spare").get(recordCopyKey(database)),
-        transaction.objectStore("spare").getKey(asideAfter(database, 0)),
-        joinLog(transaction.objectStore("indexes"), database),
-        transaction.objectStore("segments").getAllKeys(allOf(database)),
-      ]),
-    );
-    const [[key, stored, copy, aside, { index, segments }, ends], checkpoints] = await Promise.all([log, saved]);
+    const [log, checkpoints] = await Promise.all([readLog(this.#connection, database), saved]);
+    const { key, stored, copy, aside, index, segments, ends, savedEnd } = log;
     // Whatever was read before may be of a database that another tab has replaced meanwhile.
     this.#cache.drop(kept);
     const found = key === undefined ? undefined : findRecord(key, stored, copy);
     if (found === undefined) return undefined;
-    requireContiguous(
-      segments,
-      ends.map(([, end]) => end),
-      0,
-    );
-    kept.settle(turn, era, ends.at(-1)?.[1] ?? 0);
+    kept.settle(turn, era, ends.at(-1) ?? 0);
     for (const run of kept.load(index, segments)) this.#merge(database, run);
     const parts = readParts(checkpoints);
     const damage = [
@@ -154,6 +145,7 @@ class IdbStorage implements Storage {
     if (!found.isSound || copy === undefined) await this.#mend(() => this.putDatabase(found.record));
     // Those after a damaged one say nothing without it.
     if (parts === undefined) await this.#mend(() => this.deleteCheckpoints(database));
+    if (index.length - savedEnd >= savedIndexStep) this.#saveLater(database, index);
     return { record: found.record, index, checkpoints: parts ?? [], damage, hasAside: aside !== undefined };
   }
 
@@ -377,6 +369,19 @@ class IdbStorage implements Storage {
   /** What cannot be mended now, such as for want of room, is next time. */
   async #mend(write: () => Promise<void>): Promise<void> {
     await write().catch(() => {});
+  }
+
+  /** In a while: first comes what the database was opened for. */
+  #saveLater(database: DatabaseId, index: LogIndex): void {
+    const kept = this.#keep(database);
+    const { rewrites } = kept;
+    setTimeout(() => {
+      if (kept.rewrites !== rewrites || this.#kept.get(database) !== kept) return;
+      const put = (transaction: Transaction<"spare", "readwrite">): readonly Promise<unknown>[] => [
+        putSavedIndex(transaction, database, index),
+      ];
+      void this.#mend(() => this.#connection.write(["spare"], put, "relaxed"));
+    }, saveAfterMs);
   }
 
   #keep(database: DatabaseId): KeptDatabase {

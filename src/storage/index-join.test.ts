@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { attempt } from "../core/errors.ts";
+import { LogIndex } from "../core/log-index.ts";
+import { linksOf } from "../core/log-links.ts";
 import type { EntryIndex } from "../ports/storage.ts";
 import { SeededRandom } from "../testing/random.ts";
 import { StoredEntries } from "../testing/stored-entries.ts";
@@ -12,7 +14,7 @@ function plausible(count: number): readonly EntryIndex[] {
 }
 
 function joined(values: readonly unknown[]): IndexJoin {
-  const join = new IndexJoin();
+  const join = new IndexJoin(new LogIndex());
   // One by one and together is the same.
   join.add(values.slice(0, 1));
   join.add(values.slice(1));
@@ -46,6 +48,23 @@ test("[STORAGE-2] joined indexes are one log, however its entries were split", (
           return { first, end, size: sizeOf(first, end) };
         }),
       );
+    }),
+  );
+});
+
+test("[STORAGE-48] a log that goes on from where it was saved is the same", () => {
+  const entries = plausible(300);
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 299 }), fc.array(fc.integer({ min: 1, max: 60 })), (count, counts) => {
+      const whole = joined(recordsOf(entries, counts)).index;
+      const records = recordsOf(entries, [count, ...counts]);
+      const first = joined(records.slice(0, 1)).index;
+      const saved = structuredClone({ log: first.save(), links: linksOf(first) });
+      const rest = new IndexJoin(LogIndex.restored(saved.log));
+      rest.add(records.slice(1));
+      expect([...rest.index]).toEqual(entries);
+      expect(linksOf(rest.index, saved.links)).toEqual(linksOf(whole));
+      expect(entries.map(({ id }) => rest.index.positionOf(id))).toEqual(entries.map((_, position) => position));
     }),
   );
 });

@@ -1,16 +1,21 @@
 /** The index of a whole log, out of the records that storage keeps for its segments. */
 import type { DatabaseId } from "../core/ids.ts";
-import { LogIndex } from "../core/log-index.ts";
+import type { LogIndex } from "../core/log-index.ts";
 import { linksOf } from "../core/log-links.ts";
 import { openIndex } from "./index-record.ts";
 import type { SegmentExtent } from "./pack.ts";
+import type { IndexStart } from "./saved-index.ts";
 import { endingWithin } from "./schema.ts";
 
-/** Records are added in order. */
+/** Records are added in order, after those of its start. */
 export class IndexJoin {
-  readonly index: LogIndex = new LogIndex(0, crypto.getRandomValues(new Int32Array(1))[0]);
+  readonly index: LogIndex;
   /** What each of them covers. */
   readonly segments: SegmentExtent[] = [];
+
+  constructor(index: LogIndex) {
+    this.index = index;
+  }
 
   /**
    * Throws STORAGE_CORRUPT for what is no such record, and when an entry comes twice or follows what is not before it; then all of it is of no use.
@@ -36,14 +41,19 @@ interface IndexStore {
   getAll(range: IDBKeyRange): Promise<readonly unknown[]>;
 }
 
-/** All records of a log, asked for in one turn; while one part is joined the next is read. Rejects with STORAGE_CORRUPT. */
-export async function joinLog(indexes: IndexStore, database: DatabaseId): Promise<IndexJoin> {
-  const join = new IndexJoin();
-  const parts = partEnds.map(async (end, i) => {
-    join.add(await indexes.getAll(endingWithin(database, partEnds[i - 1] ?? 0, end)));
+/** All records after the start of a log, asked for in one turn; while one part is joined the next is read. Rejects with STORAGE_CORRUPT. */
+export async function joinLog(
+  indexes: IndexStore,
+  database: DatabaseId,
+  { index, links }: IndexStart,
+): Promise<IndexJoin> {
+  const ends = partEnds.filter((end) => end > index.length);
+  const join = new IndexJoin(index);
+  const parts = ends.map(async (end, i) => {
+    join.add(await indexes.getAll(endingWithin(database, ends[i - 1] ?? index.length, end)));
   });
   await Promise.all(parts);
   // Whoever opens the database needs them, and has nothing else to do until the rest was read.
-  linksOf(join.index);
+  linksOf(index, links);
   return join;
 }

@@ -4,6 +4,7 @@ import type { DatabaseRecord, InspectedRecords, RecordDamage } from "../ports/st
 import type { Connection, Transaction } from "./connection.ts";
 import { decodeLocal, decodePart } from "./forms.ts";
 import { decodeIndex } from "./index-record.ts";
+import { dropSavedIndex, readSavedIndex, savedIndexKey } from "./saved-index.ts";
 import { allOf } from "./schema.ts";
 import { allValueCopies, putDatabaseRecord, readRecord, recordCopyKey, valueCopyKey } from "./spare.ts";
 
@@ -15,11 +16,31 @@ type Looked = "indexes" | "checkpoints" | "_sync";
 /** Of one database: its record, its indexes, its checkpoints. */
 export async function inspectDatabase(connection: Connection, database: DatabaseId): Promise<InspectedRecords> {
   const record = await inspectRecord(connection, database);
-  const others = await Promise.all([
+  const [indexes, checkpoints] = await Promise.all([
     inspectAll(connection, "indexes", allOf(database), decodeIndex, "index"),
     inspectAll(connection, "checkpoints", allOf(database), decodePart, "checkpoint"),
   ]);
-  return sum([record, ...others]);
+  const saved = await inspectSavedIndex(connection, database, indexes.damaged.length > 0);
+  return sum([record, indexes, checkpoints, saved]);
+}
+
+/** Goes when it is damaged, and with a damaged index: whoever opens the log would not read that, and never make it right. */
+async function inspectSavedIndex(
+  connection: Connection,
+  database: DatabaseId,
+  isToGo: boolean,
+): Promise<InspectedRecords> {
+  const [key, saved] = await connection.read(["spare"], (transaction) =>
+    Promise.all([
+      transaction.objectStore("spare").getKey(savedIndexKey(database)),
+      readSavedIndex(transaction, database),
+    ]),
+  );
+  if (key === undefined) return { checked: 0, damaged: [], mended: 0 };
+  const isDamaged = saved === undefined;
+  if (isDamaged || isToGo)
+    await connection.write(["spare"], (transaction) => [dropSavedIndex(transaction, database)], "relaxed");
+  return { checked: 1, damaged: isDamaged ? ["index"] : [], mended: isDamaged ? 1 : 0 };
 }
 
 /** Those that belong to no database. */

@@ -11,6 +11,7 @@ import type { Connection, Transaction } from "./connection.ts";
 import { decodeIndex, type IndexRecord } from "./index-record.ts";
 import { type PackedSegment, packSegment } from "./pack.ts";
 import { lostSegment } from "./remains.ts";
+import { dropSavedIndex } from "./saved-index.ts";
 import { allOf } from "./schema.ts";
 import { looseEntries, Segment, salvageSegment } from "./segment-record.ts";
 import { putAside } from "./spare.ts";
@@ -37,7 +38,7 @@ export async function repairLog(
 ): Promise<RepairedLog> {
   const stores = ["databases", "indexes", "segments", "checkpoints", "spare"] as const;
   return await connection.change(stores, async (transaction) => {
-    await requireDatabase(transaction, database);
+    await Promise.all([requireDatabase(transaction, database), dropSavedIndex(transaction, database)]);
     const ends = await segmentEnds(transaction, database);
     let [first, aside, lost] = [0, 0, 0];
     let cut: number | undefined;

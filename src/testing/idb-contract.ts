@@ -11,6 +11,7 @@ import { closedConnectionChecks } from "./idb-connection-checks.ts";
 import { damageChecks } from "./idb-damage-checks.ts";
 import { finishChecks } from "./idb-finish-checks.ts";
 import { healingChecks } from "./idb-healing-checks.ts";
+import { savedIndexChecks } from "./idb-saved-index-checks.ts";
 import { type IdbCheck, Written } from "./idb-subject.ts";
 import { SeededRandom } from "./random.ts";
 import {
@@ -364,4 +365,5 @@ export const idbContract: readonly IdbCheck[] = [
   ...connectionChecks,
   ...closedConnectionChecks,
   ...finishChecks,
+  ...savedIndexChecks,
 ];
