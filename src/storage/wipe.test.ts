@@ -82,3 +82,10 @@ test("[DELETION-8] where the browser does not list what is stored, nothing is ta
   Object.assign(indexedDB, { databases: undefined });
   expect(await isDeleted("unknown")).toBe(false);
 });
+
+test("[DELETION-8] a browser that does not answer keeps nobody waiting", async () => {
+  const { databases } = indexedDB;
+  onTestFinished(() => void Object.assign(indexedDB, { databases }));
+  Object.assign(indexedDB, { databases: () => new Promise(() => {}) });
+  expect(await isDeleted("unknown", 1)).toBe(false);
+});

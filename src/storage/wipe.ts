@@ -5,35 +5,48 @@ import { deleteOutbox } from "./outbox.ts";
 import { isRefusal, toStorageError, unavailable } from "./storage-error.ts";
 import { deleteStoredLock } from "./stored-lock.ts";
 
+/** A page that comes back waits for it. */
+const listTimeoutMs = 2_000;
+
 /**
  * Resolves when nothing is there any more, also when nothing was. Whoever has a connection is asked to let go, and does at once when it is one of ours.
  * Rejects with STORAGE_UNAVAILABLE when somebody else keeps it, as an app of an old build that hangs: then it goes when that is closed.
  */
 export async function deleteStored(instance: string, timeoutMs: number = storageOpenTimeoutMs): Promise<void> {
   if (globalThis.indexedDB === undefined) return;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const error = unavailable(`not deleted after ${timeoutMs} ms: another tab holds it`);
-    timer = setTimeout(() => reject(error), timeoutMs);
-  });
   try {
     const deleting = [deleteDB(storedName(instance)), deleteOutbox(instance), deleteStoredLock(instance)];
-    await Promise.race([Promise.all(deleting), late]);
+    await within<unknown>(timeoutMs, Promise.all(deleting), () => {
+      throw unavailable(`not deleted after ${timeoutMs} ms: another tab holds it`);
+    });
   } catch (error) {
     const known = toStorageError(error);
     // Where it is forbidden to this page, nothing was ever stored.
     if (!isRefusal(known)) throw known;
-  } finally {
-    clearTimeout(timer);
   }
 }
 
-/** Whether what was stored of the instance is not there any more. Where the browser does not say what there is, it is taken to be. */
-export async function isDeleted(instance: string): Promise<boolean> {
+/** Whether what was stored of the instance is not there any more. Where the browser does not say what there is, or not soon, it is taken to be. */
+export async function isDeleted(instance: string, timeoutMs: number = listTimeoutMs): Promise<boolean> {
   try {
-    return (await indexedDB.databases()).every(({ name }) => name !== storedName(instance));
+    const there = await within(timeoutMs, indexedDB.databases(), () => undefined);
+    return there?.every(({ name }) => name !== storedName(instance)) ?? false;
   } catch {
     return false;
+  }
+}
+
+/** What `late` gives, or throws, when the call has not ended by then. */
+async function within<T>(timeoutMs: number, call: Promise<T>, late: () => T): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const waiting = new Promise<"late">((resolve) => {
+    timer = setTimeout(() => resolve("late"), timeoutMs);
+  });
+  try {
+    const first = await Promise.race([call.then((value) => ({ value })), waiting]);
+    return first === "late" ? late() : first.value;
+  } finally {
+    clearTimeout(timer);
   }
 }
 
