@@ -532,6 +532,14 @@ test("what is safe where tells the truth when somebody leaves, and when they com
   await ada.write("Only Ada");
   await expect(ada.copies.last()).toContainText(/\d+ of \d+ changes.*away now/);
   await expect(ada.status).toContainText(/On this device only: 1 change \(\d+ bytes\)/);
+  // What others confirmed is written within a second: it has been when nothing changes for longer than that.
+  let before = "";
+  const isSettled = async (): Promise<boolean> => {
+    const [last, now] = [before, await ada.page.evaluate(readLocalRecords)];
+    before = now;
+    return now === last;
+  };
+  await expect.poll(isSettled, { intervals: [1_500] }).toBe(true);
   await ada.page.reload();
   await ada.onBoard("Garden party");
   await expect(ada.status, "remembered").toContainText(/On this device only: 1 change \(\d+ bytes\)/);
@@ -815,3 +823,17 @@ test("names as long as they may be leave everything in its place on a phone", as
   expect(await findCut(ben.page)).toEqual([]);
   for (const person of [ada, ben]) await person.close();
 });
+
+/** On the page: what the engine has stored beside entries, of the one instance that there is. */
+async function readLocalRecords(): Promise<string> {
+  const names = (await indexedDB.databases()).flatMap(({ name = "" }) => (name.split("/").length === 2 ? [name] : []));
+  const done = <T>(request: IDBRequest<T>): Promise<T> =>
+    new Promise((resolve, reject) => {
+      request.onsuccess = () => resolve(request.result);
+      request.onerror = () => reject(request.error);
+    });
+  const db = await done(indexedDB.open(names[0] ?? ""));
+  const records = await done(db.transaction("_sync").objectStore("_sync").getAll());
+  db.close();
+  return JSON.stringify(records);
+}
