@@ -52,10 +52,56 @@ function endpoint(child: ChildProcess): Promise<string> {
   });
 }
 
-/** Stops everything on the page and in its worker until `thaw`, as for a tab that was hidden for long. It has to be hidden. */
-export async function freeze(page: Page): Promise<void> {
+/**
+ * Stops everything on the page and in its worker, as for a tab that was hidden for long, until what comes back is called. It has to be hidden.
+ *
+ * Asked to, Chromium freezes a page in whatever it does, also between a transaction's beginning and its end. Of itself it freezes none whose
+ * transaction keeps another page of the same site waiting (https://github.com/francoisdoray/freezing-on-energy-saver): here such a one goes on for a
+ * moment as well.
+ *
+ * @param database the name of the IndexedDB database that both have open, with an object store "lease"
+ */
+export async function freeze(page: Page, other: Page, database: string): Promise<() => Promise<void>> {
+  await freezeAnywhere(page);
+  let isFrozen = true;
+  const letGo = async (): Promise<void> => {
+    for (; isFrozen; await other.waitForTimeout(200)) {
+      if (await other.evaluate(isFree, database)) continue;
+      await thaw(page);
+      if (isFrozen) await freezeAnywhere(page);
+    }
+  };
+  const watching = letGo();
+  return async () => {
+    isFrozen = false;
+    await watching;
+    await thaw(page);
+  };
+}
+
+/** Also where Chromium would not. */
+export async function freezeAnywhere(page: Page): Promise<void> {
   const session = await page.context().newCDPSession(page);
   await session.send("Page.setWebLifecycleState", { state: "frozen" });
+}
+
+/** On a page: whether nobody writes to the database for longer than a second. */
+function isFree(database: string): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const opening = indexedDB.open(database);
+    opening.onerror = () => reject(opening.error);
+    opening.onsuccess = () => {
+      const transaction = opening.result.transaction("lease");
+      const late = setTimeout(() => resolve(false), 1_000);
+      transaction.objectStore("lease").count();
+      transaction.oncomplete = () => {
+        clearTimeout(late);
+        opening.result.close();
+        resolve(true);
+      };
+      transaction.commit();
+    };
+  });
 }
 
 export async function thaw(page: Page): Promise<void> {

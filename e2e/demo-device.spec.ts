@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import type { Locator, Page } from "@playwright/test";
 import { checkPage } from "./accessibility.ts";
 import { expect, test } from "./fixtures.ts";
-import { openAda, openTwo, Person } from "./person.ts";
+import { openAda, Person } from "./person.ts";
 import { changeBuild, takeAway } from "./tabs.ts";
 
 /** The section of the first page. */
@@ -37,12 +37,7 @@ async function takeUp(page: Page, file: string, passphrase: string): Promise<voi
   await page.getByRole("button", { name: "Take up boards from the file" }).click();
 }
 
-test("two tabs show the same board, say which of them does the work, and either may be closed", async ({
-  browser,
-  site,
-  relay,
-}) => {
-  const ada = await openAda(browser, { site: site.url, relay: relay.url });
+test("two tabs show the same board, say which of them does the work, and either may be closed", async ({ ada }) => {
   await ada.write("Buy lemons");
   await expect(ada.status).toContainText("This tab does the work");
   const other = await ada.context.newPage();
@@ -60,15 +55,9 @@ test("two tabs show the same board, say which of them does the work, and either 
   await other.getByRole("textbox", { name: "New note" }).fill("Lanterns");
   await other.keyboard.press("Enter");
   await expect(other.getByRole("list", { name: "Notes" })).toContainText("Lanterns");
-  await ada.close();
 });
 
-test("the first page says how this device keeps what is saved, and checks all of it", async ({
-  browser,
-  site,
-  relay,
-}) => {
-  const ada = await openAda(browser, { site: site.url, relay: relay.url });
+test("the first page says how this device keeps what is saved, and checks all of it", async ({ ada }) => {
   await ada.write("Buy lemons", "Music");
   await ada.page.getByRole("link", { name: "Boards" }).click();
   const section = device(ada.page);
@@ -79,15 +68,11 @@ test("the first page says how this device keeps what is saved, and checks all of
   await expect(section).toContainText("The browser has promised nothing");
   await section.getByRole("button", { name: "Check everything that is saved" }).click();
   await expect(section).toContainText(/\d+ records looked at\. All as it was written\./);
-  await ada.close();
 });
 
 test("boards come back from a file after everything was deleted, with a passphrase and only with it", async ({
-  browser,
-  site,
-  relay,
+  ada,
 }) => {
-  const ada = await openAda(browser, { site: site.url, relay: relay.url });
   await ada.write("Buy lemons");
   await ada.page.getByRole("link", { name: "Boards" }).click();
   const file = await saveAll(ada.page, "correct horse battery");
@@ -109,7 +94,6 @@ test("boards come back from a file after everything was deleted, with a passphra
   await expect(device(ada.page)).toContainText("“Garden party” is back");
   await ada.page.getByRole("link", { name: "Garden party" }).click();
   await expect(ada.note("Buy lemons")).toBeVisible();
-  await ada.close();
 });
 
 test("a file that is dropped is chosen", async ({ browser, site, relay }) => {
@@ -127,8 +111,7 @@ test("a file that is dropped is chosen", async ({ browser, site, relay }) => {
   await ada.close();
 });
 
-test("a board can be taken off a device, and removed for everybody by its owner", async ({ browser, site, relay }) => {
-  const [ada, ben] = await openTwo(browser, { site: site.url, relay: relay.url });
+test("a board can be taken off a device, and removed for everybody by its owner", async ({ ada, ben }) => {
   await ada.write("Buy lemons");
   await expect(ben.note("Buy lemons")).toBeVisible();
   await ada.unfoldPart("Keep or delete this board");
@@ -145,15 +128,9 @@ test("a board can be taken off a device, and removed for everybody by its owner"
   await ben.page.reload();
   await ben.ready();
   await expect(ben.page.getByRole("link", { name: "Garden party" })).toHaveCount(0);
-  for (const person of [ada, ben]) await person.close();
 });
 
-test("a newer build waits for the older one and says so, and the older one offers to load it", async ({
-  browser,
-  site,
-  relay,
-}) => {
-  const ada = await openAda(browser, { site: site.url, relay: relay.url });
+test("a newer build waits for the older one and says so, and the older one offers to load it", async ({ ada }) => {
   const newer = await ada.context.newPage();
   await changeBuild(newer, 1);
   await newer.goto(ada.page.url());
@@ -173,15 +150,9 @@ test("a newer build waits for the older one and says so, and the older one offer
     await expect(page.getByRole("alert").filter({ hasText: "version of this page" })).toBeHidden();
   }
   expect(ada.errors).toEqual([]);
-  await ada.close();
 });
 
-test("an older build beside a newer one says what helps, and loaded again it is the newer one", async ({
-  browser,
-  site,
-  relay,
-}) => {
-  const ada = await openAda(browser, { site: site.url, relay: relay.url });
+test("an older build beside a newer one says what helps, and loaded again it is the newer one", async ({ ada }) => {
   await ada.write("Buy lemons");
   const older = await ada.context.newPage();
   await changeBuild(older, -1);
@@ -196,7 +167,6 @@ test("an older build beside a newer one says what helps, and loaded again it is 
   await older.getByRole("button", { name: "Load the page again" }).click();
   await expect(older.getByRole("list", { name: "Notes" })).toContainText("Music");
   expect(ada.errors).toEqual([]);
-  await ada.close();
 });
 
 test("where nothing can be saved every page says so", async ({ browser, site, relay }) => {

@@ -6,7 +6,7 @@ import { formatTicket, parseTicket } from "../src/core/ticket.ts";
 import { checkPage, findCut, findFaint, findUnnamed, sidewaysScroll } from "./accessibility.ts";
 import { Device } from "./device.ts";
 import { expect, test } from "./fixtures.ts";
-import { openAda, openTwo, Person } from "./person.ts";
+import { openAda, Person } from "./person.ts";
 
 const sha256 = (bytes: Uint8Array): Uint8Array => createHash("sha256").update(bytes).digest();
 const phone = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
@@ -38,11 +38,9 @@ test("whoever comes for the first time makes a board, writes on it, and finds al
 });
 
 test("a link lets a second person in; both write, edit, tick and delete, and see what has reached the other", async ({
-  browser,
-  site,
-  relay,
+  ada,
+  ben,
 }) => {
-  const [ada, ben] = await openTwo(browser, { site: site.url, relay: relay.url });
   expect(ben.page.url(), "the ticket does not stay in the address").not.toContain("tidemark:");
 
   await ada.write("Buy lemons", "Borrow tables");
@@ -60,11 +58,9 @@ test("a link lets a second person in; both write, edit, tick and delete, and see
   await expect(ben.status).toContainText("Ada has everything");
   await expect(ada.status.getByRole("listitem").filter({ hasText: "Ben" }).last()).toContainText("WebRTC, direct");
   expect([...ada.errors, ...ben.errors]).toEqual([]);
-  for (const person of [ada, ben]) await person.close();
 });
 
-test("what both write while they are apart meets when they are back", async ({ browser, site, relay }) => {
-  const [ada, ben] = await openTwo(browser, { site: site.url, relay: relay.url });
+test("what both write while they are apart meets when they are back", async ({ ada, ben }) => {
   await ada.write("Music");
   await expect(ben.note("Music")).toBeVisible();
 
@@ -86,12 +82,15 @@ test("what both write while they are apart meets when they are back", async ({ b
   }
   expect(await ada.texts.allTextContents()).toEqual(await ben.texts.allTextContents());
   await expect(ada.status).toContainText("Ben has everything");
-  for (const person of [ada, ben]) await person.close();
 });
 
-test("who may only read sees everything, is told so, and finds nothing to change", async ({ browser, site, relay }) => {
+test("who may only read sees everything, is told so, and finds nothing to change", async ({
+  ada,
+  browser,
+  site,
+  relay,
+}) => {
   const options = { site: site.url, relay: relay.url };
-  const ada = await openAda(browser, options);
   await ada.write("Buy lemons");
   const cleo = await Person.open(browser, options, await ada.link("read"));
   await cleo.onBoard("Garden party");
@@ -110,7 +109,7 @@ test("who may only read sees everything, is told so, and finds nothing to change
 
   await ada.write("Borrow tables");
   await expect(cleo.note("Borrow tables")).toBeVisible();
-  for (const person of [ada, cleo]) await person.close();
+  await cleo.close();
 });
 
 test("everything can be done with the keyboard alone, and the focus stays with the work", async ({
@@ -172,12 +171,7 @@ async function keyboardUser(person: Person): Promise<{
   return { page, press, type, close: () => person.close() };
 }
 
-test("notes are filtered and cleared when done, and what was deleted comes back where it was", async ({
-  browser,
-  site,
-  relay,
-}) => {
-  const ada = await openAda(browser, { site: site.url, relay: relay.url });
+test("notes are filtered and cleared when done, and what was deleted comes back where it was", async ({ ada }) => {
   await ada.write("one", "two", "three");
   await ada.box("two").check();
   await ada.page.getByRole("radio", { name: "Open 2" }).check({ force: true });
@@ -196,11 +190,9 @@ test("notes are filtered and cleared when done, and what was deleted comes back 
   await ada.page.getByRole("textbox", { name: "Edit note" }).fill("");
   await ada.page.keyboard.press("Enter");
   await expect(ada.texts, "a note without text is none").toHaveText(["two", "one"]);
-  await ada.close();
 });
 
-test("an edit survives that somebody else deletes the note meanwhile", async ({ browser, site, relay }) => {
-  const [ada, ben] = await openTwo(browser, { site: site.url, relay: relay.url });
+test("an edit survives that somebody else deletes the note meanwhile", async ({ ada, ben }) => {
   await ada.write("one", "two");
   await expect(ben.note("two")).toBeVisible();
   await ada.page.getByText("one", { exact: true }).dblclick();
@@ -210,27 +202,24 @@ test("an edit survives that somebody else deletes the note meanwhile", async ({ 
   await ada.page.keyboard.press("Enter");
   await expect(ada.page.getByText("Your edit brought it back")).toBeVisible();
   for (const person of [ada, ben]) await expect(person.texts).toHaveText(["two", "one, but better"]);
-  for (const person of [ada, ben]) await person.close();
 });
 
-test("Enter that belongs to an input method adds nothing", async ({ browser, site, relay }) => {
-  const ada = await openAda(browser, { site: site.url, relay: relay.url });
+test("Enter that belongs to an input method adds nothing", async ({ ada }) => {
   const field = ada.page.getByRole("textbox", { name: "New note" });
   await field.fill("かん");
   await field.dispatchEvent("keydown", { key: "Enter", isComposing: true, bubbles: true, cancelable: true });
   await expect(field).toHaveValue("かん");
   await field.press("Enter");
   await expect(ada.texts).toHaveText(["かん"]);
-  await ada.close();
 });
 
 test("a broken link says so, leads to the boards, and does not stay in the address", async ({
+  ada,
   browser,
   site,
   relay,
 }) => {
   const options = { site: site.url, relay: relay.url };
-  const ada = await openAda(browser, options);
   const link = await ada.link("write");
   const ben = await Person.open(browser, options, link.slice(0, -1));
   await expect(ben.page.getByRole("heading", { name: "This link is broken" })).toBeVisible();
@@ -243,12 +232,11 @@ test("a broken link says so, leads to the boards, and does not stay in the addre
   await ben.page.getByRole("textbox", { name: "Link to the board" }).fill(`  ${link} `);
   await ben.page.getByRole("button", { name: "Join" }).click();
   await ben.onBoard("Garden party");
-  for (const person of [ada, ben]) await person.close();
+  await ben.close();
 });
 
-test("whom the owner's device turns away is told so, and a good link helps", async ({ browser, site, relay }) => {
+test("whom the owner's device turns away is told so, and a good link helps", async ({ ada, browser, site, relay }) => {
   const options = { site: site.url, relay: relay.url };
-  const ada = await openAda(browser, options);
   const link = await ada.link("write");
   const ben = await Person.open(browser, options, withOtherSecret(link));
   await expect(ben.page.getByRole("heading", { name: "This link does not open the board any more" })).toBeVisible();
@@ -257,7 +245,7 @@ test("whom the owner's device turns away is told so, and a good link helps", asy
   await expect(ben.page.getByRole("heading", { name: "Your boards" })).toBeHidden();
   await ben.goTo(link);
   await ben.onBoard("Garden party");
-  for (const person of [ada, ben]) await person.close();
+  await ben.close();
 });
 
 /** The same link with an invite that was never made. */
@@ -313,12 +301,12 @@ test("who asks to come in is told to wait, is seen by who decides, and gets in w
 });
 
 test("a link has a QR code that says the same, is listed with how often it was used, and can be withdrawn", async ({
+  ada,
   browser,
   site,
   relay,
 }) => {
   const options = { site: site.url, relay: relay.url };
-  const ada = await openAda(browser, options);
   const { page } = ada;
   await page.getByRole("button", { name: "Share" }).click();
   await page.getByRole("combobox", { name: "Opens it for" }).selectOption("5 people");
@@ -342,7 +330,7 @@ test("a link has a QR code that says the same, is listed with how often it was u
   await ben.write("Still here");
   await page.keyboard.press("Escape");
   await expect(ada.note("Still here")).toBeVisible();
-  for (const person of [ada, ben, cleo]) await person.close();
+  for (const person of [ben, cleo]) await person.close();
 });
 
 /** The name of a button that says what it is about to those who do not see where it stands. */
@@ -364,11 +352,9 @@ function readModules(code: Locator): Promise<boolean[][]> {
 }
 
 test("an admin changes what somebody may do and removes them, who is told what became of their work", async ({
-  browser,
-  site,
-  relay,
+  ada,
+  ben,
 }) => {
-  const [ada, ben] = await openTwo(browser, { site: site.url, relay: relay.url });
   await ada.write("Music");
   await expect(ben.note("Music")).toBeVisible();
   const row = await ada.unfold("Ben");
@@ -405,16 +391,15 @@ test("an admin changes what somebody may do and removes them, who is told what b
   await expect(ada.note("All alone")).toHaveCount(0);
   await expect(ben.note("Without Ben")).toHaveCount(0);
   expect([...ada.errors, ...ben.errors]).toEqual([]);
-  for (const person of [ada, ben]) await person.close();
 });
 
 test("whoever waits for an owner who is away is told so, may leave, and gets in when the owner is back", async ({
+  ada,
   browser,
   site,
   relay,
 }) => {
   const options = { site: site.url, relay: relay.url };
-  const ada = await openAda(browser, options);
   const link = await ada.link("write");
   await ada.goOffline(true);
   const ben = await Person.open(browser, options, link);
@@ -424,15 +409,14 @@ test("whoever waits for an owner who is away is told so, may leave, and gets in 
   await ben.page.getByRole("link", { name: "Waiting to be let in" }).click();
   await ada.goOffline(false);
   await ben.onBoard("Garden party");
-  for (const person of [ada, ben]) await person.close();
+  await ben.close();
 });
 
 test("a tab is somebody else when its address says so, and opens the link as that person", async ({
-  browser,
+  ada,
   site,
   relay,
 }) => {
-  const ada = await openAda(browser, { site: site.url, relay: relay.url });
   await ada.write("Buy lemons");
   const [, ticket] = (await ada.link("write")).split("#");
   const tab = await ada.context.newPage();
@@ -441,15 +425,12 @@ test("a tab is somebody else when its address says so, and opens the link as tha
   await tab.goto(`${site.url}?as=cleo&relay=${encodeURIComponent(relay.url)}#${ticket}`);
   await expect(tab.getByRole("list", { name: "Notes" })).toContainText("Buy lemons");
   await expect(ada.status).toContainText("has everything");
-  await ada.close();
 });
 
 test("whoever is blocked gets nothing and brings nothing, and has everything when let in again", async ({
-  browser,
-  site,
-  relay,
+  ada,
+  ben,
 }) => {
-  const [ada, ben] = await openTwo(browser, { site: site.url, relay: relay.url });
   await ada.write("Music");
   await expect(ben.note("Music")).toBeVisible();
   const row = await ada.unfold("Ben");
@@ -472,16 +453,15 @@ test("whoever is blocked gets nothing and brings nothing, and has everything whe
   await expect(ben.note("Only Ada")).toBeVisible();
   await expect(ada.note("Only Ben")).toBeVisible();
   await expect(ada.status).toContainText("Ben has everything");
-  for (const person of [ada, ben]) await person.close();
 });
 
 test("syncing with a person is paused and goes on, and who has no name is given one that stays", async ({
+  ada,
   browser,
   site,
   relay,
 }) => {
   const options = { site: site.url, relay: relay.url };
-  const ada = await openAda(browser, options);
   const cleo = await Person.open(browser, options, await ada.link("read"));
   await cleo.onBoard("Garden party");
   const nameless = await ada.unfold("No name");
@@ -508,15 +488,14 @@ test("syncing with a person is paused and goes on, and who has no name is given 
   await expect(member.locator("summary"), "still on the board").toContainText("can read · not connected");
   await expect(member).toContainText("not yet: this device knows of it from the board only");
   await expect(ada.status).toContainText("So far on this device only");
-  await ada.close();
 });
 
 test("what is safe where tells the truth when somebody leaves, and when they come back", async ({
+  ada,
   browser,
   site,
   relay,
 }) => {
-  const ada = await openAda(browser, { site: site.url, relay: relay.url });
   await expect(ada.status).toContainText("So far on this device only");
   const ben = await Person.open(browser, { site: site.url, relay: relay.url }, await ada.link("write"));
   await ben.onBoard("Garden party");
@@ -549,7 +528,7 @@ test("what is safe where tells the truth when somebody leaves, and when they com
   await page.getByRole("link", { name: "Garden party" }).click();
   await expect(page.getByRole("list", { name: "Notes" })).toContainText("Only Ada");
   await expect(ada.status).toContainText("Everything is safe on 2 devices: this one and Ben’s");
-  for (const person of [ada, ben]) await person.close();
+  await ben.close();
 });
 
 test("3,000 notes come with a progress that is paused, resumed, cancelled and taken up again, and end complete", async ({
@@ -608,11 +587,9 @@ async function fillBoard(device: Device, link: string, count: number): Promise<v
 }
 
 test("the details say what is wrong and what happened, and make a report without secrets, with the keyboard alone", async ({
-  browser,
-  site,
-  relay,
+  ada,
+  ben,
 }) => {
-  const [ada, ben] = await openTwo(browser, { site: site.url, relay: relay.url });
   await ada.context.grantPermissions(["clipboard-read", "clipboard-write"]);
   await ada.write("A secret note");
   await expect(ben.note("A secret note")).toBeVisible();
@@ -652,7 +629,6 @@ test("the details say what is wrong and what happened, and make a report without
   await ada.onBoard("Garden party");
   await details.press("Enter");
   await expect(page.getByRole("radio", { name: /^Gathered/ }), "the choice is remembered").toBeChecked();
-  for (const person of [ada, ben]) await person.close();
 });
 
 test("10,000 notes that arrive from somebody else are shown at once and stay quick to work with", async ({
@@ -690,12 +666,11 @@ test("10,000 notes that arrive from somebody else are shown at once and stay qui
 });
 
 test("what other devices write is text and never markup, and odd rows do no harm", async ({
+  ada,
   browser,
-  site,
   app,
   relay,
 }) => {
-  const ada = await openAda(browser, { site: site.url, relay: relay.url });
   const device = await Device.open(browser, { site: app.url, relay: relay.url });
   await device.join(await ada.link("write"));
   const markup = `<img src="x" onerror="document.title='gone'">`;
@@ -716,12 +691,11 @@ test("what other devices write is text and never markup, and odd rows do no harm
   await expect(ada.page).toHaveTitle(/Garden party/);
   await expect(ada.page.locator("img")).toHaveCount(0);
   expect(ada.errors).toEqual([]);
-  for (const one of [ada, device]) await one.close();
+  await device.close();
 });
 
-test("nothing is fetched from anywhere but the page's own host", async ({ browser, site, relay }) => {
+test("nothing is fetched from anywhere but the page's own host", async ({ ada, ben, site }) => {
   const requests: string[] = [];
-  const [ada, ben] = await openTwo(browser, { site: site.url, relay: relay.url });
   for (const person of [ada, ben]) person.context.on("request", (request) => requests.push(request.url()));
   for (const person of [ada, ben]) await person.page.reload();
   for (const person of [ada, ben]) await person.onBoard("Garden party");
@@ -729,7 +703,6 @@ test("nothing is fetched from anywhere but the page's own host", async ({ browse
   await expect(ben.note("Buy lemons")).toBeVisible();
   expect(requests.length).toBeGreaterThan(0);
   expect(requests.filter((url) => !url.startsWith(site.url))).toEqual([]);
-  for (const person of [ada, ben]) await person.close();
 });
 
 const looks = [

@@ -14,6 +14,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { test as base } from "@playwright/test";
 import { launchPlain, type PlainChromium } from "./chromium.ts";
+import { openAda, Person } from "./person.ts";
 
 export { expect } from "@playwright/test";
 
@@ -36,6 +37,10 @@ export interface Site {
 interface TestFixtures {
   /** A Chromium whose tabs are hidden, frozen and kept for going back as those of people are. */
   readonly plain: PlainChromium;
+  /** Who uses the demo, and has a board. */
+  readonly ada: Person;
+  /** Who came to it by a link that may write, and has given his name. */
+  readonly ben: Person;
 }
 
 interface WorkerFixtures {
@@ -54,6 +59,18 @@ export const test: ReturnType<typeof base.extend<TestFixtures, WorkerFixtures>> 
     const plain = await launchPlain();
     await use(plain);
     await plain.close();
+  },
+  ada: async ({ browser, site, relay }, use) => {
+    const ada = await openAda(browser, { site: site.url, relay: relay.url });
+    await use(ada);
+    await ada.close();
+  },
+  ben: async ({ ada, browser, site, relay }, use) => {
+    const ben = await Person.open(browser, { site: site.url, relay: relay.url }, await ada.link("write"));
+    await ben.onBoard("Garden party");
+    await ben.giveName("Ben");
+    await use(ben);
+    await ben.close();
   },
   relay: [
     async ({}, use) => {

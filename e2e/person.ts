@@ -165,12 +165,3 @@ export async function openAda(browser: Browser, options: PersonOptions): Promise
   await ada.makeBoard("Garden party", "Ada");
   return ada;
 }
-
-/** Ada with a board, and Ben, who came by a link that may write. */
-export async function openTwo(browser: Browser, options: PersonOptions): Promise<readonly [Person, Person]> {
-  const ada = await openAda(browser, options);
-  const ben = await Person.open(browser, options, await ada.link("write"));
-  await ben.onBoard("Garden party");
-  await ben.giveName("Ben");
-  return [ada, ben];
-}

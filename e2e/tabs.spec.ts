@@ -1,12 +1,15 @@
 /** What becomes of an instance that several tabs have open, whatever happens to those tabs. */
 import type { Browser, BrowserContext } from "@playwright/test";
-import { freeze, goBack, thaw } from "./chromium.ts";
+import { freeze, freezeAnywhere, goBack, thaw } from "./chromium.ts";
 import { Device } from "./device.ts";
 import { expect, type Relay, test } from "./fixtures.ts";
 import { changeBuild, openTabs, settled, Tab, takeAway } from "./tabs.ts";
 
 /** `npm run soak` asks for more. */
 const backfillCycles = Number(process.env.BACKFILL_CYCLES ?? 5);
+
+/** Where the instance is that these tabs have open. */
+const stored = "tidemark/e2e";
 
 /** The first of the tabs makes the database, and all of them have it. */
 async function openWithDatabase(
@@ -177,10 +180,10 @@ test("a leader that is frozen loses the lead, and its page goes on as it is show
   const [follower] = followers as [Tab];
   await follower.page.bringToFront();
   await leader.run(beginCommits, 20);
-  await freeze(leader.page);
+  const wake = await freeze(leader.page, follower.page, stored);
   await follower.run(() => db.table("rows").put("by the follower", {}));
   await expect.poll(() => follower.standing()).toBe("leading");
-  await thaw(leader.page);
+  await wake();
   expect(await leader.run(() => written)).toBe("all");
   await expect.poll(() => leader.standing()).toBe("following");
   for (const tab of tabs) expect(await entriesOf(tab)).toBe(22);
@@ -193,13 +196,60 @@ test("a leader that is frozen without a word is given up, and writes nothing as 
   const [follower] = followers as [Tab];
   await follower.page.bringToFront();
   await leader.run(beginCommits, 20);
-  await freeze(leader.page);
+  const wake = await freeze(leader.page, follower.page, stored);
   await follower.run(() => db.table("rows").put("by the follower", {}));
-  expect(await follower.standing()).toBe("leading");
-  await thaw(leader.page);
+  await expect.poll(() => follower.standing()).toBe("leading");
+  await wake();
   expect(await leader.run(() => written)).toBe("all");
   await expect.poll(() => leader.standing()).toBe("following");
   for (const tab of tabs) expect(await entriesOf(tab)).toBe(22);
+});
+
+declare global {
+  var isBusy: boolean;
+}
+
+/** Begins a transaction that lasts until `isBusy` is false. */
+function keepBusy(database: string): Promise<void> {
+  globalThis.isBusy = true;
+  return new Promise((resolve) => {
+    indexedDB.open(database).onsuccess = ({ target }) => {
+      const transaction = (target as IDBOpenDBRequest).result.transaction("lease", "readwrite");
+      const stay = (): void => {
+        resolve();
+        if (globalThis.isBusy) transaction.objectStore("lease").count().onsuccess = stay;
+      };
+      stay();
+    };
+  });
+}
+
+test("[STORAGE-17] who waits for a page that is frozen in the middle of a transaction is told, and goes on as that wakes", async ({
+  plain,
+  app,
+}) => {
+  await freezeWithoutWord(plain.context);
+  const { leader, followers } = await settled(await openWithDatabase(plain.context, 2, { site: app.url }));
+  const [follower] = followers as [Tab];
+  await follower.run(() => {
+    globalThis.noted = [];
+    tide.on("problem", ({ code }) => noted.push(code));
+  });
+  await follower.page.bringToFront();
+  await leader.run(keepBusy, stored);
+  await freezeAnywhere(leader.page);
+  await follower.run(() => {
+    globalThis.written = db
+      .table("rows")
+      .put("by the follower", {})
+      .then(() => "all");
+  });
+  await expect.poll(() => follower.run(() => noted), { timeout: 30_000 }).toContain("STORAGE_UNAVAILABLE");
+  await thaw(leader.page);
+  await leader.run(() => {
+    globalThis.isBusy = false;
+  });
+  expect(await follower.run(() => written)).toBe("all");
 });
 
 test("nobody waits for a leader that is frozen as it stores much, and reads what it has", async ({ plain, app }) => {
@@ -216,10 +266,10 @@ test("nobody waits for a leader that is frozen as it stores much, and reads what
     globalThis.written = Promise.all(puts).then(() => "all");
     tide.storage.verify().catch(() => {});
   });
-  await freeze(leader.page);
+  const wake = await freeze(leader.page, follower.page, stored);
   await follower.run(() => db.table("rows").put("by the follower", {}));
-  expect(await follower.standing()).toBe("leading");
-  await thaw(leader.page);
+  await expect.poll(() => follower.standing()).toBe("leading");
+  await wake();
   expect(await leader.run(() => written)).toBe("all");
   await expect.poll(() => leader.standing()).toBe("following");
   for (const tab of tabs) expect(await entriesOf(tab)).toBe(92);
@@ -381,10 +431,10 @@ test("with neither of them a tab that another followed as it was frozen says so,
   });
   const second = await Tab.prepare(plain.context, { site: app.url });
   await second.page.bringToFront();
-  await freeze(first.page);
+  const wake = await freeze(first.page, second.page, stored);
   await second.open();
   await second.run(() => db.table("rows").put("second", {}));
-  await thaw(first.page);
+  await wake();
   await expect.poll(() => first.run(() => noted)).toEqual(["INSTANCE_IN_USE"]);
   const put = (): Promise<string> =>
     first.run(() =>

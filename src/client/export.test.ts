@@ -7,6 +7,7 @@ import { formatCid } from "../core/ids.ts";
 import type { FileProgress } from "../engine/exporting.ts";
 import { cheapCiphers } from "../testing/backup-files.ts";
 import { Cluster, type Device } from "../testing/cluster.ts";
+import { listenersOf } from "../testing/listeners-of.ts";
 import { catchUncaught } from "../testing/uncaught.ts";
 import type { WorkerApi } from "../worker/api.ts";
 import { Files } from "../worker/files.ts";
@@ -18,6 +19,8 @@ const passphrase = "correct horse battery";
 /** One page: who leads can be another. */
 class Page implements Pick<Line, "call" | "send"> {
   readonly calls: string[] = [];
+  /** Pieces of files. */
+  readonly handedOver: Uint8Array[] = [];
   files: Files;
 
   constructor(device: Device) {
@@ -45,12 +48,13 @@ class Page implements Pick<Line, "call" | "send"> {
   }
 
   #api(): WorkerApi {
-    const { files, calls } = this;
+    const { files, calls, handedOver } = this;
     return new Proxy(files as unknown as WorkerApi, {
       get: (target, name) => {
         const method = Reflect.get(target, name) as (...given: unknown[]) => unknown;
         return (...given: unknown[]) => {
           calls.push(String(name));
+          handedOver.push(...given.filter((each) => each instanceof Uint8Array));
           return method.apply(target, given);
         };
       },
@@ -183,6 +187,7 @@ describe("[EXPORT-10] an exported file", () => {
     await reader.read();
     page.files = filesOf(ann);
     await expect(reader.read()).rejects.toMatchObject({ code: "CALL_INTERRUPTED" });
+    expect(page.calls.at(-1)).toBe("exportClose");
   });
 
   test("tells how far it is", async () => {
@@ -252,6 +257,27 @@ describe("[EXPORT-10] a file that is imported", () => {
     expect(told.map(({ bytes }) => bytes)).toEqual([262_144, 524_288, file.length]);
     expect(told.at(-1)).toMatchObject({ entries: 5, total: 5 });
     expect(other.calls).toEqual(["importOpen", "importPush", "importPush", "importPush", "importEnd"]);
+  });
+
+  test("is handed on as bytes of their own, and leaves nothing on its signal", async () => {
+    const file = await whole();
+    const { signal } = new AbortController();
+    const listening = listenersOf(signal);
+    await importFrom(other, streamOf([file]), { signal });
+    expect(other.handedOver.map((bytes) => bytes.buffer.byteLength)).toEqual(
+      other.handedOver.map(({ length }) => length),
+    );
+    expect(listening.size).toBe(0);
+  });
+
+  test.each<readonly [string, object]>([
+    ["a passphrase that is none", { passphrase: 7 }],
+    ["a signal that is none", { signal: {} }],
+    ["a listener that is none", { onProgress: 1 }],
+  ])("is refused at once for %s", async (_what, options) => {
+    const source = streamOf([]);
+    await expect(importFrom(other, source, options)).rejects.toMatchObject({ code: "INPUT_INVALID" });
+    expect([other.calls, source.locked]).toEqual([[], false]);
   });
 
   test("ends with ABORTED in the middle, also while its stream hangs, and lets the stream go", async () => {

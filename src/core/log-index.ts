@@ -1,6 +1,6 @@
 /**
- * The part of every entry of a log that the graph keeps, in columns: a database is opened for a few reads, and an object for each of a hundred
- * thousand entries would cost more than everything else that opening does. Rows are made when somebody asks for them.
+ * The part of every entry of a log that the graph keeps, in columns: a database is opened for a few reads, and to make two objects of each of a
+ * hundred thousand entries took 102 of the 487 ms in which a browser opened them. Rows are made when somebody asks for them.
  *
  * An entry follows only what stands before it, and stands in the log once: nothing else can be appended.
  */
@@ -80,21 +80,17 @@ export class LogIndex implements Iterable<EntryIndex> {
   #columns: LogColumns = emptyColumns(0);
   readonly #keys: PublicKey[] = [];
   readonly #places = new Map<PublicKey, number>();
-  /** Positions + 1 by a hash of the id, with open addressing; at least twice as many slots as entries. */
+  /** Positions + 1 by a hash of the id, with open addressing; see `slotCount`. */
   #slots: Uint32Array = new Uint32Array(1);
 
-  /**
-   * `capacity`: for how many entries there is room at first. `seed`: any integer that whoever makes entries does not know, so that nobody can choose
-   * ids that are slow to find.
-   */
-  constructor(capacity = 0, seed = 0) {
+  /** `seed`: any integer that whoever makes entries does not know, so that nobody can choose ids that are slow to find. */
+  constructor(seed = 0) {
     this.#seed = seed | 1;
-    if (capacity > 0) this.#grow(capacity);
   }
 
   /** Throws STORAGE_CORRUPT when an entry comes twice, or before what it follows. */
   static of(entries: readonly EntryIndex[]): LogIndex {
-    const log = new LogIndex(entries.length);
+    const log = new LogIndex();
     const ids = new Uint8Array(entries.length * idLength);
     for (const [i, { id }] of entries.entries()) writeHex(id, ids, i * idLength);
     const keys = entries.map(({ author }) => author);
@@ -104,7 +100,7 @@ export class LogIndex implements Iterable<EntryIndex> {
 
   /** What `save` gave, of which nothing is checked again. */
   static restored({ seed, ids, keys, columns, parents, slots }: SavedLogIndex): LogIndex {
-    const log = new LogIndex(0, seed);
+    const log = new LogIndex(seed);
     log.#length = columns.sizes.length;
     log.#ids = ids;
     log.#columns = { ...columns, parents: [...parents] };
@@ -147,13 +143,14 @@ export class LogIndex implements Iterable<EntryIndex> {
   append({ ids, keys, outside, write }: Appended): void {
     const [start, end] = [this.#length, this.#length + ids.length / idLength];
     if (end > this.#columns.sizes.length) this.#grow(Math.max(end, 2 * start));
-    if (2 * end > this.#slots.length) this.#rehash(2 * end);
+    if (slotCount(end) > this.#slots.length) this.#rehash(slotCount(end));
     this.#ids.set(ids, start * idLength);
     const { authors, parents } = this.#columns;
     const known = parents.length;
     write(this.#columns, start);
     const places = keys.map((key) => this.#placeOf(key));
-    for (let position = start; position < end; position++) authors[position] = places[authors[position] as number] ?? 0;
+    for (let position = start; position < end; position++)
+      authors[position] = places[authors[position] as number] as number;
     const positions = Array.from({ length: outside.length / idLength }, (_, k) => this.find(outside, k * idLength));
     this.#resolve(start, end, known, positions);
     this.#length = end;
@@ -264,7 +261,7 @@ export class LogIndex implements Iterable<EntryIndex> {
   #resolve(start: number, end: number, nextParent: number, outside: readonly number[]): void {
     const { prevs, parents, parentsEnds } = this.#columns;
     const resolve = (place: number, position: number): number => {
-      const found = place < nowhere ? (outside[outsidePlace(place)] ?? nowhere) : place;
+      const found = place < 0 ? (outside[outsidePlace(place)] ?? nowhere) : place;
       return found >= 0 && found < position ? found : disordered(position);
     };
     for (let [position, next] = [start, nextParent]; position < end; position++) {
@@ -311,9 +308,17 @@ export class LogIndex implements Iterable<EntryIndex> {
   }
 
   #rehash(slots: number): void {
-    this.#slots = new Uint32Array(2 ** Math.ceil(Math.log2(2 * slots)));
+    this.#slots = new Uint32Array(slots);
     this.#place(0);
   }
+}
+
+/**
+ * For so many entries: more than twice as many, so that whoever looks soon meets a free one, and the least power of two that is, so that a hash is cut
+ * to a slot by a mask.
+ */
+function slotCount(entries: number): number {
+  return 2 ** (32 - Math.clz32(2 * entries));
 }
 
 function isSameId(one: DataView, oneStart: number, other: DataView, otherStart: number): boolean {

@@ -83,21 +83,16 @@ class Linking {
     this.#links.after[position] = before;
     if (this.#index.writesSettings(position)) return this.#addSettings(position, before);
     // One list for all that know the same: what follows from it is found out once.
-    if (before !== this.#last && isSameLatest(this.#nodes.list(before), this.#nodes.list(this.#last)))
-      this.#last = before;
+    if (isSameLatest(this.#nodes.list(before), this.#nodes.list(this.#last))) this.#last = before;
   }
 
   #listBefore(position: number): number {
     const { after } = this.#links;
     const prev = this.#index.prev(position);
     const count = this.#index.parentCount(position);
-    let known = prev === nowhere ? undefined : after[prev];
-    for (let i = 0; i < count; i++) {
-      const list = after[this.#index.parent(position, i)];
-      known ??= list;
-      if (list !== known) return this.#merge(position);
-    }
-    return known ?? none;
+    const known = prev === nowhere ? none : (after[prev] as number);
+    for (let i = 0; i < count; i++) if (after[this.#index.parent(position, i)] !== known) return this.#merge(position);
+    return known;
   }
 
   #merge(position: number): number {

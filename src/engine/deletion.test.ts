@@ -11,7 +11,6 @@ import type { Cluster } from "../testing/cluster.ts";
 import type { Device } from "../testing/device.ts";
 import { sharingPair } from "../testing/sharing-pair.ts";
 import { setPower, settingsParts } from "../testing/writers.ts";
-import { Deletion } from "./deletion.ts";
 
 let cluster: Cluster;
 let ann: Device;
@@ -149,25 +148,6 @@ describe("[DELETION-1] a forgotten database", () => {
 });
 
 describe("[DELETION-1] what is under way while a database is forgotten", () => {
-  test("is not stored any more, and what it left behind goes before the entries do", async () => {
-    const steps: string[] = [];
-    const done = async (step: string): Promise<void> => void steps.push(`${step}, gone: ${deletion.isGone(id)}`);
-    const deletion: Deletion = new Deletion({
-      storage: { deleteDatabase: () => done("delete") },
-      store: { flush: () => done("flush") },
-      loaded: () => done("loaded"),
-      load: () => done("load"),
-      find: () => undefined,
-      detach: () => void done("detach"),
-    });
-    await deletion.forget(id);
-    const expected = ["loaded, gone: false", "detach, gone: true", "detach, gone: true", "flush, gone: true"];
-    expect(steps).toEqual([...expected, "delete, gone: true"]);
-    expect([deletion.isUnderWay(id), deletion.isGone(id)]).toEqual([false, true]);
-    deletion.returned(id);
-    expect(deletion.isGone(id)).toBe(false);
-  });
-
   test("does not bring it back: somebody is let in, it is renamed, its switch is turned", async () => {
     const slow = await cluster.restart(ann, { writeMs: () => 20 });
     const ops: SettingsOp[] = [

@@ -163,7 +163,6 @@ export class Healing {
   }
 
   async #scanNow(from: number, to: number): Promise<void> {
-    if (this.#stopped) return;
     try {
       this.#note(await scanLog(this.#options, from, to, () => !this.#stopped));
     } catch (error) {

@@ -14,7 +14,7 @@ import { Opening } from "./opening.ts";
 import type { Path } from "./path.ts";
 import { Permissions } from "./permissions.ts";
 import type { EnginePorts } from "./ports.ts";
-import { type FirstReading, readAhead } from "./rebuilding.ts";
+import { type FirstReading, readAhead } from "./read-ahead.ts";
 import { StorageWatch } from "./storage-health.ts";
 import { Sync } from "./sync.ts";
 import type { SyncOwner } from "./sync-owner.ts";

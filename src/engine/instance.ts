@@ -14,7 +14,7 @@ import type { CreateOptions, JoinOptions } from "./making.ts";
 import type { Permissions } from "./permissions.ts";
 import type { Access, InviteInfo, RequestInfo } from "./permissions-info.ts";
 import type { EnginePorts } from "./ports.ts";
-import type { FirstReading } from "./rebuilding.ts";
+import type { FirstReading } from "./read-ahead.ts";
 import type { DatabaseStatus } from "./status.ts";
 import { statusOf } from "./status-input.ts";
 import type { StorageHealth } from "./storage-health.ts";

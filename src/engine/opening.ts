@@ -21,7 +21,8 @@ import type { Encryption } from "./encryption.ts";
 import type { Mending } from "./mending.ts";
 import type { Permissions } from "./permissions.ts";
 import type { EnginePorts } from "./ports.ts";
-import { beginReading, isHarmed, openStored, type Reading } from "./rebuilding.ts";
+import { beginReading, type Reading } from "./read-ahead.ts";
+import { isHarmed, openStored } from "./rebuilding.ts";
 import type { StorageWatch } from "./storage-health.ts";
 import type { Sync } from "./sync.ts";
 
@@ -57,7 +58,7 @@ export class Opening {
       if (databases.isClosed) return;
       const opening = this.loadOrReport(id, reading);
       const next = toOpen[i + 1];
-      reading = next && beginReading(ports, next.id);
+      reading = next && beginReading(ports.storage, next.id);
       await opening;
     }
   }

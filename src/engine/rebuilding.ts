@@ -14,11 +14,12 @@ import type { EntryIndex } from "../core/graph.ts";
 import type { DatabaseId } from "../core/ids.ts";
 import { decodeParts } from "../core/judgement.ts";
 import { indexOf } from "../core/trial.ts";
-import type { DatabaseRecord, LoadedDatabase, RepairedLog } from "../ports/storage.ts";
+import type { LoadedDatabase, RepairedLog } from "../ports/storage.ts";
 import type { OpenDatabase } from "./database.ts";
 import { type Opened, openReplica } from "./loading.ts";
 import { isCorrupt } from "./log-scan.ts";
 import type { EnginePorts } from "./ports.ts";
+import { beginReading, type Reading } from "./read-ahead.ts";
 import { decodeStored } from "./reading.ts";
 import { Vouching } from "./vouching.ts";
 
@@ -36,39 +37,12 @@ export function isHarmed({ loaded, repaired }: StoredDatabase): boolean {
 
 const unharmed: RepairedLog = { end: undefined, aside: 0, lost: 0 };
 
-/** What storage has of a database, as it is being read. */
-export type Reading = Promise<LoadedDatabase | undefined>;
-
-/** For `openStored`, which says what went wrong. */
-export function beginReading({ storage }: Pick<EnginePorts, "storage">, id: DatabaseId): Reading {
-  const reading = storage.load(id);
-  reading.catch(() => {});
-  return reading;
-}
-
-/** What an instance opens first. */
-export interface FirstReading {
-  readonly records: readonly DatabaseRecord[];
-  /** Of the first of them. */
-  readonly reading: Reading | undefined;
-}
-
-/** Begins to read what an instance opens, for `Instance.open`, which says what went wrong. */
-export function readAhead(storage: EnginePorts["storage"]): Promise<FirstReading> {
-  const ahead = storage.databases().then((records) => {
-    const [first] = records;
-    return { records, reading: first && beginReading({ storage }, first.id) };
-  });
-  ahead.catch(() => {});
-  return ahead;
-}
-
 /** Undefined without a record. Rejects with a STORAGE_ code when storage cannot be read, or does not let itself be repaired. */
 export async function openStored(
   ports: EnginePorts,
   id: DatabaseId,
   isWanted: () => boolean,
-  reading: Reading = beginReading(ports, id),
+  reading: Reading = beginReading(ports.storage, id),
 ): Promise<StoredDatabase | undefined> {
   let repaired = unharmed;
   const vouching = new Vouching(ports, id);

@@ -1,6 +1,7 @@
 /** A full disk, as the device that has it and its peers live through it. */
 import { describe, expect, test } from "vitest";
 import { TidemarkError, unwrap } from "../core/errors.ts";
+import { storageProbeBytes } from "../core/limits.ts";
 import { decodeMessage, type Message } from "../core/protocol/message.ts";
 import { SimulatedClock } from "../testing/clock.ts";
 import { Cluster } from "../testing/cluster.ts";
@@ -17,24 +18,27 @@ interface Watched {
   readonly disk: { isFull: boolean };
   /** When it was tried, in seconds. */
   readonly probes: number[];
+  /** With how many bytes. */
+  readonly sizes: number[];
   readonly told: string[];
 }
 
 function watched(): Watched {
   const clock = new SimulatedClock();
   const disk = { isFull: true };
-  const [probes, told]: [number[], string[]] = [[], []];
+  const [probes, sizes, told]: [number[], number[], string[]] = [[], [], []];
   const startMs = clock.now();
   const watch = new StorageWatch({
     clock,
-    probe: async () => {
+    probe: async (bytes) => {
       probes.push((clock.now() - startMs) / 1_000);
+      sizes.push(bytes);
       if (disk.isFull) throw quota;
     },
     stopped: () => told.push("stopped"),
     recovered: () => told.push("recovered"),
   });
-  return { clock, watch, disk, probes, told };
+  return { clock, watch, disk, probes, sizes, told };
 }
 
 async function pass({ clock }: Watched, ms: number): Promise<void> {
@@ -94,14 +98,16 @@ describe("[HEALTH-2] while it takes nothing", () => {
   });
 
   test("an entry of this device is tried with its own size", async () => {
-    const { watch, disk, probes } = watched();
+    const { watch, disk, sizes } = watched();
     await watch.admit(10);
-    expect(probes).toEqual([]);
+    expect(sizes).toEqual([]);
     watch.failed(quota);
     await expect(watch.admit(10)).rejects.toBe(quota);
     disk.isFull = false;
     await watch.admit(10);
-    expect([probes.length, watch.error]).toEqual([2, quota]);
+    expect([sizes, watch.error]).toEqual([[10, 10], quota]);
+    await watch.check();
+    expect([sizes, watch.error]).toEqual([[10, 10, storageProbeBytes], undefined]);
     watch.close();
   });
 
@@ -109,10 +115,40 @@ describe("[HEALTH-2] while it takes nothing", () => {
     const world = watched();
     world.watch.failed(quota);
     world.watch.close();
+    expect(world.clock.nextAt).toBeUndefined();
     await pass(world, hourMs);
     await world.watch.check();
-    expect(world.probes).toEqual([]);
+    expect([world.probes, world.told]).toEqual([[], ["stopped"]]);
   });
+
+  test("what fails after close, or is tried as it closes, is nothing to it", async () => {
+    const closed = watched();
+    closed.watch.close();
+    closed.watch.failed(quota);
+    expect([closed.watch.type, closed.told, closed.clock.nextAt]).toEqual(["ok", [], undefined]);
+    for (const isFull of [true, false]) {
+      const world = watched();
+      world.disk.isFull = isFull;
+      world.watch.failed(quota);
+      const checked = world.watch.check();
+      world.watch.close();
+      await checked;
+      expect([world.told, world.clock.nextAt]).toEqual([["stopped"], undefined]);
+    }
+  });
+});
+
+test("[HEALTH-3] one that was well for a minute is tried as soon as one that never failed", async () => {
+  const world = watched();
+  world.watch.failed(quota);
+  await pass(world, 10_000);
+  world.disk.isFull = false;
+  await pass(world, 5_000);
+  expect(world.told).toEqual(["stopped", "recovered"]);
+  await pass(world, 60_000);
+  world.watch.failed(quota);
+  await pass(world, 5_000);
+  expect(world.probes).toEqual([5, 15, 80]);
 });
 
 test("[HEALTH-3] one that comes and goes is tried no more often than one that stays full", async () => {

@@ -87,7 +87,6 @@ export class StorageWatch {
   }
 
   #probeLater(): void {
-    this.#cancelTimer();
     this.#cancelTimer = this.#options.clock.after(this.#pauseMs, () => void this.check());
     this.#pauseMs = Math.min(this.#pauseMs * 2, storageProbeMsMax);
   }

@@ -95,7 +95,7 @@ export class Verification {
       signal?.removeEventListener("abort", abort);
       run.listeners.delete(listener);
       run.waiting -= 1;
-      if (run.waiting === 0 && this.#run === run) this.#run = undefined;
+      if (run.waiting === 0) this.#run = undefined;
     }
   }
 
@@ -107,7 +107,6 @@ export class Verification {
   #begin(): Run {
     const listeners = new Set<(progress: VerifyProgress) => void>();
     const run: Run = { listeners, waiting: 0, report: Promise.resolve().then(() => this.#walk(run)) };
-    run.report.catch(() => {}); // Told to those who still wait.
     return run;
   }
 

@@ -164,13 +164,17 @@ export class Connection {
     }
   }
 
-  /** Makes this connection the only one that writes, and says the number of the claim. Rejects with STORAGE_NEWER. */
+  /**
+   * Makes this connection the only one that writes, and says the number of the claim. Rejects with STORAGE_NEWER, and with STORAGE_UNAVAILABLE when
+   * another tab keeps the stored data busy for longer than opening may take; then nothing is claimed, nor will be.
+   */
   async claim(): Promise<number> {
     // Asked for in the same turn, so that nothing that is asked for later comes in between.
     const undoes = this.#reopening === undefined ? undoesFailures(this.#db) : this.#canFinish;
     const work: Work<Claim> = async (transaction) => {
       const lease = (transaction as Transaction<"lease", "readwrite">).objectStore("lease");
-      const [claim] = await Promise.all([takeClaim(lease), noteFormat(lease)]);
+      const claiming = Promise.all([takeClaim(lease), noteFormat(lease)]);
+      const [claim] = await inTime(this.#options.openTimeoutMs, claiming);
       return claim;
     };
     // It orders what tabs of this browser do: whatever loses it on the disk has no tab left.
@@ -298,6 +302,20 @@ function track(promises: Set<Promise<unknown>>, promise: Promise<unknown>): void
   const forget = (): void => void promises.delete(promise);
   promises.add(promise);
   promise.then(forget, forget);
+}
+
+/** Rejects with STORAGE_UNAVAILABLE when it takes longer. */
+async function inTime<T>(timeoutMs: number, promise: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const tooLate = unavailable(`not claimed after ${timeoutMs} ms: another tab keeps it busy`);
+    timer = setTimeout(() => reject(tooLate), timeoutMs);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** @param last the number of the last claim, if it is known */

@@ -24,7 +24,10 @@ export async function inspectDatabase(connection: Connection, database: Database
   return sum([record, indexes, checkpoints, saved]);
 }
 
-/** Goes when it is damaged, and with a damaged index: whoever opens the log would not read that, and never make it right. */
+/**
+ * Goes when it is damaged, and with a damaged index: whoever opens the log would not read that, and never make it right. There is no second copy
+ * of it: opening the log anew makes it again.
+ */
 async function inspectSavedIndex(
   connection: Connection,
   database: DatabaseId,
@@ -40,7 +43,7 @@ async function inspectSavedIndex(
   const isDamaged = saved === undefined;
   if (isDamaged || isToGo)
     await connection.write(["spare"], (transaction) => [dropSavedIndex(transaction, database)], "relaxed");
-  return { checked: 1, damaged: isDamaged ? ["index"] : [], mended: isDamaged ? 1 : 0 };
+  return { checked: 1, damaged: isDamaged ? ["index"] : [], mended: 0 };
 }
 
 /** Those that belong to no database. */
@@ -59,8 +62,8 @@ async function inspectRecord(connection: Connection, database: DatabaseId): Prom
   const looked = await connection.read(stores, (transaction) => lookAtRecord(transaction, database));
   if (looked.isWhole) return { checked: 1, damaged: [], mended: 0 };
   const mended = await connection.change(stores, async (transaction) => {
-    const { isWhole, sound } = await lookAtRecord(transaction, database);
-    if (isWhole || sound === undefined) return 0;
+    const { sound } = await lookAtRecord(transaction, database);
+    if (sound === undefined) return 0;
     await Promise.all(putDatabaseRecord(transaction, sound));
     return 1;
   });
@@ -138,7 +141,7 @@ async function mendValue(transaction: Transaction<"values" | "spare", "readwrite
   const [values, spare] = [transaction.objectStore("values"), transaction.objectStore("spare")];
   const [stored, copy] = await Promise.all([values.get(name), spare.get(valueCopyKey(name))]);
   const isFirst = isSoundValue(stored);
-  if (isWholeValue(stored, copy) || !(isFirst || isSoundValue(copy))) return false;
+  if (!isFirst && !isSoundValue(copy)) return false;
   await (isFirst ? spare.put(stored, valueCopyKey(name)) : values.put(copy, name));
   return true;
 }

@@ -2,8 +2,8 @@
 import { TidemarkError } from "../core/errors.ts";
 import type { DatabaseId } from "../core/ids.ts";
 import type { LogIndex } from "../core/log-index.ts";
+import { collectIndex } from "./collected-index.ts";
 import type { Connection } from "./connection.ts";
-import { joinLog } from "./index-join.ts";
 import type { SegmentExtent } from "./pack.ts";
 import { corrupt } from "./record.ts";
 import { type IndexStart, nothingSaved, readSavedIndex } from "./saved-index.ts";
@@ -50,7 +50,7 @@ async function readAfter(connection: Connection, database: DatabaseId, start: In
         transaction.objectStore("databases").get(database),
         transaction.objectStore("spare").get(recordCopyKey(database)),
         transaction.objectStore("spare").getKey(asideAfter(database, 0)),
-        joinLog(transaction.objectStore("indexes"), database, start),
+        collectIndex(transaction.objectStore("indexes"), database, start),
         transaction.objectStore("segments").getAllKeys(allOf(database)),
       ]),
   );

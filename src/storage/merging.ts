@@ -6,6 +6,7 @@
  */
 import type { DatabaseId } from "../core/ids.ts";
 import type { Connection, Transaction } from "./connection.ts";
+import type { KeptDatabases } from "./kept-databases.ts";
 import type { PackedSegment } from "./pack.ts";
 import { endingWithin } from "./schema.ts";
 import { mergeSegments } from "./segment-run.ts";
@@ -16,8 +17,22 @@ type Writing = Transaction<"indexes" | "segments", "readwrite">;
 
 const stores = ["indexes", "segments"] as const;
 
+/** Each run of a database after the one before, as what one reads another may be about to replace. */
+export function beginMerge(connection: Connection, all: KeptDatabases, database: DatabaseId, run: Run): void {
+  const { era } = connection;
+  if (era === undefined) return void mergeAtOnce(connection, database, run).catch(() => {});
+  const kept = all.of(database);
+  const merge = (): Promise<void> => {
+    const { rewrites } = kept;
+    // Nobody else writes, but this storage may have replaced, or deleted, what was read.
+    const isAsRead = (): boolean => kept.rewrites === rewrites && all.isOf(database, kept) && connection.era === era;
+    return mergeAsOnlyWriter(connection, database, run, isAsRead);
+  };
+  kept.merging = kept.merging.then(merge).catch(() => {});
+}
+
 /** Where anybody may write: in one transaction. */
-export async function mergeAtOnce(connection: Connection, database: DatabaseId, run: Run): Promise<void> {
+async function mergeAtOnce(connection: Connection, database: DatabaseId, run: Run): Promise<void> {
   const work = async (transaction: Writing): Promise<void> => {
     await Promise.all(putMerged(transaction, database, run, await readMerged(transaction, database, run)));
   };
@@ -25,7 +40,7 @@ export async function mergeAtOnce(connection: Connection, database: DatabaseId, 
 }
 
 /** For the only writer, in two transactions, neither of which waits for this page. @param isAsRead nothing else was written there since */
-export async function mergeAsOnlyWriter(
+async function mergeAsOnlyWriter(
   connection: Connection,
   database: DatabaseId,
   run: Run,

@@ -1,7 +1,7 @@
 import "fake-indexeddb/auto";
 import { readdirSync, readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { type DatabaseId, decodeHex, encodeHex } from "../core/ids.ts";
 import { loadIdentity } from "../crypto/identity.ts";
 import { loadSha256 } from "../crypto/sha256.ts";
@@ -208,6 +208,32 @@ describe("records of earlier formats", () => {
       expect(steps).toEqual([]);
       await connection.close();
       await expectStored(name, fixture);
+    },
+  );
+
+  test.each(earlier)(
+    "[STORAGE-46] of format $version: whether there are any is asked in one turn, and only when there are is anything taken to write to",
+    async (fixture) => {
+      const name = `asked-${fixture.version}`;
+      await restoreStores(name, fixture);
+      const connection = await Connection.open(`tidemark/${name}`, { openTimeoutMs: 5_000, onLost: () => {} });
+      await connection.claim();
+      const begun = vi.spyOn(IDBDatabase.prototype, "transaction");
+      const finished = vi.spyOn(IDBTransaction.prototype, "commit");
+      onTestFinished(() => {
+        for (const spy of [begun, finished]) spy.mockRestore();
+      });
+      const modes = (): readonly unknown[] => begun.mock.calls.map(([, mode]) => mode);
+      let steps = 0;
+      for await (const _ of renewRecords(connection)) steps += 1;
+      expect(steps).toBeGreaterThan(formedStores.length);
+      expect(modes()).toEqual(["readonly", ...Array.from({ length: steps }, () => "readwrite")]);
+      for (const spy of [begun, finished]) spy.mockClear();
+      const asking = renewRecords(connection).next();
+      expect([begun, finished].map(({ mock }) => mock.calls.length)).toEqual([1, 1]);
+      expect(await asking).toEqual({ done: true, value: undefined });
+      expect(modes()).toEqual(["readonly"]);
+      await connection.close();
     },
   );
 });

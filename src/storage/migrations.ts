@@ -83,17 +83,22 @@ const startOver: StoredFormat = { ...thisFormat, left: { store: formedStores[0],
 
 /** Writes records of older forms anew; after each step it can be left, and begun again later. */
 export async function* renewRecords(connection: Connection): AsyncGenerator<void, void, void> {
-  while (await renewSome(connection)) yield;
+  // To write takes all of the object stores, and whoever else writes waits: mostly there is nothing to do it for.
+  const stored = await connection.read(["lease"], (transaction) => transaction.objectStore("lease").get(formatKey));
+  for (let { left } = toFormat(stored); left !== undefined; ) {
+    left = await renewSome(connection);
+    yield;
+  }
 }
 
-/** False when nothing was left. */
-async function renewSome(connection: Connection): Promise<boolean> {
+/** What is left then. */
+async function renewSome(connection: Connection): Promise<StoredFormat["left"]> {
   return await connection.change(
     [...formedStores, "spare"],
     async (transaction) => {
       const lease = transaction.objectStore("lease");
       const { left } = toFormat(await lease.get(formatKey));
-      if (left === undefined) return false;
+      if (left === undefined) return undefined;
       const { store, after } = left;
       const records = transaction.objectStore(store);
       const range = after === undefined ? undefined : IDBKeyRange.lowerBound(after, true);
@@ -108,8 +113,9 @@ async function renewSome(connection: Connection): Promise<boolean> {
         const copy = copyKey(store, key);
         return [records.put(value, key), ...(copy === undefined ? [] : [spare.put(value, copy)])];
       });
-      await Promise.all([...changed, lease.put(formatAfter(store, keys.at(-1)), formatKey)]);
-      return true;
+      const format = formatAfter(store, keys.at(-1));
+      await Promise.all([...changed, lease.put(format, formatKey)]);
+      return format.left;
     },
     "relaxed",
   );

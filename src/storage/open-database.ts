@@ -17,14 +17,20 @@ export interface OpenDatabaseOptions {
 
 /** Rejects with STORAGE_UNAVAILABLE, STORAGE_NEWER, STORAGE_QUOTA or STORAGE_CORRUPT; then nothing stays open, and nothing was changed. */
 export async function openDatabase(name: string, options: OpenDatabaseOptions): Promise<IDBPDatabase<Schema>> {
-  const db = await within(options.timeoutMs, () => open(name, options)).catch(async (error: unknown) => {
+  try {
+    return await within(options.timeoutMs, () => openKnown(name, options));
+  } catch (error) {
     throw isVersionError(error) ? await newer(name, error) : toStorageError(error);
-  });
+  }
+}
+
+async function openKnown(name: string, options: OpenDatabaseOptions): Promise<IDBPDatabase<Schema>> {
+  const db = await open(name, options);
   try {
     await requireKnownFormat(db);
   } catch (error) {
     db.close();
-    throw toStorageError(error);
+    throw error;
   }
   return db;
 }
@@ -67,7 +73,7 @@ export async function within<T extends { close(): void }>(timeoutMs: number, ope
       (db) => db.close(),
       () => {},
     );
-    throw unavailable(`not open after ${timeoutMs} ms: another tab holds an older version of it`);
+    throw unavailable(`not open after ${timeoutMs} ms: another tab keeps it busy, or holds an older version of it`);
   } finally {
     clearTimeout(timer);
   }

@@ -168,6 +168,8 @@ test("[OUTBOX-4] what is damaged is left out", async () => {
     { tab: "a", number: 1, edit: { database: "d", stores: [{ ...store, payload: "text" }] } },
     { tab: "a", number: 1, edit: { database: "d", stores: [{ ...store, updatedRows: [5] }] } },
     { tab: "a", number: 1, edit: { database: "d", stores: [{ ...store, type: 5 }] } },
+    { tab: "a", number: 1, edit: { database: "d", stores: [{ ...store, store: 5 }] } },
+    { tab: "a", number: 1, edit: { database: "d", stores: [{ ...store, updatedRows: 5 }] } },
   ];
   for (const [number, value] of damaged.entries()) await db.put("writes", value, ["a", number]);
   db.close();
@@ -188,6 +190,30 @@ test("[OUTBOX-4] a write of which one byte has changed is left out, and one that
   await db.put("writes", { tab: "a", number: 3, edit: editOf(3) }, ["a", 3]);
   db.close();
   expect(numbersOf(await readOutbox(instance))).toEqual(["a 2", "a 3"]);
+});
+
+test("[OUTBOX-4] the checksum of a write is for ever what it was: builds before and after this one read it, and this one theirs", async () => {
+  const instance = crypto.randomUUID();
+  const outbox = await openOutbox(instance, "a");
+  const write = { tab: "a", number: 1, edit: editOf(100) };
+  outbox.put([write]);
+  const db = await openDB(outboxName(instance));
+  expect(await db.get("writes", ["a", 1])).toEqual({ ...write, sum: 1_305_032_162 });
+  db.close();
+  expect(await readOutbox(instance)).toEqual([write]);
+});
+
+test("[OUTBOX-4] a write whose tab, number or database has changed is left out: it would be done for another", async () => {
+  const instance = crypto.randomUUID();
+  const outbox = await openOutbox(instance, "a");
+  outbox.put([1, 2, 3, 4].map((number) => ({ number, edit: editOf(number) })));
+  const db = await openDB(outboxName(instance));
+  const [first, second, third] = await Promise.all([1, 2, 3].map((number) => db.get("writes", ["a", number])));
+  await db.put("writes", { ...first, tab: "b" }, ["a", 1]);
+  await db.put("writes", { ...second, number: 5 }, ["a", 2]);
+  await db.put("writes", { ...third, edit: { ...third.edit, database: "e".repeat(64) } }, ["a", 3]);
+  db.close();
+  expect(numbersOf(await readOutbox(instance))).toEqual(["a 4"]);
 });
 
 test("[OUTBOX-4] whoever deletes it waits for nobody, and what is kept afterwards begins anew", async () => {

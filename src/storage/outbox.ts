@@ -13,7 +13,7 @@ import { type DBSchema, deleteDB, type IDBPDatabase, type IDBPObjectStore, openD
 import type { DatabaseId } from "../core/ids.ts";
 import { storageOpenTimeoutMs } from "../core/limits.ts";
 import { within } from "./open-database.ts";
-import { sealValue } from "./sealed-value.ts";
+import { type ChecksumForm, checksumOf } from "./sealed-value.ts";
 
 /** What a commit writes to one store. */
 export interface OutboxStore {
@@ -47,6 +47,9 @@ interface OutboxSchema extends DBSchema {
 }
 
 type Db = IDBPDatabase<OutboxSchema>;
+
+/** Whatever the newest is: a row does not say its form, and one whose sum is another is taken for damaged. */
+const sumForm: ChecksumForm = 2;
 
 export function outboxName(instance: string): string {
   return `tidemark/${instance}/outbox`;
@@ -227,7 +230,7 @@ function isWrite(value: unknown): value is OutboxWrite {
 }
 
 function sumOf({ tab, number, edit }: OutboxWrite): number {
-  return sealValue({ tab, number, edit }).sum;
+  return checksumOf({ tab, number, edit }, sumForm);
 }
 
 function isEdit(value: unknown): boolean {

@@ -23,18 +23,17 @@ export interface Remains {
 export function remainsOf(index: unknown, segment: unknown): Remains {
   const { first, end, entries } = decodeIndex(index);
   const sizes = entries.map(({ size }) => size);
-  const sound = openSegment(segment, first, sizes);
-  return { first, end, entries, bytes: sound ?? salvageSegment(segment, sizes), isSound: sound !== undefined };
+  const isSound = isWritten(segment, first, sizes);
+  return { first, end, entries, bytes: salvageSegment(segment, sizes), isSound };
 }
 
-function openSegment(value: unknown, first: number, sizes: readonly number[]): readonly Uint8Array[] | undefined {
+function isWritten(value: unknown, first: number, sizes: readonly number[]): boolean {
   try {
     const segment = new Segment(value);
-    const bytes = segment.entries();
-    const fits = segment.first === first && bytes.length === sizes.length;
-    return fits && bytes.every(({ length }, i) => length === sizes[i]) ? bytes : undefined;
+    const isThere = segment.first === first && segment.end - first === sizes.length;
+    return isThere && segment.entries().every(({ length }, i) => length === sizes[i]);
   } catch {
-    return undefined;
+    return false;
   }
 }
 

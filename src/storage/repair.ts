@@ -81,8 +81,7 @@ async function keep(transaction: Repairing, database: DatabaseId, stored: Stored
   const { first, index, bytes } = stored;
   const known = openIndex(index);
   if (known !== undefined && fits(known, stored)) {
-    if (!(bytes instanceof Uint8Array))
-      await Promise.all(putSegments(transaction, database, [lostSegment(first, known.entries)]));
+    if (bytes === undefined) await Promise.all(putSegments(transaction, database, [lostSegment(first, known.entries)]));
     return true;
   }
   const made = remake(stored, indexOf);
@@ -97,7 +96,7 @@ function fits({ first, entries }: IndexRecord, stored: Stored): boolean {
 /** From sound bytes. */
 function remake({ first, end, bytes }: Stored, indexOf: IndexOf): PackedSegment | undefined {
   const segment = openSegment(bytes);
-  if (segment?.first !== first || segment.end !== end) return undefined;
+  if (segment?.first !== first) return undefined;
   const entries = segment.entries().flatMap((each) => {
     const index = indexOf(each);
     return index === undefined ? [] : [{ ...index, bytes: each }];

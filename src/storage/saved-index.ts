@@ -1,6 +1,6 @@
 /**
- * The index of a log as it was when the database was last opened, in one record: joining the records of a hundred thousand entries anew takes longer
- * than everything else that opening does.
+ * The index of a log as it was after an earlier opening, in one record: opening again reads that, and of the indexes of segments only those that came
+ * later, in place of collecting all of them anew.
  *
  * [STORAGE-48] What is opened faster by it is the same without it: where it is missing, damaged, or of a log that has been repaired since, all is
  *              read from the indexes of the segments.
@@ -27,7 +27,7 @@ export interface IndexStart {
 }
 
 export function nothingSaved(): IndexStart {
-  return { index: new LogIndex(0, crypto.getRandomValues(new Int32Array(1))[0]), links: undefined };
+  return { index: new LogIndex(crypto.getRandomValues(new Int32Array(1))[0]), links: undefined };
 }
 
 export function savedIndexKey(database: DatabaseId): string {
@@ -42,7 +42,6 @@ export async function readSavedIndex(
   database: DatabaseId,
 ): Promise<IndexStart | undefined> {
   const stored = await transaction.objectStore("spare").get(savedIndexKey(database));
-  if (stored === undefined) return undefined;
   try {
     const { log, links } = decodeLocal(stored) as SavedIndex;
     return { index: LogIndex.restored(log), links };

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { openValue, sealValue } from "./sealed-value.ts";
+import { checksumOf, openValue, sealValue } from "./sealed-value.ts";
 
 const plain = fc.anything({
   withBigInt: true,
@@ -49,6 +49,18 @@ test("[STORAGE-34] one changed bit of bytes, a number or a text is noticed, in w
   );
   expect(() => openValue({ ...sealValue({ n: 1, t: "a" }), value: { n: 1, t: "b" } }, "it")).toThrow();
   expect(() => openValue({ ...sealValue({ n: 1 }), value: { n: 1 + Number.EPSILON } }, "it")).toThrow();
+});
+
+test("[STORAGE-34] the checksum of a form is for ever what it was when something was first stored with it", () => {
+  const value = { n: 1.5, t: "é", list: [true, null], bytes: Uint8Array.from({ length: 23 }, (_, i) => i) };
+  const sums = [
+    [1, 4_069_859_541],
+    [2, 855_933_437],
+  ] as const;
+  for (const [form, sum] of sums) {
+    expect(checksumOf(value, form)).toBe(sum);
+    expect(openValue({ sealed: form, sum, value }, "it")).toBe(value);
+  }
 });
 
 test("[STORAGE-34] what was stored before there were checksums is taken as it is", () => {

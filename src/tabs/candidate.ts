@@ -240,14 +240,13 @@ export class Candidate {
   }
 
   #askAgain(): void {
-    this.#cancelRetry?.();
     // Whose engine still stops asks again when it has.
     if (this.#leadership === undefined) this.#lock.ask();
   }
 
   #hear(message: TabMessage | undefined): void {
     if (message === undefined || this.#activity !== "active") return;
-    if (this.#leads) this.#leadership?.hear(message);
+    this.#leadership?.hear(message);
     if (message.type === "seek" || message.type === "here") this.#meet(message);
     else if (message.type === "lead") this.#hearLead(message);
     else if (message.type === "resign") this.#watch.resigned(message.lead);
@@ -322,7 +321,7 @@ export class Candidate {
     if (this.#activity === "outdated" && this.#newer !== undefined) return { type: "outdated", build: this.#newer };
     if (this.#activity !== "active") return { type: "waiting" };
     if (this.#leadership?.isReady === true) return { type: "leading", lead: this.#leadership.id, ...newer };
-    const led = this.#leads ? undefined : this.#watch.current;
+    const led = this.#watch.current;
     if (led !== undefined && compareBuilds(led.build, this.#options.build) < 0) {
       return { type: "blocked", build: led.build };
     }

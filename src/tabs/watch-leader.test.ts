@@ -91,3 +91,43 @@ describe("[TABS-8] of two leads", () => {
     expect(watch.latest).toBe(100);
   });
 });
+
+describe("[TABS-8] counting anew", () => {
+  const quiet = 3_000;
+
+  test("begins with whoever is heard, resigns, starts or is told to", () => {
+    for (const anew of [
+      ({ watch }: Watched) => void watch.hear(facts),
+      ({ watch }: Watched) => watch.resigned("b"),
+      ({ watch }: Watched) => watch.start(1_000),
+      ({ watch }: Watched) => watch.listenAnew(),
+    ]) {
+      const watched = new Watched();
+      watched.watch.hear(facts);
+      watched.clock.advance(quiet);
+      anew(watched);
+      watched.clock.advance(4_000);
+      expect(watched.sought).toBe(0);
+      watched.clock.advance(1_000);
+      expect(watched.sought).toBe(1);
+    }
+  });
+
+  test("is not begun by somebody else's resigning", () => {
+    const watched = new Watched();
+    watched.watch.hear(facts);
+    watched.clock.advance(quiet);
+    watched.watch.resigned("another");
+    watched.clock.advance(2_000);
+    expect([watched.sought, watched.watch.current]).toEqual([1, facts]);
+  });
+
+  test("goes on at one pace, however often it is started", () => {
+    const watched = new Watched();
+    for (let i = 0; i < 3; i++) watched.watch.start(1_000);
+    watched.clock.advance(4_000);
+    expect(watched.sought).toBe(0);
+    watched.watch.stop();
+    expect(watched.clock.nextAt).toBeUndefined();
+  });
+});

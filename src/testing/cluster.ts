@@ -12,13 +12,13 @@ import { encodeSettings, type SettingsOp, settingsStoreName, settingsType } from
 import { openKeyRing } from "../crypto/key-ring.ts";
 import { loadSha256 } from "../crypto/sha256.ts";
 import { Instance } from "../engine/instance.ts";
-import type { InstanceListener } from "../engine/instance-listener.ts";
 import type { EnginePorts } from "../engine/ports.ts";
 import { healthyStorage } from "../engine/storage-health.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Network } from "../ports/transport.ts";
 import { createMemoryStorage, MemoryDisk } from "../storage/memory.ts";
 import { SimulatedClock } from "./clock.ts";
+import { deafListener } from "./deaf-listener.ts";
 import { Device, type Skew } from "./device.ts";
 import { MemoryNetwork } from "./memory-network.ts";
 import { SeededRandom } from "./random.ts";
@@ -28,19 +28,6 @@ import { type PowerLoss, SlowStorage } from "./slow-storage.ts";
 import { turn } from "./turn.ts";
 
 export { Device } from "./device.ts";
-
-/** Who is told and does nothing about it. */
-const deaf: Omit<InstanceListener, "reported" | "reloaded" | "storageChanged"> = {
-  changed: () => {},
-  statusChanged: () => {},
-  progressed: () => {},
-  requestsChanged: () => {},
-  relayChanged: () => {},
-  permissionsChanged: () => {},
-  peersChanged: () => {},
-  jobChanged: () => {},
-  logged: () => {},
-};
 
 /** Where all devices meet. */
 export const relayUrl = "wss://relay.simulated";
@@ -132,7 +119,7 @@ export class Cluster {
     };
     const given = options.ports?.(ports, disk) ?? ports;
     const instance = await Instance.open(given, {
-      ...deaf,
+      ...deafListener,
       reported: (error) => problems.push(error),
       reloaded: () => {
         told.reloads += 1;

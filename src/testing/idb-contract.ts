@@ -11,12 +11,14 @@ import { closedConnectionChecks } from "./idb-connection-checks.ts";
 import { damageChecks } from "./idb-damage-checks.ts";
 import { finishChecks } from "./idb-finish-checks.ts";
 import { healingChecks } from "./idb-healing-checks.ts";
+import { repairChecks } from "./idb-repair-checks.ts";
 import { savedIndexChecks } from "./idb-saved-index-checks.ts";
 import { type IdbCheck, Written } from "./idb-subject.ts";
 import { SeededRandom } from "./random.ts";
 import {
   abortForQuota,
   deleteRaw,
+  keepBusy,
   listRaw,
   openRaw,
   putRaw,
@@ -227,6 +229,24 @@ const connectionChecks: readonly IdbCheck[] = [
     },
   },
   {
+    title:
+      "[STORAGE-17] data that another tab keeps busy is STORAGE_UNAVAILABLE in time, to open and to claim, and nothing is claimed later",
+    async check(name) {
+      const first = await openIdbStorage(name);
+      const late = await openIdbStorage(name, { openTimeoutMs: 30 });
+      await first.claim();
+      const letGo = await keepBusy(name);
+      await expectCode("STORAGE_UNAVAILABLE", () => openIdbStorage(name, { openTimeoutMs: 30 }));
+      await expectCode("STORAGE_UNAVAILABLE", () => late.claim());
+      await late.close();
+      await letGo();
+      expect((await first.putValueOnce("fact", 1)) === 1, "whoever had claimed still writes");
+      await first.close();
+      // Were a late connection still open, this would wait for it.
+      await deleteRaw(name);
+    },
+  },
+  {
     title: "[STORAGE-45] data of a later format is STORAGE_NEWER and stays as it is, whichever of its numbers says so",
     async check(name) {
       await (await openIdbStorage(name)).close();
@@ -362,6 +382,7 @@ export const idbContract: readonly IdbCheck[] = [
   ...mergeChecks,
   ...damageChecks,
   ...healingChecks,
+  ...repairChecks,
   ...connectionChecks,
   ...closedConnectionChecks,
   ...finishChecks,

@@ -3,6 +3,7 @@ import { equalBytes } from "../core/bytes.ts";
 import { TidemarkError } from "../core/errors.ts";
 import type { StoredEntry } from "../ports/storage.ts";
 import { openIdbStorage } from "../storage/idb.ts";
+import { encodeSegment } from "../storage/segment-record.ts";
 import { type IdbCheck, Written } from "./idb-subject.ts";
 import { listRaw, putRaw, type RawRecord, type StoreName } from "./raw-idb.ts";
 import { expect, expectCode } from "./storage-subject.ts";
@@ -186,6 +187,32 @@ export const damageChecks: readonly IdbCheck[] = [
             for (const record of records) await putRaw(name, store, record);
           }
         }
+      }
+    },
+  },
+  {
+    title: "[STORAGE-19] sound bytes that do not belong beside an index are not taken for what it says",
+    async check(name) {
+      const bytes = Array.from({ length: 15 }, (_, i) => new Uint8Array(40).fill(i));
+      const shorter = bytes.map((each, i) => each.subarray(i % 2));
+      const records = [
+        encodeSegment(10, bytes.slice(10, 15)),
+        encodeSegment(5, bytes.slice(5, 8)),
+        encodeSegment(5, bytes.slice(5, 12)),
+        encodeSegment(7, bytes.slice(7, 10)),
+        encodeSegment(5, shorter.slice(5, 10)),
+      ];
+      for (const [i, value] of records.entries()) {
+        const { storage, id, source } = await Written.create(`${name}-${i}`);
+        const entries = bytes.map((each) => source.next(each));
+        for (const position of [0, 5, 10])
+          await storage.commit({ database: id, position, entries: entries.slice(position, position + 5) });
+        await putRaw(`${name}-${i}`, "segments", { key: [id, 10], value });
+        await storage.uncache(id);
+        await storage.replace(id, 5, entries.slice(5, 6));
+        expect(isSame((await storage.read(id, 5, 6))[0], entries[5]), "what was put back is read");
+        await expectCode("STORAGE_CORRUPT", () => storage.read(id, 6, 7));
+        await storage.close();
       }
     },
   },

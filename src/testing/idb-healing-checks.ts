@@ -1,61 +1,16 @@
-/** What storage on IndexedDB makes right by itself, and what it puts aside: the rules STORAGE-30 to STORAGE-33. */
+/** What storage on IndexedDB makes right by itself beside the log: the rules STORAGE-30, 31 and 33. */
 import { equalBytes } from "../core/bytes.ts";
-import { type DatabaseId, encodeHex } from "../core/ids.ts";
-import type { DatabaseRecord, EntryIndex } from "../ports/storage.ts";
+import type { DatabaseId } from "../core/ids.ts";
+import type { DatabaseRecord } from "../ports/storage.ts";
 import { openIdbStorage } from "../storage/idb.ts";
-import { type IdbCheck, Written } from "./idb-subject.ts";
+import { damaged, damageNth, type IdbCheck, segmented, Written } from "./idb-subject.ts";
 import { listRaw, putRaw, type RawRecord, type StoreName } from "./raw-idb.ts";
 import { expect, expectCode } from "./storage-subject.ts";
-
-/** Of bytes that were written as an entry. */
-function indexOfWritten({ entries }: Written): (bytes: Uint8Array) => EntryIndex | undefined {
-  const known = new Map(entries.map(({ bytes, ...index }) => [encodeHex(bytes), index]));
-  return (bytes) => known.get(encodeHex(bytes));
-}
-
-/** One bit of the record differs: of its bytes, or of the first text or number in it. */
-function damaged({ key, value }: RawRecord, at = -1): RawRecord {
-  if (value instanceof Uint8Array) {
-    const copy = value.slice();
-    const i = at < 0 ? copy.length + at : at;
-    copy[i] = (copy[i] ?? 0) ^ 4;
-    return { key, value: copy };
-  }
-  return { key, value: { ...(value as object), sum: ((value as { sum: number }).sum ^ 4) >>> 0 } };
-}
 
 async function damageAll(name: string, store: StoreName, isMeant: (key: string) => boolean): Promise<void> {
   const records = (await listRaw(name, store)).filter(({ key }) => isMeant(String(key)));
   expect(records.length > 0, `${store} holds something to damage`);
   for (const record of records) await putRaw(name, store, damaged(record));
-}
-
-/** Several segments; the n-th record of either kind can be damaged. */
-async function segmented(name: string): Promise<Written> {
-  const written = await Written.create(name);
-  await written.commit(20, 1_000, 30, 1_000);
-  await written.storage.close();
-  return written;
-}
-
-async function damageNth(name: string, store: "indexes" | "segments", n: number, at = -1): Promise<void> {
-  await putRaw(name, store, damaged((await listRaw(name, store))[n] as RawRecord, at));
-}
-
-async function asideOf({ storage, id }: Written): Promise<readonly Uint8Array[]> {
-  const all: Uint8Array[] = [];
-  for (let lot = await storage.nextAside(id, 0); lot !== undefined; lot = await storage.nextAside(id, lot.number))
-    all.push(...lot.entries);
-  return all;
-}
-
-function expectEntries(got: readonly Uint8Array[], written: Written, from: number, to: number): void {
-  const wanted = written.entries.slice(from, to);
-  expect(got.length === wanted.length, `${wanted.length} entries, got ${got.length}`);
-  expect(
-    got.every((bytes, i) => equalBytes(bytes, wanted[i]?.bytes ?? new Uint8Array())),
-    "each as it was committed",
-  );
 }
 
 export const healingChecks: readonly IdbCheck[] = [
@@ -84,6 +39,26 @@ export const healingChecks: readonly IdbCheck[] = [
       const left: DatabaseRecord = { ...record, name: "", sync: false };
       await expectRecord(left, true);
       await expectRecord(left, false);
+    },
+  },
+  {
+    title: "[STORAGE-30] a record in another's place is taken for damaged, and one whose key is no id for none",
+    async check(name) {
+      const storage = await openIdbStorage(name);
+      const ids = ["0", "f"].map((digit) => digit.repeat(64) as DatabaseId);
+      for (const id of ids) await storage.putDatabase({ id, name: `of ${id}`, relays: [] });
+      const [first, second] = (await listRaw(name, "databases")) as [RawRecord, RawRecord];
+      await putRaw(name, "databases", { key: first.key, value: second.value });
+      await putRaw(name, "databases", { key: second.key, value: first.value });
+      await putRaw(name, "databases", { key: "strange", value: 7 });
+      const expectListed = async (expected: readonly string[]): Promise<void> => {
+        const listed = (await storage.databases()).map((record) => `${record.id} ${record.name}`);
+        expect(listed.join() === expected.join(), `got ${listed}`);
+      };
+      await expectListed(ids.map((id) => `${id} of ${id}`));
+      for (const { key } of await listRaw(name, "spare")) await putRaw(name, "spare", { key, value: undefined });
+      await expectListed(ids.map((id) => `${id} `));
+      await storage.close();
     },
   },
   {
@@ -170,108 +145,17 @@ export const healingChecks: readonly IdbCheck[] = [
     },
   },
   {
-    title: "[STORAGE-32] a damaged index is made anew from its entries, and the log stays as it was",
-    async check(name) {
-      const written = await segmented(name);
-      for (const n of [0, 1, 3]) await damageNth(name, "indexes", n);
-      await written.reopen(name);
-      const { storage, id } = written;
-      await expectCode("STORAGE_CORRUPT", () => storage.load(id));
-      const repaired = await storage.repair(id, indexOfWritten(written));
-      expect(repaired.end === undefined && repaired.aside === 0 && repaired.lost === 0, "nothing had to move");
-      await written.expectAll();
-      expect((await asideOf(written)).length === 0, "nothing is aside");
-      await written.reopen(name);
-      await written.expectAll();
-      const [more] = written.source.take(1);
-      if (more !== undefined) await written.storage.commit({ database: id, position: 2_050, entries: [more] });
-      await written.storage.close();
-    },
-  },
-  {
-    title: "[STORAGE-32] missing bytes stand as damaged ones, and can be put back",
-    async check(name) {
-      const written = await segmented(name);
-      const [, second] = (await listRaw(name, "segments")) as [RawRecord, RawRecord];
-      await putRaw(name, "segments", { key: second.key, value: undefined });
-      await written.reopen(name);
-      const { storage, id } = written;
-      expect((await storage.repair(id, indexOfWritten(written))).end === undefined, "nothing had to move");
-      expect((await storage.load(id))?.index.length === 2_050, "all positions are there");
-      await expectCode("STORAGE_CORRUPT", () => storage.read(id, 20, 21));
-      await storage.replace(id, 20, written.entries.slice(20, 1_020));
-      await written.expectAll();
-      await written.storage.close();
-    },
-  },
-  {
-    title:
-      "[STORAGE-32] where index and bytes are damaged the log ends, and whatever is an entry from there on is put aside",
-    async check(name) {
-      const written = await segmented(name);
-      await damageNth(name, "indexes", 1);
-      // The last byte is in the last entry.
-      await damageNth(name, "segments", 1, -8);
-      await written.reopen(name);
-      const { storage, id } = written;
-      const stores = [{ name: "s", type: "table", bytes: Uint8Array.of(1) }];
-      await storage.putCheckpoint(id, { number: 1, through: 2_050, void: [], stores }, 1);
-      const repaired = await storage.repair(id, indexOfWritten(written));
-      expect(repaired.end === 20, `it ends at 20, got ${repaired.end}`);
-      expect(repaired.aside === 2_029 && repaired.lost === 1, `got ${repaired.aside} and ${repaired.lost}`);
-      const loaded = await storage.load(id);
-      expect(loaded?.index.length === 20 && loaded.checkpoints.length === 0, "20 entries, no checkpoint");
-      expect(loaded?.hasAside === true, "something is aside");
-      const aside = await asideOf(written);
-      const wrong = written.entries.slice(20).filter(({ bytes }) => !aside.some((each) => equalBytes(each, bytes)));
-      expect(wrong.length === 1 && aside.length === 2_029, "all but one");
-      // Those that follow nothing that is gone take their places again.
-      const gone = written.entries.findIndex((entry) => entry.id === wrong[0]?.id);
-      await storage.commit({ database: id, position: 20, entries: written.entries.slice(20, gone) });
-      for (let lot = await storage.nextAside(id, 0); lot !== undefined; lot = await storage.nextAside(id, 0))
-        await storage.deleteAside(id, lot.number);
-      expect((await storage.load(id))?.hasAside === false, "nothing is aside any more");
-      await storage.close();
-    },
-  },
-  {
-    title:
-      "[STORAGE-32] that the end was lost is known as long as nobody has said to be done with it, also when nothing is left of it",
-    async check(name) {
-      const written = await segmented(name);
-      for (const store of ["indexes", "segments"] as const) {
-        const { key } = (await listRaw(name, store)).at(-1) as RawRecord;
-        await putRaw(name, store, { key, value: "gone" });
-      }
-      await written.reopen(name);
-      const { storage, id } = written;
-      const { end, aside, lost } = await storage.repair(id, indexOfWritten(written));
-      expect(end === 1_050 && aside === 0 && lost === 1_000, `got ${end}, ${aside}, ${lost}`);
-      expect((await storage.load(id))?.hasAside === true, "it is known");
-      const lot = await storage.nextAside(id, 0);
-      expect(lot?.entries.length === 0, "a lot of nothing");
-      await storage.deleteAside(id, lot?.number ?? 0);
-      expect((await storage.load(id))?.hasAside === false, "and not any more");
-      await storage.close();
-    },
-  },
-  {
-    title: "[STORAGE-32] a log can be ended anywhere; what is put aside comes in its order, and goes with the database",
+    title: "[STORAGE-32] of what was put aside and is damaged there, the rest is handed out as it was",
     async check(name) {
       const written = await segmented(name);
       await written.reopen(name);
-      const { storage, id } = written;
-      const { end, aside, lost } = await storage.repair(id, indexOfWritten(written), 1_030);
-      expect(end === 1_020 && aside === 1_030 && lost === 0, `got ${end}, ${aside}, ${lost}`);
-      expectEntries(await asideOf(written), written, 1_020, 2_050);
-      await storage.repair(id, indexOfWritten(written), 5);
-      const entries = await asideOf(written);
-      expectEntries(entries.slice(0, 1_030), written, 1_020, 2_050);
-      expectEntries(entries.slice(1_030), written, 0, 1_020);
-      await expectCode("DATABASE_UNKNOWN", () => storage.repair("0".repeat(64) as DatabaseId, () => undefined));
-      await storage.deleteDatabase(id);
-      expect((await asideOf(written)).length === 0, "nothing is left");
-      expect((await listRaw(name, "spare")).length === 0, "nor a copy of the record");
+      const { storage, id, entries } = written;
+      await storage.repair(id, () => entries[0], 1_020);
+      const [lot] = (await listRaw(name, "spare")).filter(({ key }) => String(key).startsWith("aside ")) as [RawRecord];
+      await putRaw(name, "spare", damaged(lot, -8));
+      const aside = (await storage.nextAside(id, 0))?.entries ?? [];
+      const same = aside.filter((bytes, i) => equalBytes(bytes, entries[1_020 + i]?.bytes ?? new Uint8Array()));
+      expect(aside.length === 30 && same.length === 29, `got ${aside.length} and ${same.length}`);
       await storage.close();
     },
   },
@@ -314,6 +198,73 @@ export const healingChecks: readonly IdbCheck[] = [
       await damageAll(name, "spare", () => true);
       await expectSaid(id, "25 checkpoint,database,index 1");
       await expectSaid(undefined, "24 local,value 1");
+      expect((await storage.getValue("key")) === 1, "what was sound is as it was");
+      // Of what is damaged in both copies nothing is made.
+      for (const store of ["databases", "values", "spare"] as const) await damageAll(name, store, () => true);
+      await expectSaid(id, "25 checkpoint,database,index 0");
+      await expectSaid(undefined, "24 local,value 0");
+      await storage.close();
+    },
+  },
+  {
+    title: "[STORAGE-33] what is looked at for one database is nothing of another",
+    async check(name) {
+      const written = await segmented(name);
+      await written.reopen(name);
+      const { storage, id, source } = written;
+      const others = ["0", "f"].map((digit) => digit.repeat(64) as DatabaseId);
+      for (const other of others) {
+        await storage.putDatabase({ id: other, name: "other", relays: [] });
+        await storage.commit({ database: other, position: 0, entries: source.take(1) });
+      }
+      const stores = [{ name: "s", type: "table", bytes: Uint8Array.of(1) }];
+      for (const each of [...others, id])
+        for (let number = 1; number <= 10; number++)
+          await storage.putCheckpoint(each, { number, through: 1, void: [], stores }, number);
+      for (const store of ["databases", "indexes", "checkpoints"] as const)
+        await damageAll(name, store, (key) => !key.startsWith(id));
+      const { checked, damaged: bad } = await storage.inspect(id);
+      expect(checked === 15 && bad.length === 0, `15 records, all sound, got ${checked} and ${bad}`);
+      await storage.close();
+    },
+  },
+  {
+    title: "[STORAGE-33] a record of an earlier build, which has no second copy, is whole without it",
+    async check(name) {
+      const written = await segmented(name);
+      await written.reopen(name);
+      const { storage, id } = written;
+      await storage.putValueOnce("key", 1);
+      for (const { key } of await listRaw(name, "spare")) await putRaw(name, "spare", { key, value: undefined });
+      for (const [database, checked] of [
+        [id, 5],
+        [undefined, 1],
+      ] as const) {
+        const found = await storage.inspect(database);
+        expect(found.checked === checked && found.damaged.length === 0, `${checked} sound, got ${found.damaged}`);
+      }
+      await damageAll(name, "values", () => true);
+      const [before] = await listRaw(name, "values");
+      const found = await storage.inspect(undefined);
+      expect(found.damaged.join() === "value" && found.mended === 0, "damaged, and nothing to mend it from");
+      await expectCode("STORAGE_CORRUPT", () => storage.getValue("key"));
+      expect(JSON.stringify(await listRaw(name, "values")) === JSON.stringify([before]), "it is left as it is");
+      await storage.close();
+    },
+  },
+  {
+    title: "[STORAGE-33] what was done for a tab stays when it is written anew while the damage is looked at",
+    async check(name) {
+      const written = await Written.create(name);
+      const { storage, id } = written;
+      const put = (): Promise<void> =>
+        storage.putDatabase({ id, name: "notes", relays: [] }, [{ tab: "one", value: 1 }]);
+      await put();
+      await damageAll(name, "writes", () => true);
+      const [{ damaged: bad }] = await Promise.all([storage.inspect(undefined), put()]);
+      expect(bad.join() === "write", `it was found, got ${bad}`);
+      const rows = await storage.writeRows();
+      expect(rows.length === 1 && rows[0]?.value === 1, "it is there as it was written last");
       await storage.close();
     },
   },

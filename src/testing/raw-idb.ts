@@ -48,6 +48,25 @@ export async function putRaw(name: string, store: StoreName, { key, value }: Raw
 }
 
 /** Object store, key and value. */
+/** As a page does that is frozen in the middle of writing: whoever wants any of it waits until `letGo`, which resolves when it has ended. */
+export async function keepBusy(name: string): Promise<() => Promise<void>> {
+  const db = await openRaw(name);
+  const transaction = db.transaction([...db.objectStoreNames], "readwrite");
+  const ended = new Promise<void>((resolve) => {
+    transaction.oncomplete = () => resolve();
+  });
+  let isBusy = true;
+  const stay = (): void => {
+    if (isBusy) transaction.objectStore("lease").count().onsuccess = stay;
+  };
+  stay();
+  return async () => {
+    isBusy = false;
+    await ended;
+    db.close();
+  };
+}
+
 export type RawVersion1 = readonly [store: string, key: IDBValidKey, value: unknown];
 
 /** A database as version 1 made it, which had these object stores. */

@@ -10,6 +10,7 @@ import { loadSha256 } from "../crypto/sha256.ts";
 import { createVerifier } from "../crypto/verifier.ts";
 import { Instance } from "../engine/instance.ts";
 import { openIdbStorage } from "../storage/idb.ts";
+import { deafListener } from "../testing/deaf-listener.ts";
 import { MemoryNetwork } from "../testing/memory-network.ts";
 import { holdsText } from "../testing/plaintext.ts";
 import { SeededRandom } from "../testing/random.ts";
@@ -89,20 +90,7 @@ async function open(network: MemoryNetwork): Promise<Instance> {
       relays: ["wss://relay.simulated"],
       openNetwork: () => network.join(identity.publicKey),
     },
-    {
-      changed: () => {},
-      statusChanged: () => {},
-      progressed: () => {},
-      requestsChanged: () => {},
-      relayChanged: () => {},
-      permissionsChanged: () => {},
-      reported: (error) => expect.fail(String(error)),
-      reloaded: () => {},
-      peersChanged: () => {},
-      jobChanged: () => {},
-      logged: () => {},
-      storageChanged: () => {},
-    },
+    { ...deafListener, reported: (error) => expect.fail(String(error)) },
   );
   instance.setOnline(true);
   onTestFinished(() => instance.close());

@@ -6,7 +6,7 @@ import type { SyncCommands } from "../engine/commands.ts";
 import { Instance } from "../engine/instance.ts";
 import type { InstanceListener } from "../engine/instance-listener.ts";
 import type { EnginePorts } from "../engine/ports.ts";
-import type { FirstReading } from "../engine/rebuilding.ts";
+import type { FirstReading } from "../engine/read-ahead.ts";
 import type { SyncControl } from "../engine/sync-control.ts";
 import type { ChunkCiphers } from "../ports/chunk-cipher.ts";
 import type { RelayStatus } from "../ports/transport.ts";

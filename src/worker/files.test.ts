@@ -30,6 +30,7 @@ interface Page {
   readonly files: Files;
 }
 
+let wiped = 0;
 let cluster: Cluster;
 let ann: Page;
 let id: DatabaseId;
@@ -47,7 +48,7 @@ async function addPage(): Promise<Page> {
 
 function filesOf({ instance, ports }: Device): Files {
   const keys = new CheapKeys({ instance, ports });
-  return new Files({ instance, ports, ciphers: cheapCiphers, keys, wipe: async () => {} });
+  return new Files({ instance, ports, ciphers: cheapCiphers, keys, wipe: async () => void wiped++ });
 }
 
 async function made(name: string, options: { readonly encrypted?: boolean }): Promise<DatabaseId> {
@@ -125,6 +126,48 @@ describe("[EXPORT-9] a stream", () => {
     expect(report.databases).toMatchObject([{ added: 4, state: "created" }]);
     expect(bob.device.stateDigest(id)).toBe(ann.device.stateDigest(id));
   });
+
+  test("is open until it has ended, failed or was closed", async () => {
+    const { files } = ann;
+    const file = await readAll(ann);
+    expect(files.isIdle).toBe(true);
+    await files.exportOpen(1, {});
+    expect(files.isIdle).toBe(false);
+    while ((await files.exportNext(1)) !== undefined) expect(files.isIdle).toBe(false);
+    expect(files.isIdle).toBe(true);
+    await files.importOpen(1);
+    expect(files.isIdle).toBe(false);
+    await files.importClose(1);
+    expect(files.isIdle).toBe(true);
+    await importAll(ann, file);
+    expect(files.isIdle).toBe(true);
+    await files.importOpen(1);
+    await expect(files.importEnd(1)).rejects.toMatchObject({ code: "EXPORT_MALFORMED" });
+    expect(files.isIdle).toBe(true);
+  });
+
+  test("takes nothing more once it is closed, also of what was pushed", async () => {
+    const file = await readAll(ann);
+    for (const close of [(files: Files) => files.importClose(1), (files: Files) => files.close()]) {
+      const { device, files } = await addPage();
+      await files.importOpen(1);
+      const pushed = files.importPush(1, file).catch(({ code }) => code);
+      await close(files);
+      expect(await cluster.settle(pushed)).toBe("ABORTED");
+      expect(device.instance.find(id)?.replica.graph.size ?? 0).toBeLessThan(4);
+    }
+  });
+});
+
+test("[DELETION-1] [DELETION-4] a page forgets and removes databases, and wipes the instance", async () => {
+  const { files, device } = ann;
+  await cluster.settle(files.removeDatabase(id));
+  expect(device.instance.access(id).removed).toBe(true);
+  await cluster.settle(files.forgetDatabase(id));
+  expect(device.instance.find(id)).toBeUndefined();
+  const before = wiped;
+  await files.wipe();
+  expect(wiped).toBe(before + 1);
 });
 
 describe("[IMPORT-6] the recovery key of a file", () => {

@@ -11,7 +11,7 @@ import { expose } from "comlink";
 import { asTidemarkError, TidemarkError } from "../core/errors.ts";
 import { drainTimeoutMs } from "../core/limits.ts";
 import type { EnginePorts } from "../engine/ports.ts";
-import { readAhead } from "../engine/rebuilding.ts";
+import { readAhead } from "../engine/read-ahead.ts";
 import type { WriteId } from "../engine/writes.ts";
 import type { ChunkCiphers } from "../ports/chunk-cipher.ts";
 import type { Clock } from "../ports/clock.ts";

@@ -116,9 +116,38 @@ test.each<readonly [string, (writer: CborWriter) => void]>([
   ["no figures", (writer) => writeHeader(writer, 1, () => writer.array(0))],
   ["figures that would take all memory", (writer) => writeHeader(writer, 1, () => writeFigures(writer, 2 ** 30, 3))],
   ["figures that would take hours", (writer) => writeHeader(writer, 1, () => writeFigures(writer, 65_536, 1_000))],
+  [
+    "figures that would take all processors",
+    (writer) => writeHeader(writer, 1, () => writeFigures(writer, 2 ** 10, 3, 5)),
+  ],
   ["figures that Argon2id does not have", (writer) => writeHeader(writer, 1, () => writeFigures(writer, 7, 1))],
+  ["less memory than its lanes need", (writer) => writeHeader(writer, 1, () => writeFigures(writer, 15, 1, 2))],
+  ["no passes", (writer) => writeHeader(writer, 1, () => writeFigures(writer, 65_536, 0))],
+  ["no lanes", (writer) => writeHeader(writer, 1, () => writeFigures(writer, 65_536, 3, 0))],
+  ["more figures than there are", (writer) => writeHeader(writer, 1, () => writeFigures(writer, 65_536, 3, 1, 7))],
+  ["fewer fields than there are", (writer) => writeHeader(writer, 1, () => writer.null(), 1)],
+  ["something after it", (writer) => writeHeader(writer, 1, () => [writer.null(), writer.null()])],
 ])("[EXPORT-1] a header with %s is refused", (_what, build) => {
   expect(codeOf(headed(build), formatExportChunk(Uint8Array.of(7), true))).toBe("EXPORT_MALFORMED");
+});
+
+test("[EXPORT-1] what is wrong with a header is said as it was found", () => {
+  const result = attempt(() => read([headed((writer) => writeHeader(writer, 0, () => writer.null()))]));
+  expect(result).toMatchObject({ failure: { details: { got: "another form", expected: "version 1" } } });
+});
+
+test("[EXPORT-1] another kind of file, and one whose header is too long, is refused by its first ten bytes", () => {
+  const { bytes } = formatExportHeader(undefined, sha256);
+  const long = concatBytes(bytes.slice(0, 8), Uint8Array.of(255, 255));
+  const other = concatBytes(Uint8Array.of(0x89, 0x50), bytes.slice(2, 10));
+  for (const [start, got] of [
+    [other, "another kind of file"],
+    [long, "a header of 65535 bytes"],
+  ] as const) {
+    const frames = new ExportFrames(sha256);
+    frames.push(start);
+    expect(attempt(() => frames.next())).toMatchObject({ failure: { code: "EXPORT_MALFORMED", details: { got } } });
+  }
 });
 
 function writeHeader(writer: CborWriter, version: number, writeRest: () => void, fields = 2): void {
@@ -128,11 +157,11 @@ function writeHeader(writer: CborWriter, version: number, writeRest: () => void,
   for (let more = 2; more < fields; more++) writer.null();
 }
 
-function writeFigures(writer: CborWriter, memoryKib: number, passes: number): void {
-  writer.array(6);
+function writeFigures(writer: CborWriter, memoryKib: number, passes: number, lanes = 1, fields = 6): void {
+  writer.array(fields);
   writer.uint(memoryKib);
   writer.uint(passes);
-  writer.uint(1);
+  writer.uint(lanes);
   writer.bytes(figures.salt);
   writer.bytes(figures.prefix);
   writer.bytes(figures.check);
@@ -146,6 +175,11 @@ test("[EXPORT-2] a chunk that claims to be larger than any is refused before it 
   frames.push(concatBytes(bytes, head));
   expect(frames.next()).toMatchObject({ type: "header" });
   expect(() => frames.next()).toThrow(expect.objectContaining({ code: "EXPORT_MALFORMED" }));
+});
+
+test("[EXPORT-2] a chunk that no reader takes is not made", () => {
+  expect(formatExportChunk(new Uint8Array(exportChunkBytesMax), true)).toHaveLength(exportChunkBytesMax + 5);
+  expect(() => formatExportChunk(new Uint8Array(exportChunkBytesMax + 1), true)).toThrow("as large as a reader takes");
 });
 
 test("[EXPORT-2] a chunk is marked as the last one or not, and in no other way", () => {

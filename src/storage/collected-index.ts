@@ -1,4 +1,4 @@
-/** The index of a whole log, out of the records that storage keeps for its segments. */
+/** The index of a whole log, collected from the records that storage keeps for its segments. */
 import type { DatabaseId } from "../core/ids.ts";
 import type { LogIndex } from "../core/log-index.ts";
 import { linksOf } from "../core/log-links.ts";
@@ -8,7 +8,7 @@ import type { IndexStart } from "./saved-index.ts";
 import { endingWithin } from "./schema.ts";
 
 /** Records are added in order, after those of its start. */
-export class IndexJoin {
+export class CollectedIndex {
   readonly index: LogIndex;
   /** What each of them covers. */
   readonly segments: SegmentExtent[] = [];
@@ -34,26 +34,26 @@ export class IndexJoin {
   }
 }
 
-/** Where the parts end in which a log is read: small ones first, so that there soon is something to join. */
+/** Where the parts end in which a log is read: small ones first, so that there soon is something to add. */
 const partEnds: readonly number[] = [...Array.from({ length: 7 }, (_, i) => 2 ** (13 + i)), Number.POSITIVE_INFINITY];
 
 interface IndexStore {
   getAll(range: IDBKeyRange): Promise<readonly unknown[]>;
 }
 
-/** All records after the start of a log, asked for in one turn; while one part is joined the next is read. Rejects with STORAGE_CORRUPT. */
-export async function joinLog(
+/** All records after the start of a log, asked for in one turn; while one part is added the next is read. Rejects with STORAGE_CORRUPT. */
+export async function collectIndex(
   indexes: IndexStore,
   database: DatabaseId,
   { index, links }: IndexStart,
-): Promise<IndexJoin> {
+): Promise<CollectedIndex> {
   const ends = partEnds.filter((end) => end > index.length);
-  const join = new IndexJoin(index);
+  const collected = new CollectedIndex(index);
   const parts = ends.map(async (end, i) => {
-    join.add(await indexes.getAll(endingWithin(database, ends[i - 1] ?? index.length, end)));
+    collected.add(await indexes.getAll(endingWithin(database, ends[i - 1] ?? index.length, end)));
   });
   await Promise.all(parts);
   // Whoever opens the database needs them, and has nothing else to do until the rest was read.
   linksOf(index, links);
-  return join;
+  return collected;
 }

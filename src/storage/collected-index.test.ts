@@ -6,19 +6,19 @@ import { linksOf } from "../core/log-links.ts";
 import type { EntryIndex } from "../ports/storage.ts";
 import { SeededRandom } from "../testing/random.ts";
 import { StoredEntries } from "../testing/stored-entries.ts";
-import { IndexJoin } from "./index-join.ts";
+import { CollectedIndex } from "./collected-index.ts";
 import { decodeIndex, encodeIndex } from "./index-record.ts";
 
 function plausible(count: number): readonly EntryIndex[] {
   return new StoredEntries(new SeededRandom(1)).take(count).map(({ bytes: _bytes, ...index }) => index);
 }
 
-function joined(values: readonly unknown[]): IndexJoin {
-  const join = new IndexJoin(new LogIndex());
+function collect(values: readonly unknown[]): CollectedIndex {
+  const collected = new CollectedIndex(new LogIndex());
   // One by one and together is the same.
-  join.add(values.slice(0, 1));
-  join.add(values.slice(1));
-  return join;
+  collected.add(values.slice(0, 1));
+  collected.add(values.slice(1));
+  return collected;
 }
 
 /** Records of so many entries each, the last of the rest. */
@@ -33,12 +33,12 @@ function recordsOf(entries: readonly EntryIndex[], counts: readonly number[]): r
   return records;
 }
 
-test("[STORAGE-2] joined indexes are one log, however its entries were split", () => {
+test("[STORAGE-2] collected indexes are one log, however its entries were split", () => {
   const entries = plausible(200);
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 1, max: 60 })), (counts) => {
       const records = recordsOf(entries, counts);
-      const { index, segments } = joined(records);
+      const { index, segments } = collect(records);
       expect([...index]).toEqual(entries);
       const sizeOf = (first: number, end: number): number =>
         entries.slice(first, end).reduce((sum, { size }) => sum + size, 0);
@@ -56,11 +56,11 @@ test("[STORAGE-48] a log that goes on from where it was saved is the same", () =
   const entries = plausible(300);
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 299 }), fc.array(fc.integer({ min: 1, max: 60 })), (count, counts) => {
-      const whole = joined(recordsOf(entries, counts)).index;
+      const whole = collect(recordsOf(entries, counts)).index;
       const records = recordsOf(entries, [count, ...counts]);
-      const first = joined(records.slice(0, 1)).index;
+      const first = collect(records.slice(0, 1)).index;
       const saved = structuredClone({ log: first.save(), links: linksOf(first) });
-      const rest = new IndexJoin(LogIndex.restored(saved.log));
+      const rest = new CollectedIndex(LogIndex.restored(saved.log));
       rest.add(records.slice(1));
       expect([...rest.index]).toEqual(entries);
       expect(linksOf(rest.index, saved.links)).toEqual(linksOf(whole));
@@ -69,13 +69,13 @@ test("[STORAGE-48] a log that goes on from where it was saved is the same", () =
   );
 });
 
-test("[STORAGE-15] joined indexes of which one is missing or there twice are STORAGE_CORRUPT", () => {
+test("[STORAGE-15] collected indexes of which one is missing or there twice are STORAGE_CORRUPT", () => {
   const entries = plausible(200);
   const records = recordsOf(entries, [50, 50, 50]);
-  const isJoined = (values: readonly (Uint8Array | undefined)[]): boolean => attempt(() => joined(values)).ok;
-  expect(isJoined(records)).toBe(true);
-  expect(isJoined(records.slice(1))).toBe(false);
-  expect(isJoined([...records.slice(0, 1), ...records.slice(2)])).toBe(false);
-  expect(isJoined([...records, records[3]])).toBe(false);
-  expect(isJoined([records[1], records[0], ...records.slice(2)])).toBe(false);
+  const isLog = (values: readonly (Uint8Array | undefined)[]): boolean => attempt(() => collect(values)).ok;
+  expect(isLog(records)).toBe(true);
+  expect(isLog(records.slice(1))).toBe(false);
+  expect(isLog([...records.slice(0, 1), ...records.slice(2)])).toBe(false);
+  expect(isLog([...records, records[3]])).toBe(false);
+  expect(isLog([records[1], records[0], ...records.slice(2)])).toBe(false);
 });

@@ -1,0 +1,51 @@
+/** The parts of checkpoints, by database and number. */
+import type { DatabaseId } from "../core/ids.ts";
+import type { CheckpointPart } from "../ports/storage.ts";
+import type { Connection } from "./connection.ts";
+import { decodePart, encodePart } from "./forms.ts";
+import type { KeptDatabase } from "./kept-database.ts";
+import { allOf, numberedWithin } from "./schema.ts";
+import { requireDatabase } from "./steps.ts";
+
+/** As they are stored, in the order of their numbers. */
+export function storedParts(connection: Connection, database: DatabaseId): Promise<readonly unknown[]> {
+  return connection.read(["checkpoints"], (transaction) =>
+    transaction.objectStore("checkpoints").getAll(allOf(database)),
+  );
+}
+
+/** Throws STORAGE_CORRUPT. */
+export function decodeParts(stored: readonly unknown[]): readonly CheckpointPart[] {
+  return stored.map(decodePart);
+}
+
+/** Relaxed: a crash of the whole machine may take back the newest of them, and the ones before are as good. */
+export async function putPart(
+  connection: Connection,
+  kept: KeptDatabase,
+  database: DatabaseId,
+  part: CheckpointPart,
+  replaces: number,
+): Promise<void> {
+  const { era } = connection;
+  const isKnown = kept.isThere(era);
+  await connection.change(
+    ["databases", "checkpoints"],
+    async (transaction, { finish }) => {
+      const isSure = isKnown && connection.era === era;
+      const checkpoints = transaction.objectStore("checkpoints");
+      const requests: Promise<unknown>[] = isSure ? [] : [requireDatabase(transaction, database)];
+      if (replaces < part.number) requests.push(checkpoints.delete(numberedWithin(database, replaces, part.number)));
+      requests.push(checkpoints.put(encodePart(part), [database, part.number]));
+      if (isSure) finish();
+      await Promise.all(requests);
+    },
+    "relaxed",
+  );
+}
+
+export async function deleteParts(connection: Connection, database: DatabaseId): Promise<void> {
+  await connection.write(["checkpoints"], (transaction) => [
+    transaction.objectStore("checkpoints").delete(allOf(database)),
+  ]);
+}
