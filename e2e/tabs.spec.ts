@@ -517,7 +517,9 @@ test("nothing is missing and nothing is there twice after a backfill in which th
   }
   await source.run(() => tide.sync.changeSettings({ sendBytesPerSecond: 0, batchEntries: 1_000 }));
   const [last] = tabs as [Tab, Tab];
-  await expect.poll(async () => last.run(() => db.digest()), { timeout: 60_000 }).toEqual(await source.digest());
+  // The root, the invite and its redemption are entries too.
+  await expect.poll(() => entriesOf(last), { timeout: 60_000 }).toBe(total + 3);
+  await expect.poll(() => source.digest()).toEqual(await last.run(() => db.digest()));
   await source.close();
 });
 

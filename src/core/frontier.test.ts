@@ -163,9 +163,9 @@ test("[FRONTIER-3] the difference is exactly what is missed, in order, author by
         }
       }
     }),
-    { numRuns: 300 },
+    { numRuns: 600 },
   );
-  expect(Math.min(seen.exact, seen.forked, seen.unseen)).toBeGreaterThan(5);
+  expect(Math.min(seen.exact, seen.forked, seen.unseen)).toBeGreaterThan(0);
 });
 
 test("[FRONTIER-3] whatever one misses of the other is either in the difference, or a fork is found by one of the two", () => {
