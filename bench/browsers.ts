@@ -3,12 +3,13 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type BrowserContext, chromium } from "@playwright/test";
+import { type BrowserContext, chromium, type Page } from "@playwright/test";
 import { build } from "esbuild";
 import { Device } from "../e2e/device.ts";
 import { type Relay, serveFolder, startRelay } from "../e2e/fixtures.ts";
 import { launchOptions } from "../scripts/chromium.mjs";
 import { workerSource } from "./receive.ts";
+import { buildRepoPage, type RepoServer, startRepoServer } from "./repo-server.ts";
 import type { Bench, Figures } from "./workload.ts";
 import { addRowMaker } from "./workloads.ts";
 
@@ -25,7 +26,8 @@ export class Browsers implements Bench {
 
   async withDevices<T = Figures>(action: (a: Device, b: Device, relay: Relay) => Promise<T>): Promise<T> {
     const relay = await startRelay(join(project, "dist/relay-cli.js"));
-    const app = await serveFolder(join(project, "e2e/page"), { tidemark: join(project, "dist") });
+    const automerge = join(project, "node_modules/@automerge/automerge/dist/mjs");
+    const app = await serveFolder(join(project, "e2e/page"), { tidemark: join(project, "dist"), automerge });
     try {
       return await this.#withContexts(2, async (contexts) => {
         const options = { site: app.url, relay: relay.url };
@@ -38,6 +40,27 @@ export class Browsers implements Bench {
     } finally {
       app.close();
       await relay.stop();
+    }
+  }
+
+  async withRepoPages<T>(action: (a: Page, b: Page, server: RepoServer) => Promise<T>): Promise<T> {
+    const { folder, remove } = await buildRepoPage();
+    const server = await startRepoServer();
+    const site = await serveFolder(folder);
+    try {
+      return await this.#withContexts(2, async (contexts) => {
+        const [a, b] = await Promise.all(contexts.map((context) => context.newPage()));
+        if (a === undefined || b === undefined) throw new Error("two browsers were started");
+        for (const page of [a, b]) {
+          await page.goto(site.url);
+          await page.waitForFunction(() => globalThis.openText !== undefined);
+        }
+        return await action(a, b, server);
+      });
+    } finally {
+      site.close();
+      await server.stop();
+      remove();
     }
   }
 

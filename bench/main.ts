@@ -4,6 +4,7 @@ import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { backInSync, backOnline } from "./back-in-sync.ts";
 import { Browsers } from "./browsers.ts";
+import { localChange, openDocument, remoteBurst } from "./documents.ts";
 import { files } from "./files.ts";
 import { measureHardware } from "./hardware.ts";
 import { killedBackfill } from "./killed-backfill.ts";
@@ -14,11 +15,16 @@ import { reopen } from "./reopen.ts";
 import { judge, print, type Report, ratiosOf } from "./report.ts";
 import { sessions } from "./sessions.ts";
 import { takeOver } from "./take-over.ts";
+import { typing } from "./typing.ts";
 import type { Figures, Workload } from "./workload.ts";
 import { workloads } from "./workloads.ts";
 
 const all: readonly Workload[] = [
   ...workloads,
+  typing,
+  localChange,
+  openDocument,
+  remoteBurst,
   receive,
   reopen,
   files,

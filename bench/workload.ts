@@ -1,8 +1,9 @@
 /** What is measured: workloads, the figures they give, and what is aimed at. */
-import type { BrowserContext } from "@playwright/test";
+import type { BrowserContext, Page } from "@playwright/test";
 import type { Device } from "../e2e/device.ts";
 import type { Relay } from "../e2e/fixtures.ts";
 import type { Hardware } from "./hardware.ts";
+import type { RepoServer } from "./repo-server.ts";
 
 /** By name; times in ms, rates per second. */
 export type Figures = Readonly<Record<string, number>>;
@@ -28,7 +29,9 @@ export interface Bench {
   /** How much of the full size is run; undefined when nobody said. */
   readonly size: number | undefined;
   /** Two devices that run the built package, in two browsers with new profiles on disk. */
-  withDevices(action: (a: Device, b: Device, relay: Relay) => Promise<Figures>): Promise<Figures>;
+  withDevices<T = Figures>(action: (a: Device, b: Device, relay: Relay) => Promise<T>): Promise<T>;
+  /** Two pages of automerge-repo in two browsers with new profiles on disk: see repo-page.ts. */
+  withRepoPages<T>(action: (a: Page, b: Page, server: RepoServer) => Promise<T>): Promise<T>;
   /** One browser with a new profile on disk; the bundle of the benchmark's own worker is at `url`. */
   withWorkerPage(action: (context: BrowserContext, url: string) => Promise<Figures>): Promise<Figures>;
 }

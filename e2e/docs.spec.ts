@@ -29,6 +29,8 @@ import("./main.ts").then(
 );
 `;
 
+const automerge = "node_modules/@automerge/automerge/dist/mjs/entrypoints/slim.js";
+
 const page = '<!doctype html><link rel="icon" href="data:,"><script type="module" src="/start.ts"></script>\n';
 
 function programOf(markdown: string, relay: string): ReadonlyMap<string, string> {
@@ -42,7 +44,8 @@ function programOf(markdown: string, relay: string): ReadonlyMap<string, string>
 
 const compilerOptions = {
   target: "ES2022",
-  lib: ["ES2022", "DOM"],
+  // The last one is for the types of Automerge.
+  lib: ["ES2022", "DOM", "ESNext.Disposable"],
   module: "ESNext",
   moduleResolution: "bundler",
   types: [],
@@ -53,6 +56,7 @@ const compilerOptions = {
   paths: {
     tidemark: [join(project, "dist/types/index.d.ts")],
     "tidemark/worker": [join(project, "dist/types/worker.d.ts")],
+    "@automerge/automerge/slim": [join(project, "node_modules/@automerge/automerge/dist/index.d.ts")],
   },
 };
 
@@ -83,6 +87,8 @@ async function bundle(folder: string): Promise<void> {
       alias: [
         { find: /^tidemark$/, replacement: join(project, "dist/index.js") },
         { find: /^tidemark\/worker$/, replacement: join(project, "dist/worker.js") },
+        // As an app has it in its own node_modules.
+        { find: /^@automerge\/automerge\/slim$/, replacement: join(project, automerge) },
       ],
     },
     worker: { format: "es" },
@@ -90,7 +96,15 @@ async function bundle(folder: string): Promise<void> {
   });
 }
 
-for (const document of ["README.md", "docs/sync.md", "docs/permissions.md", "docs/keys.md", "docs/backup.md"]) {
+for (const document of [
+  "README.md",
+  "docs/sync.md",
+  "docs/permissions.md",
+  "docs/keys.md",
+  "docs/backup.md",
+  "docs/documents.md",
+  "docs/history.md",
+]) {
   test(`[PACKAGE-7] the examples of ${document} compile against the package, and run`, async ({ page: tab, relay }) => {
     const folder = mkdtempSync(join(tmpdir(), "tidemark-docs-"));
     const errors: string[] = [];

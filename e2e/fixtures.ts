@@ -90,7 +90,8 @@ export const test: ReturnType<typeof base.extend<TestFixtures, WorkerFixtures>> 
   ],
   app: [
     async ({}, use) => {
-      const app = await serveFolder(join(project, "e2e/page"), { tidemark: join(project, "dist") });
+      const automerge = join(project, "node_modules/@automerge/automerge/dist/mjs");
+      const app = await serveFolder(join(project, "e2e/page"), { tidemark: join(project, "dist"), automerge });
       await use(app);
       app.close();
     },

@@ -1,5 +1,5 @@
 // Builds dist/ from src/: `npm run build`. Prints what came out and how large it is.
-import { chmodSync, existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { build } from "esbuild";
 import { checkOutput } from "./build/check.mjs";
 import { writeLicenses } from "./build/licenses.mjs";
@@ -7,7 +7,7 @@ import { fail, project, run } from "./build/project.mjs";
 import { reportSizes } from "./build/sizes.mjs";
 import { finishTypes } from "./build/types.mjs";
 
-const entries = ["index", "worker", "relay", "relay-cli", "testing"];
+const entries = ["index", "worker", "automerge-repo", "relay", "relay-cli", "testing"];
 
 /** Top-level await is refused: it breaks consumers' default builds, and a worker would lose its first messages. */
 const shared = {
@@ -22,8 +22,12 @@ const shared = {
   logLevel: "warning",
 };
 
+/** Automerge's WebAssembly, which the package brings along; its JavaScript is the app's own copy. */
+const wasm = "automerge_wasm_bg.wasm";
+
 const browser = {
   ...shared,
+  external: ["@automerge/automerge/slim", "@automerge/automerge-repo/slim"],
   platform: "browser",
   define: { global: "globalThis" },
   inject: ["scripts/build/process-shim.js"],
@@ -36,7 +40,7 @@ if (missing.length > 0) fail(`cannot build: ${missing.join(", ")} missing`);
 // Chunks stay beside index.js: `new URL("./worker.js", import.meta.url)` may end up in any of them.
 const page = build({
   ...browser,
-  entryPoints: ["src/index.ts", "src/testing.ts"],
+  entryPoints: ["src/index.ts", "src/automerge-repo.ts", "src/testing.ts"],
   splitting: true,
   chunkNames: "[name]-[hash]",
 });
@@ -59,6 +63,7 @@ if (reasons.length > 0) fail(reasons.join("\n"));
 
 const metafiles = results.flatMap((result) => (result.value?.metafile ? [result.value.metafile] : []));
 removeStale(metafiles);
+copyFileSync(`${project}/node_modules/@automerge/automerge/dist/automerge.wasm`, `${project}/dist/${wasm}`);
 finishTypes(entries);
 writeLicenses(metafiles);
 chmodSync(`${project}/dist/relay-cli.js`, 0o755);
@@ -71,5 +76,5 @@ console.log(`built tidemark ${version} in ${Math.round(performance.now() - start
 function removeStale(metafiles) {
   const outputs = new Set(metafiles.flatMap((metafile) => Object.keys(metafile.outputs)));
   const files = readdirSync(`${project}/dist`, { withFileTypes: true }).filter((entry) => entry.isFile());
-  for (const { name } of files) if (!outputs.has(`dist/${name}`)) rmSync(`${project}/dist/${name}`);
+  for (const { name } of files) if (name !== wasm && !outputs.has(`dist/${name}`)) rmSync(`${project}/dist/${name}`);
 }

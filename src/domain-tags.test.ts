@@ -7,6 +7,7 @@ import { domainTags, signedUnder } from "./core/domain-tags.ts";
 import { type EntryBody, encodeUnsigned } from "./core/entry.ts";
 import { type DatabaseId, publicKeyFromHex } from "./core/ids.ts";
 import { redeemMessage } from "./core/invite-proof.ts";
+import { announcementMessage, pageIdFromHex } from "./core/presence/announcement.ts";
 import { joinMessage, proveMessage } from "./core/protocol/admission.ts";
 import { handshakeMessage } from "./core/protocol/handshake.ts";
 import { proofBytes } from "./core/protocol/relay-message.ts";
@@ -51,6 +52,7 @@ const signers: readonly string[] = [
   "engine/joins.ts: invite.sign(joinMessage(path.transcript, identity.publicKey, commitment))",
   "engine/joins.ts: invite.sign(redeemMessage(id, identity.publicKey))",
   "engine/path-handshake.ts: identity.sign(effect.message)",
+  "engine/presence-room.ts: identity.sign(announcementMessage(id, body))",
   "engine/root.ts: owner.sign(message)",
   "transport/relay-socket.ts: identity.sign(proofBytes(nonce, host))",
 ];
@@ -77,6 +79,7 @@ const key = publicKeyFromHex("11".repeat(32));
 const id = "22".repeat(32) as DatabaseId;
 const bytes = new Uint8Array(32).fill(3);
 const commitment = "44".repeat(12);
+const announced = { author: key, page: pageIdFromHex("ab".repeat(16)), counter: 1, sentMs: 1, lifeMs: 1 };
 const stores = [{ name: "rows", type: "table", payload: bytes }];
 const root: EntryBody = {
   ...{ database: undefined, author: key, seq: 0, prev: undefined, parents: [], height: 0, time: 0, stores },
@@ -90,6 +93,7 @@ test.each<[string, Uint8Array]>([
   [domainTags.join, joinMessage(bytes, key, commitment)],
   [domainTags.prove, proveMessage(bytes, key, commitment)],
   [domainTags.redeem, redeemMessage(id, key)],
+  [domainTags.presence, announcementMessage(id, { ...announced, content: bytes })],
 ])("[HOSTILE-1] what is signed under %j begins with it", (tag, message) => {
   expect(new TextDecoder().decode(message.subarray(0, tag.length))).toBe(tag);
   expect(signedUnder).toContain(tag);

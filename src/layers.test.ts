@@ -66,6 +66,8 @@ const outward: readonly Plant[] = [
   plant("engine/outward.ts", `import { x } from "../storage/x.ts"; x();`, importNets, "ports/"),
   plant("storage/outward.ts", `import { x } from "../worker/x.ts"; x();`, importNets, "ports/"),
   plant("client/outward.ts", `import { x } from "../relay/x.ts"; x();`, importNets, "browsers"),
+  plant("client/inward.ts", `import { x } from "../automerge-repo/x.ts"; x();`, importNets, "browsers"),
+  plant("automerge-repo/outward.ts", `import { x } from "../worker/x.ts"; x();`, importNets, "client/"),
   plant("relay/outward.ts", `import { x } from "../client/x.ts"; x();`, importNets, "Node"),
   plant("nowhere/x.ts", `export const x = 1;\nimport { y } from "../core/y.ts"; y();`, ["imports"]),
   plant("core/from-test.ts", `import { x } from "./x.test.ts"; x();`, ["imports"]),
@@ -91,6 +93,8 @@ const packages: readonly Plant[] = [
   plant("transport/simple-peer.ts", `import { x } from "ws"; x();`, importNets, "simple-peer"),
   plant("worker/package.ts", `import { x } from "idb"; x();`, importNets, "comlink"),
   plant("client/package.ts", `import { x } from "idb"; x();`, importNets, "comlink"),
+  plant("client/documents/automerge.ts", `import { x } from "comlink"; x();`, importNets, "Automerge"),
+  plant("automerge-repo/package.ts", `import { x } from "comlink"; x();`, importNets, "idb and Automerge"),
   plant("relay/package.ts", `import { x } from "idb"; x();`, importNets, "ws"),
   plant("testing/package.ts", `import { x } from "vitest"; x();`, importNets, "fast-check"),
   plant("worker.ts", `import { x } from "idb"; x();`, importNets, "comlink"),
@@ -125,6 +129,7 @@ const allowed: readonly Plant[] = [
   plant("storage/fine.ts", `import { openDB } from "idb"; export { openDB };`, []),
   plant("crypto/fine.ts", `export { sign } from "@noble/ed25519";`, []),
   plant("tabs/web-locks.ts", `export const locks: unknown = navigator.locks;`, []),
+  plant("automerge-repo/fine.ts", `export { NetworkAdapter } from "@automerge/automerge-repo/slim";`, []),
   plant("relay/fine.ts", `export { WebSocketServer } from "ws";\nexport { hostname } from "node:os";`, []),
 ];
 

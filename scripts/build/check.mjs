@@ -1,11 +1,16 @@
 // What must be true of dist/ or consumers' bundlers and browsers fail in ways that are hard to see.
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fail, project } from "./project.mjs";
 
 const dist = join(project, "dist");
 /** Bundlers find the worker by this very expression, relative to the file it stands in. */
 const workerExpression = /new Worker\(\s*new URL\("\.\/worker\.js", import\.meta\.url\),\s*\{[^}]*type: "module"/;
+
+/** And the WebAssembly of Automerge by this one. */
+const wasmExpression = /new URL\(\s*"\.\/(automerge_wasm_bg\.wasm)",\s*import\.meta\.url\s*\)/;
+/** And this one of the app's own copy, without which an app that has none would not build. */
+const automergeExpression = /\btry\s*\{\s*(?:\/\/[^\n]*\s*)*return await import\("@automerge\/automerge\/slim"\)/;
 
 export function checkOutput(metafiles) {
   const outputs = Object.assign({}, ...metafiles.map((metafile) => metafile.outputs));
@@ -16,6 +21,15 @@ export function checkOutput(metafiles) {
   const starts = readdirSync(dist).filter((name) => name.endsWith(".js") && workerExpression.test(read(name)));
   if (starts.length === 0)
     fail(`no file of dist/ says new Worker(new URL("./worker.js", import.meta.url), { type: "module" })`);
+
+  const loads = readdirSync(dist).filter((name) => name.endsWith(".js") && wasmExpression.test(read(name)));
+  if (loads.length === 0) fail(`no file of dist/ says new URL("./automerge_wasm_bg.wasm", import.meta.url)`);
+  if (!loads.every((name) => automergeExpression.test(read(name))))
+    fail(`${loads.join(", ")} does not say try { return await import("@automerge/automerge/slim") }`);
+  if (!existsSync(join(dist, "automerge_wasm_bg.wasm"))) fail("dist/ lacks the WebAssembly of Automerge");
+  const bundled = Object.values(outputs).flatMap(({ inputs }) => Object.keys(inputs));
+  if (bundled.some((input) => input.includes("node_modules/@automerge/")))
+    fail("Automerge is bundled: apps have their own");
 
   const imports = outputs["dist/worker.js"].imports.map(({ path }) => path);
   if (imports.length > 0) fail(`dist/worker.js has to be self-contained and imports ${imports.join(", ")}`);

@@ -6,8 +6,8 @@ import { fail, project } from "./project.mjs";
 const types = join(project, "dist/types");
 const specifier = /(\bfrom\s*|\bimport\s*\(\s*|\bimport\s*)"([^"]+)"/g;
 
-/** What a consumer of the package has: its own dependencies, and Node's modules where it runs in Node. */
-const available = /^(node:|ws$)/;
+/** What a consumer of the package has: its own dependencies, Node's modules where it runs in Node, and automerge-repo who imports what is for that. */
+const available = /^(node:|ws$|@automerge\/automerge-repo\/slim$)/;
 
 export function finishTypes(entries) {
   const reached = new Set();

@@ -14,7 +14,7 @@ interface Allowance {
 
 const pure = ["core", "ports", "engine"];
 const adapters = ["storage", "transport", "crypto", "tabs"];
-const composition = ["worker", "client", "relay", "node", "testing"];
+const composition = ["worker", "client", "automerge-repo", "relay", "node", "testing"];
 
 /** By folder of `src`, or by file where a file may do more than its folder. "" are the entries `src/*.ts`. */
 const allowances: Readonly<Record<string, Allowance>> = {
@@ -31,10 +31,16 @@ const allowances: Readonly<Record<string, Allowance>> = {
   tabs: { folders: pure, packages: [] },
   worker: { folders: [...pure, ...adapters, "client"], packages: ["comlink"] },
   client: { folders: [...pure, ...adapters, "worker"], packages: ["comlink"] },
+  "client/documents/automerge.ts": { folders: [...pure, ...adapters, "worker"], packages: ["@automerge/automerge"] },
+  // Composition for an app's own `Repo`: part of the page, with storage and a network of its own.
+  "automerge-repo": {
+    folders: [...pure, ...adapters, "client"],
+    packages: ["@automerge/automerge-repo", "@automerge/automerge", "idb"],
+  },
   relay: { folders: [...pure, ...adapters, "node"], packages: ["ws", "node:"] },
   node: { folders: [...pure, ...adapters, "relay"], packages: ["ws", "node:"] },
   // What is shipped of it needs no package: the build refuses types that mention one.
-  testing: { folders: [...pure, ...adapters, ...composition], packages: ["fast-check"] },
+  testing: { folders: [...pure, ...adapters, ...composition], packages: ["fast-check", "@automerge/automerge"] },
   "worker.ts": { folders: [...pure, ...adapters, "worker"], packages: ["comlink"] },
   "": { folders: [...pure, ...adapters, ...composition], packages: ["node:"] },
 };

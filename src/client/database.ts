@@ -6,7 +6,12 @@ import { ADMIN, type Permission, type Power, parsePermission, RELAY } from "../c
 import { invalid, validateName } from "../core/store/values.ts";
 import type { Access } from "../engine/permissions-info.ts";
 import type { DatabaseInfo, StateDigest, WatchedType, WorkerApi } from "../worker/api.ts";
+import { compare, type Difference } from "./difference.ts";
+import type { Doc } from "./documents/doc.ts";
+import type { Documents } from "./documents/documents.ts";
+import { writeTogether } from "./documents/joint-write.ts";
 import { type ExportOptions, exportStream } from "./export.ts";
+import { assertSignal, type HistoryOptions, type HistoryPage, readHistory } from "./history.ts";
 import {
   assertFunction,
   assertInteger,
@@ -16,16 +21,20 @@ import {
   assertText,
   given,
   toMs,
+  toTips,
 } from "./input.ts";
 import { Invites } from "./invites.ts";
 import { Kv } from "./kv.ts";
 import { type CallOptions, isInterruption, type Line, type Waiting } from "./line.ts";
 import { reportUncaught, type Stop } from "./listeners.ts";
+import type { PastViews, ViewOptions } from "./past-views.ts";
 import { Permissions } from "./permissions.ts";
+import { Presence } from "./presence.ts";
 import { Requests } from "./requests.ts";
 import { Sync } from "./sync.ts";
 import { Table } from "./table.ts";
 import { type RowLike, Transaction } from "./transaction.ts";
+import { View } from "./view.ts";
 import type { OrderedItems, Watched } from "./watched.ts";
 import type { WriteListener, Written } from "./written.ts";
 
@@ -58,22 +67,36 @@ export class Database {
   readonly invites: Invites;
   /** People who ask to be let in. */
   readonly requests: Requests;
+  /** Who is in it right now, and what this page says of itself. */
+  readonly presence: Presence;
   readonly #id: DatabaseId;
   readonly #link: Line;
   readonly #watched: Watched;
   readonly #written: Written;
+  readonly #past: PastViews;
+  readonly #documents: Documents;
 
   /** For `Instance`. */
-  constructor({ id }: DatabaseInfo, link: Line, watched: Watched, written: Written) {
+  constructor(
+    { id }: DatabaseInfo,
+    link: Line,
+    watched: Watched,
+    written: Written,
+    past: PastViews,
+    documents: Documents,
+  ) {
     this.id = formatCid(id);
     this.#id = id;
     this.#link = link;
     this.#watched = watched;
     this.#written = written;
+    this.#past = past;
+    this.#documents = documents;
     this.sync = new Sync(id, link);
     this.permissions = new Permissions(id, link);
     this.invites = new Invites(id, link);
     this.requests = new Requests(id, link);
+    this.presence = new Presence(id, link);
   }
 
   /**
@@ -88,20 +111,26 @@ export class Database {
    * await db.transact((tx) => {
    *   tx.table("notes").update("n1", { done: true });
    *   tx.kv("prefs").set("theme", "dark");
+   *   tx.doc(page).change((draft) => {
+   *     draft.title = "Done";
+   *   });
    * });
    */
   async transact(write: (tx: Transaction) => void | Promise<void>): Promise<void> {
     assertFunction(write, "transaction");
-    const tx = new Transaction();
+    const tx = new Transaction(this.#id);
     try {
       await write(tx);
     } finally {
       tx.close();
     }
-    const stores = tx.writes();
-    if (stores.length === 0) return;
-    const edit = { database: this.#id, stores };
-    await this.#link.write("transact", (api, write) => api.commit(this.#id, stores, write), { edit });
+    const items = tx.writes();
+    await writeTogether(tx.documents(), async (documents) => {
+      const stores = [...items, ...documents];
+      if (stores.length === 0) return;
+      const edit = { database: this.#id, stores };
+      await this.#link.write("transact", (api, write) => api.commit(this.#id, stores, write), { edit });
+    });
   }
 
   /** A table of that name; it need not exist. The type is the app's word: rows of other devices are not checked against it. */
@@ -113,6 +142,25 @@ export class Database {
   kv(name: string): Kv {
     validateStoreName(name);
     return new Kv(name, this);
+  }
+
+  /**
+   * The document of that name; it need not exist, and is empty then. Resolves when it is here as this device has it, and can be read and changed at once. The type
+   * is the app's word. Needs the package `@automerge/automerge`, which is loaded with the first document. Rejects with DOC_UNAVAILABLE when it cannot be,
+   * DATABASE_NOT_READY, INPUT_INVALID, INSTANCE_CLOSED, or a STORAGE_ code.
+   *
+   * @example
+   * const page = await db.doc<{ title: string; body: string }>("readme");
+   * page.change((draft) => {
+   *   draft.title = "Read me";
+   *   draft.body = "";
+   * });
+   * page.splice(["body"], 0, 0, "Hello");
+   * page.subscribe(({ value }) => render(value.body));
+   */
+  async doc<T extends object = Record<string, unknown>>(name: string): Promise<Doc<T>> {
+    validateStoreName(name);
+    return await this.#documents.open<T>(this.#id, name);
   }
 
   /**
@@ -199,6 +247,58 @@ export class Database {
     return this.#written.add(this.#id, listener, given({ name, after }));
   }
 
+  /**
+   * Who wrote what and when, page by page: every durable entry, void ones too, by the time of the entries, then by their ids, which is the same order on
+   * every device, and each comes after all that it follows. The newest come first, or the oldest with `after`; `next` of a page leads to the next one,
+   * whatever arrives, becomes void or counts again meanwhile. What arrives late stands where its time says: `onWrite` after the `cursor` of a page
+   * tells of exactly what was not there yet. Rejects with ENTRY_UNKNOWN, INPUT_INVALID, ABORTED, or a STORAGE_ code.
+   *
+   * @example
+   * const { entries, next } = await db.history({ limit: 20 });
+   */
+  history(options: HistoryOptions = {}): Promise<HistoryPage> {
+    return readHistory(this.#link, this.#id, options);
+  }
+
+  /** The entries that nothing follows, of those that are durable and count: `at` them is what is there now. */
+  async tips(): Promise<readonly string[]> {
+    return (await this.call("tips", (api, database) => api.tips(database))).map(formatCid);
+  }
+
+  /**
+   * The database as it was at earlier tips: the ids of one entry or of several, as the history and `tips` give them; none: before the first. What is shown
+   * is what these entries and all that they stand on came to, the same on every device that can open them, whatever was written or revoked since.
+   * It is made when it is asked for, from the newest checkpoint that can be used, or from all those entries: `onProgress` tells how far it is. A page has up to
+   * 8 views open; close those that are not needed. Rejects with ENTRY_UNKNOWN, VIEW_LIMIT, INPUT_INVALID, ABORTED, or a STORAGE_ code.
+   *
+   * @example
+   * const before = await db.at(entry.parents);
+   * const title = (await before.table("notes").get("n1"))?.title;
+   * before.close();
+   */
+  async at(tips: string | readonly string[], options: ViewOptions = {}): Promise<View> {
+    const { signal, onProgress } = toViewOptions(options, "at");
+    return new View(await this.#past.open(this.#id, toTips(tips, "tips"), { signal, onProgress }));
+  }
+
+  /**
+   * What reads differently at `to` than at `from`, both as for `at`; `to` is by default what is durable when it begins. By store, then by row or key,
+   * each once. It takes two views while somebody reads on. Fails as `at` does.
+   *
+   * @example
+   * for await (const { store, before, after } of db.diff(entry.parents, entry.id)) render({ store, before, after });
+   */
+  diff(
+    from: string | readonly string[],
+    to?: string | readonly string[],
+    options: ViewOptions = {},
+  ): AsyncGenerator<Difference, void> {
+    const before = toTips(from, "from");
+    const after = to === undefined ? undefined : toTips(to, "to");
+    const compared = { line: this.#link, views: this.#past, database: this.#id, before, after };
+    return compare(compared, toViewOptions(options, "diff"));
+  }
+
   /** The name that its owner gave it; empty while it has not arrived. */
   async name(): Promise<string> {
     return (await this.sync.status()).name;
@@ -274,6 +374,13 @@ export class Database {
       this.#link.send((api) => api.unwatch(number));
     };
   }
+}
+
+function toViewOptions(options: ViewOptions, call: string): ViewOptions {
+  assertObject(options, `options of ${call}`, "{ signal, onProgress }");
+  assertSignal(options.signal);
+  if (options.onProgress !== undefined) assertFunction(options.onProgress, "onProgress");
+  return options;
 }
 
 function toSharedPower(permission: SharedPermission | number): Power {

@@ -5,8 +5,10 @@ import type { JobInfo } from "../engine/sync-info.ts";
 import type { BootInfo, WorkerEvent } from "../worker/api.ts";
 import { fromErrorData } from "../worker/error-data.ts";
 import type { Database } from "./database.ts";
+import type { Documents } from "./documents/documents.ts";
 import type { InstanceListeners } from "./instance-events.ts";
 import type { InstanceSync } from "./instance-sync.ts";
+import type { PastViews } from "./past-views.ts";
 import { toPermissionsChange } from "./permissions-info.ts";
 import type { StorageInfo } from "./storage-info.ts";
 import type { Progress } from "./sync.ts";
@@ -20,17 +22,26 @@ export interface Audience {
   readonly storage: StorageInfo;
   readonly watched: Watched;
   readonly written: Written;
+  readonly documents: Documents;
+  readonly past: PastViews;
   readonly listeners: InstanceListeners;
   readonly wiped: () => void;
 }
 
 export function hear(audience: Audience, event: WorkerEvent): void {
-  const { databases, sync, storage, watched, written, listeners, wiped } = audience;
+  const { databases, sync, storage, watched, written, documents, past, listeners, wiped } = audience;
   switch (event.type) {
     case "items":
       return watched.take(event);
+    case "changes":
+      return documents.take(event);
     case "status":
       return databases.get(event.database)?.sync.take("status", toStatus(event.status));
+    case "presence":
+      return databases.get(event.database)?.presence.take(event);
+    case "message":
+    case "messagesPeer":
+      return sync.hear(event);
     case "permissions":
       return databases.get(event.database)?.permissions.take(toPermissionsChange(event));
     case "requests":
@@ -53,6 +64,8 @@ export function hear(audience: Audience, event: WorkerEvent): void {
       return void storage.take(event.health);
     case "verify":
       return storage.progressed(event.id, { checked: event.checked, total: event.total });
+    case "folding":
+      return past.progressed(event.view, { entries: event.entries, total: event.total });
     case "wiped":
       return wiped();
     case "tab":

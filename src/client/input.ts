@@ -7,6 +7,7 @@ import {
   addressesPerPeerMax,
   inviteExpiresMsMax,
   peerNameBytesMax,
+  viewTipsMax,
   wantsMax,
 } from "../core/limits.ts";
 import { sealKeyBytesLength } from "../core/store/settings-op.ts";
@@ -69,6 +70,13 @@ export function toEntryId(value: unknown, field: string): EntryId {
   const entry = attempt(() => parseCid(String(value)));
   if (!entry.ok) throw invalid(field, value, "the id of an entry, such as bafyrei…");
   return entry.value;
+}
+
+/** Entries that name a state: one, several, or none. */
+export function toTips(value: unknown, field: string): readonly EntryId[] {
+  const tips = Array.isArray(value) ? value : [value];
+  if (tips.length > viewTipsMax) throw invalid(field, `${tips.length} of them`, `at most ${viewTipsMax}`);
+  return tips.map((id: unknown) => toEntryId(id, field));
 }
 
 export function toEntryIds(value: unknown): readonly EntryId[] {

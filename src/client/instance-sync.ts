@@ -9,6 +9,7 @@ import type { PeerInfo } from "../engine/sync-info.ts";
 import { assertAddress, assertObject, given, isKeyText, toDatabaseId, toPublicKey } from "./input.ts";
 import type { Line, Waiting } from "./line.ts";
 import { Listeners, type Stop } from "./listeners.ts";
+import { type Messages, type MessagesEvent, OpenMessages } from "./messages.ts";
 import { PeerList } from "./peer-list.ts";
 import { type Exchange, type JobInfo, type RelationInfo, withCid } from "./sync-info.ts";
 import { resolveSettings, type SyncChoice } from "./sync-settings.ts";
@@ -33,12 +34,14 @@ export class InstanceSync {
   readonly peers: PeerList;
   readonly transports: TransportList;
   readonly #line: Line;
+  readonly #messages: OpenMessages;
   readonly #listeners = new Listeners<Omit<InstanceSyncEvents, "peers">>(["job", "log"]);
   #stopLogging: Stop | undefined;
 
   /** For `Instance`. */
   constructor(line: Line) {
     this.#line = line;
+    this.#messages = new OpenMessages(line);
     this.peers = new PeerList(line);
     this.transports = new TransportList(line);
   }
@@ -129,6 +132,24 @@ export class InstanceSync {
    */
   async changeSettings(choice: Preset | SyncChoice): Promise<SyncSettings> {
     return this.#line.command("changeSettings", resolveSettings(choice));
+  }
+
+  /**
+   * Opens a channel for bytes of the app's own, 1 to 64 bytes of a name: to and from connected peers that share a database and have a channel of the same
+   * name open. Nothing is stored, and nothing is sent to whoever is away. For adapters of other libraries, calls, games. Throws INPUT_INVALID.
+   *
+   * @example
+   * const messages = tide.sync.messages("chess/1");
+   * messages.on("message", ({ peer, bytes }) => play(peer, bytes));
+   * for (const peer of messages.peers()) await messages.send(peer, move);
+   */
+  messages(channel: string): Messages {
+    return this.#messages.open(channel);
+  }
+
+  /** For `Instance`: an event of the worker. */
+  hear(event: MessagesEvent): void {
+    this.#messages.take(event);
   }
 
   on<E extends keyof InstanceSyncEvents>(event: E, listener: (data: InstanceSyncEvents[E]) => void): Stop {

@@ -5,12 +5,14 @@
  */
 import { TidemarkError } from "../core/errors.ts";
 import { type DatabaseId, encodeHex, type PublicKey, parseCid } from "../core/ids.ts";
-import { labelBytesMax, requestNoteBytesMax } from "../core/limits.ts";
+import { idleDocsBytesMax, labelBytesMax, requestNoteBytesMax } from "../core/limits.ts";
 import { validateName } from "../core/store/values.ts";
 import { checkLabel } from "../engine/label.ts";
 import type { SyncSettings } from "../engine/settings.ts";
 import type { BootInfo, DatabaseInfo, WorkerApi, WriteId } from "../worker/api.ts";
 import { Database } from "./database.ts";
+import { type AutomergeOptions, automergeLoader } from "./documents/automerge.ts";
+import { Documents } from "./documents/documents.ts";
 import { type ExportAllOptions, exportStream, type ImportOptions, type ImportReport, importFrom } from "./export.ts";
 import { type Audience, hear, hearAnew } from "./hearing.ts";
 import { assertBoolean, assertLabel, assertObject, assertText, given } from "./input.ts";
@@ -22,6 +24,7 @@ import { onLifecycle } from "./lifecycle.ts";
 import type { Line } from "./line.ts";
 import { callSafely, type Stop } from "./listeners.ts";
 import { openPageTabs } from "./page-tabs.ts";
+import { PastViews } from "./past-views.ts";
 import { toPower } from "./permissions.ts";
 import { StorageInfo, type StorageStatus } from "./storage-info.ts";
 import { browserStorage } from "./storage-platform.ts";
@@ -40,6 +43,7 @@ export interface InstanceOptions {
   readonly signal: AbortSignal | undefined;
   readonly onBlocked: ((older: OtherBuild) => void) | undefined;
   readonly persist: "auto" | "never";
+  readonly automerge: AutomergeOptions;
 }
 
 export interface CreateDatabaseOptions {
@@ -78,6 +82,8 @@ export class Instance {
   readonly #line: Line;
   readonly #watched = new Watched();
   readonly #written: Written;
+  readonly #documents: Documents;
+  readonly #past: PastViews;
   readonly #databases = new Map<DatabaseId, Database>();
   readonly #listeners = new InstanceListeners();
   readonly #audience: Audience;
@@ -85,7 +91,11 @@ export class Instance {
   /** This page asked for it. */
   #isWiping = false;
 
-  private constructor({ name, persist }: InstanceOptions, { publicKey, sealKey }: BootInfo, link: InstanceLink) {
+  private constructor(
+    { name, persist, automerge }: InstanceOptions,
+    { publicKey, sealKey }: BootInfo,
+    link: InstanceLink,
+  ) {
     const { line, page } = link;
     this.name = name;
     this.publicKey = publicKey;
@@ -93,18 +103,30 @@ export class Instance {
     this.#link = link;
     this.#line = line;
     this.#written = new Written(line, (error, database) => link.report(error, database));
+    this.#past = new PastViews(line);
+    this.#documents = new Documents({
+      line,
+      load: automergeLoader(automerge),
+      report: (error, database) => link.report(error, database),
+      opened: () => page.outbox.warm(),
+      idleBytesMax: idleDocsBytesMax,
+    });
     this.sync = new InstanceSync(line);
     this.keys = new Keys(line);
     const changed = (status: StorageStatus): void => this.#listeners.emit("storage", status);
     this.storage = new StorageInfo({ line, platform: browserStorage, facts: page.outbox, persist, changed });
     this.#audience = {
       ...{ databases: this.#databases, sync: this.sync, storage: this.storage },
-      ...{ watched: this.#watched, written: this.#written, listeners: this.#listeners },
+      ...{ watched: this.#watched, written: this.#written, past: this.#past, listeners: this.#listeners },
+      documents: this.#documents,
       wiped: () => {
+        this.#documents.close(new TidemarkError("INSTANCE_WIPED", { name }));
         if (!this.#isWiping) this.#listeners.report(new TidemarkError("INSTANCE_WIPED", { name }));
       },
     };
-    this.#stops = [onWake(() => line.send((api) => api.post("wake", {}))), onLifecycle(link.page)];
+    // Documents first: what they write as the page goes is put away with the rest.
+    const stopDocuments = onLifecycle(this.#documents);
+    this.#stops = [onWake(() => line.send((api) => api.post("wake", {}))), stopDocuments, onLifecycle(page)];
   }
 
   /** For `open`, which checks the options. */
@@ -260,14 +282,17 @@ export class Instance {
    * ended; every call resolves with the first. Other calls reject with INSTANCE_CLOSED from now on.
    */
   async close(): Promise<void> {
+    this.#documents.close(new TidemarkError("INSTANCE_CLOSED", { name: this.name }));
     for (const stop of this.#stops) stop();
+    // Else others see the page for as long as what it said last holds.
+    for (const { presence } of this.#databases.values()) presence.clear();
     await this.#link.close();
   }
 
   #database(info: DatabaseInfo): Database {
     const known = this.#databases.get(info.id);
     if (known !== undefined) return known;
-    const database = new Database(info, this.#line, this.#watched, this.#written);
+    const database = new Database(info, this.#line, this.#watched, this.#written, this.#past, this.#documents);
     this.#databases.set(info.id, database);
     return database;
   }

@@ -3,6 +3,7 @@ import { TidemarkError } from "../core/errors.ts";
 import { invalid, validateName } from "../core/store/values.ts";
 import { isRelayUrl } from "../core/ticket.ts";
 import type { Preset } from "../engine/settings.ts";
+import type { AutomergeOptions } from "./documents/automerge.ts";
 import { assertFunction, assertObject, assertOneOf } from "./input.ts";
 import { Instance } from "./instance.ts";
 import { resolveSettings, type SyncChoice } from "./sync-settings.ts";
@@ -34,6 +35,8 @@ export interface OpenOptions {
    * some browsers then ask their user. never: only when the app calls `storage.persist()`.
    */
   readonly persist?: "auto" | "never";
+  /** For documents: where Automerge's WebAssembly comes from, for bundlers that do not emit it. */
+  readonly automerge?: AutomergeOptions;
 }
 
 const instanceNameBytesMax = 64;
@@ -63,6 +66,7 @@ export async function open(options: OpenOptions): Promise<Instance> {
   for (const relay of relays) validateRelay(relay);
   const sync = options.sync === undefined ? {} : resolveSettings(options.sync);
   if (options.onBlocked !== undefined) assertFunction(options.onBlocked, "onBlocked");
+  if (options.automerge !== undefined) assertObject(options.automerge, "automerge", "{ wasm }");
   if (options.persist !== undefined) assertOneOf(options.persist, "persist", ["auto", "never"]);
   if (options.signal?.aborted) throw new TidemarkError("ABORTED", { call: "open" });
   assertBrowserPage();
@@ -76,6 +80,7 @@ export async function open(options: OpenOptions): Promise<Instance> {
     signal: options.signal,
     onBlocked: options.onBlocked,
     persist: options.persist ?? "auto",
+    automerge: options.automerge ?? {},
   });
 }
 

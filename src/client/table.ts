@@ -58,6 +58,6 @@ export class Table<T extends RowLike> {
 }
 
 /** The columns are a clone of the worker's: ours to complete. */
-function toRow<T extends RowLike>(id: string, columns: Columns): Row<T> {
+export function toRow<T extends RowLike>(id: string, columns: Columns): Row<T> {
   return Object.assign(columns as object, { id }) as Row<T>;
 }

@@ -1,10 +1,15 @@
 /** The only way to write: calls are collected on the page and committed as one entry. */
 import { TidemarkError } from "../core/errors.ts";
+import type { DatabaseId } from "../core/ids.ts";
 import { validateStoreName } from "../core/store/kinds.ts";
 import { KvChanges } from "../core/store/kv-changes.ts";
 import { TableChanges } from "../core/store/table-changes.ts";
 import { invalid, type JsonValue } from "../core/store/values.ts";
 import type { StoreWrites } from "../worker/api.ts";
+import type { RawDoc } from "./documents/automerge.ts";
+import { type Doc, replicaOf } from "./documents/doc.ts";
+import type { Replica } from "./documents/replica.ts";
+import { assertFunction } from "./input.ts";
 
 /** Any object of JSON values and bytes; an interface without an index signature fits too. */
 export type RowLike = object;
@@ -31,11 +36,32 @@ export interface KvWriter {
   delete(key: string): void;
 }
 
+export interface DocWriter<T extends object> {
+  /**
+   * As `change` of the document, but when the function given to `transact` has returned. What it throws is thrown by `transact`, and nothing is written. It
+   * is called once more when the document has become another meanwhile.
+   */
+  change(change: (draft: T) => void): void;
+}
+
+/** What a transaction does to a document. */
+export interface DocumentChanges {
+  readonly replica: Replica;
+  readonly changes: ((draft: RawDoc) => void)[];
+}
+
 /** Open while the function given to `transact` runs; after that every call throws INPUT_INVALID. */
 export class Transaction {
   readonly #tables = new Map<string, TableChanges>();
   readonly #kvs = new Map<string, KvChanges>();
+  readonly #docs = new Map<string, DocumentChanges>();
+  readonly #database: DatabaseId;
   #open = true;
+
+  /** For `Database`. */
+  constructor(database: DatabaseId) {
+    this.#database = database;
+  }
 
   table<T extends RowLike>(name: string): TableWriter<T> {
     const changes = this.#changes(this.#tables, name, () => new TableChanges(name));
@@ -51,6 +77,19 @@ export class Transaction {
     return {
       set: (key, value) => changes().set(key, value),
       delete: (key) => changes().delete(key),
+    };
+  }
+
+  /** Throws INPUT_INVALID, also for a document of another database. */
+  doc<T extends object>(doc: Doc<T>): DocWriter<T> {
+    const replica = replicaOf(doc);
+    if (replica.database !== this.#database) throw invalid("doc", doc.name, "a document of this database");
+    const changes = this.#changes(this.#docs, doc.name, () => ({ replica, changes: [] }));
+    return {
+      change: (change) => {
+        assertFunction(change, "change");
+        changes().changes.push(change as (draft: RawDoc) => void);
+      },
     };
   }
 
@@ -73,13 +112,21 @@ export class Transaction {
     ];
   }
 
+  /** For `Database`: the documents that it changes. */
+  documents(): readonly DocumentChanges[] {
+    return [...this.#docs.values()].filter(({ changes }) => changes.length > 0);
+  }
+
   #changes<Changes>(stores: Map<string, Changes>, name: string, create: () => Changes): () => Changes {
     validateStoreName(name);
-    const other = stores === (this.#tables as unknown) ? this.#kvs : this.#tables;
-    if (other.has(name)) {
-      const [got, expected] = other === this.#tables ? ["kv", "table"] : ["table", "kv"];
-      throw new TidemarkError("STORE_TYPE", { store: name, got, expected });
-    }
+    const types = [
+      ["table", this.#tables],
+      ["kv", this.#kvs],
+      ["doc", this.#docs],
+    ] as const;
+    const [got = ""] = types.find(([, all]) => all === (stores as unknown)) ?? [];
+    const [expected] = types.find(([, all]) => all !== (stores as unknown) && all.has(name)) ?? [];
+    if (expected !== undefined) throw new TidemarkError("STORE_TYPE", { store: name, got, expected });
     const changes = stores.get(name) ?? create();
     stores.set(name, changes);
     return () => {

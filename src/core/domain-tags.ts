@@ -23,6 +23,10 @@ export const domainTags = {
   prove: "tidemark/prove/1\0",
   /** That the author of an entry holds an invite's secret: database, author. */
   redeem: "tidemark/redeem/1\0",
+  /** That a page of a key is there, by that key: database, key, page, counter, times, content. */
+  presence: "tidemark/presence/1\0",
+  /** Of an epoch's secret: the secret of what seals presence. */
+  presenceSecret: "tidemark/presence-secret/1\0",
   /** The key of a direction between two cards (HKDF). */
   noteKey: "tidemark/sealing/1/key\0",
   /** Of an epoch's secret (HKDF): the id of its key, and the key that seals content. */
@@ -41,6 +45,10 @@ export const domainTags = {
   knock: "tidemark/knock/1\0",
   /** The room of a database, at relays. */
   room: "tidemark/room/1\0",
+  /** The actor of a page in documents: database, author, the page's nonce. */
+  actor: "tidemark/actor/1\0",
+  /** The id that a document has in a `Repo` of automerge-repo: database, name. */
+  repoDocument: "tidemark/repo-document/1\0",
   /** Checksums of texts that people copy. */
   ticket: "tidemark/ticket/1\0",
   key: "tidemark/key/1\0",
@@ -60,4 +68,5 @@ export const signedUnder: readonly string[] = [
   domainTags.join,
   domainTags.prove,
   domainTags.redeem,
+  domainTags.presence,
 ];

@@ -35,10 +35,18 @@ export interface ErrorDetails {
   ENTRY_INVITE_PROOF: { readonly author: string; readonly invite: string };
   ENTRY_CLEAR: { readonly store: string };
   ENTRY_SEAL_BROKEN: { readonly author: string; readonly reason: string };
+  DOC_FAULTY: {
+    readonly database: string;
+    readonly store: string;
+    readonly entry: string;
+    readonly author: string;
+    readonly reason: string;
+  };
   // Conversation with a peer
   FRAME_MALFORMED: { readonly got: string; readonly expected: string };
   MESSAGE_TOO_LARGE: { readonly got: number; readonly max: number };
   MESSAGE_MALFORMED: { readonly field: string; readonly got: string; readonly expected: string };
+  MESSAGE_QUEUE_FULL: { readonly peer: string; readonly max: number };
   MESSAGE_UNEXPECTED: { readonly got: string; readonly expected: string };
   HANDSHAKE_VERSION: { readonly got: string; readonly expected: string };
   HANDSHAKE_SIGNATURE: { readonly peer: string };
@@ -53,6 +61,7 @@ export interface ErrorDetails {
   PEER_GIVEN_UP: { readonly peer: string; readonly attempts: number };
   PEER_LOST_DATA: { readonly peer: string; readonly database: string };
   PEER_SILENT: { readonly peer: string; readonly afterMs: number };
+  PEER_AWAY: { readonly peer: string; readonly channel: string };
   PUSH_GIVEN_UP: { readonly peer: string; readonly database: string; readonly entries: number };
   EXCHANGE_STALLED: { readonly peer: string; readonly afterMs: number };
   ADDRESS_INVALID: { readonly address: string; readonly expected: string };
@@ -69,6 +78,10 @@ export interface ErrorDetails {
   JOB_STATE: { readonly job: string; readonly got: string; readonly expected: string };
   HOOK_FAILED: { readonly hook: string; readonly reason: string };
   CURSOR_INVALID: { readonly got: string };
+  // Earlier states
+  ENTRY_UNKNOWN: { readonly entry: string };
+  VIEW_LIMIT: { readonly max: number };
+  VIEW_CLOSED: { readonly call: string };
   // What the app asked for
   INPUT_INVALID: { readonly field: string; readonly got: string; readonly expected: string };
   ROW_MISSING: { readonly store: string; readonly row: string };
@@ -92,6 +105,11 @@ export interface ErrorDetails {
   BACKUP_PASSPHRASE: { readonly expected: string };
   BACKUP_LIMIT: { readonly max: number };
   EXPORT_MALFORMED: { readonly got: string; readonly expected: string };
+  DOC_CHANGE: { readonly got: string; readonly expected: string };
+  DOC_OUTDATED: { readonly store: string; readonly reason: string };
+  DOC_UNAVAILABLE: { readonly reason: string };
+  DOC_CLOSED: { readonly store: string };
+  DOC_LARGE: { readonly store: string; readonly ops: number; readonly bytes: number };
   DATABASE_REMOVED: { readonly database: string };
   ABORTED: { readonly call: string };
   CALL_INTERRUPTED: { readonly call: string };
@@ -144,11 +162,16 @@ const hints: Partial<Record<ErrorCode, string>> = {
   INSTANCE_CLOSED: "Call open() again.",
   INSTANCE_WIPED: "Nothing of it is here any more. Call open() again for a new one.",
   EXPORT_MALFORMED: "Check that the file is whole, and an export. What was taken from it so far is kept.",
+  DOC_OUTDATED: "Open the document anew, and write the change again.",
+  DOC_UNAVAILABLE:
+    "Install @automerge/automerge beside tidemark, and serve its WebAssembly: see `automerge` of open().",
   DATABASE_REMOVED: "Its owner removed it. It can be read; forget() takes it from this device.",
   PEER_INACTIVE: "Set the peer to active to sync with it.",
   PEER_BLOCKED: "Set the peer to active to sync with it.",
   PEER_GIVEN_UP: "It is tried again when the network comes back, when it appears by itself, or on sync.connect().",
   PEER_LOST_DATA: "Its storage is a new one: what it had confirmed before is sent to it again.",
+  PEER_AWAY: "Wait until the peer is up: it has to be connected, and to have the channel open.",
+  MESSAGE_QUEUE_FULL: "Wait for one message to be sent before the next.",
   PUSH_GIVEN_UP: "Nothing is lost: the next comparison with the peer finds these entries.",
   ADDRESS_INVALID: "Check the address, and that a transport of its type is registered.",
   TRANSPORT_EXISTS: "Choose another name, or remove the transport of this name first.",
@@ -157,6 +180,7 @@ const hints: Partial<Record<ErrorCode, string>> = {
   TRANSPORT_STARTED: "Stop it first, or use it as it is.",
   TRANSPORT_STOPPED: "Start it first.",
   CURSOR_INVALID: "It belongs to another database or to storage that is gone: begin without a cursor.",
+  VIEW_LIMIT: "Close a view of an earlier state that is not needed any more.",
   ROW_MISSING: "Use put() to create a row; update() changes an existing one.",
   DATABASE_NOT_READY: "Await ready() before writing: the database has not arrived from a peer yet.",
   EPOCH_KEY_MISSING: "Writing is possible as soon as a device of an admin has been online: it gives this one the key.",

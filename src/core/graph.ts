@@ -81,6 +81,28 @@ export class Graph {
     return node;
   }
 
+  /** The time of the entry at a position. Like the next two it makes no node of what was restored. */
+  timeAt(position: number): number {
+    const restored = this.#restored;
+    return restored !== undefined && position < restored.length
+      ? restored.index.time(position)
+      : this.at(position).time;
+  }
+
+  /** The latest settings that the entry at a position knows, with itself; the same array as its node has. */
+  settingsAt(position: number): readonly Node[] {
+    const restored = this.#restored;
+    if (restored !== undefined && position < restored.length) return restored.settingsAfter(position);
+    return this.at(position).settings;
+  }
+
+  /** The position of each entry that the one at a position follows; its `prev` may come twice. */
+  eachFollowedAt(position: number, act: (position: number) => void): void {
+    const restored = this.#restored;
+    if (restored !== undefined && position < restored.length) return restored.index.eachFollowed(position, act);
+    eachFollowed(this.at(position), (node) => act(node.position));
+  }
+
   /** [GRAPH-6] for a node of this graph. */
   counts(node: Node): boolean {
     return node.followers > 0 || !this.#bad.has(node);

@@ -31,6 +31,78 @@ export const valueItemsMax = 1_000_000;
  */
 export const entryItemsMax = 4_000_000;
 
+// --- What a document may hold: whoever may write decides it, and every page that opens it pays for it.
+
+/** One change without what is derived. A paste of 100,000 characters is 150 kB, a file put into a document larger. */
+export const changeTailBytesMax: number = 1 * mib;
+/** A paste is one op per character. Automerge takes some 2 µs and 300 bytes for each, so 0.3 s and 40 MB at worst, from 100 bytes. */
+export const changeOpsMax = 131_072;
+/** Ops that those of one change replace: honest ones replace one, or as many as are in conflict. */
+export const changePredsMax: number = 2 * changeOpsMax;
+/** Changes that one change follows directly: an honest page has as many as there were others writing at once. */
+export const changeDepsMax = 256;
+/** Actors of others that one change names; 25 kB. Honest ones name those whose text they stand next to. A guess. */
+export const changeActorsMax = 1_000;
+/** What an app says about a change: a few sentences. */
+export const changeMessageBytesMax: number = 4 * kib;
+/** 16 bytes bind an actor to a key; those of imported changes have a label of 1 to 8 bytes behind. */
+export const actorBytesMin = 16;
+export const actorLabelBytesMax = 8;
+export const actorBytesMax: number = actorBytesMin + actorLabelBytesMax;
+/** Automerge keeps counters of ops in 32 bits, and cannot load again what comes near 2^31. */
+export const opCounterMax = 2_147_483_647;
+/** What a JavaScript `Date` can be: an app that formats a time beyond gets an exception. */
+export const docTimeMsMax = 8_640_000_000_000_000;
+/** Changes in one part of an entry: a page gathers what it wrote while the last part was stored. */
+export const docChangesMax = 10_000;
+/** Their tails: a tenth of a second to check, and what a large import is split into. */
+export const docTailsBytesMax: number = 8 * mib;
+/** Their ops: two pastes of the largest size. */
+export const docOpsMax: number = 2 * changeOpsMax;
+/** Of each of two things that documents of a database keep in memory to be quick: what 10,000 keystrokes stand on. A guess. */
+export const docCacheBytesMax: number = 8 * mib;
+/** Changes left out that are listed of a document: who looks into it needs the author, not all of them. */
+export const docFaultsMax = 100;
+
+/** What a page has saved of a document: 55,000 keystrokes are 24 kB. Above, opening takes longer; a guess that stops a runaway. */
+export const snapshotBytesMax: number = 64 * mib;
+/** One event to a page: it applies so many in some 0.1 s, and shows what it has before the next. */
+export const docEventBytesMax: number = 1 * mib;
+export const docEventChangesMax = 2_000;
+/** Faults of documents that an instance tells of, each once: a cheat could make any number. A guess, 2 MB of ids. */
+export const docFaultsToldMax = 10_000;
+
+// --- What a page does for the documents that it has open.
+
+/** How long a turn may take in which changes of others are applied: it is hardly noticed, and one call has 15 ms of its own in a long text. */
+export const docTurnMs = 25;
+/** The same while a document is opened, and nothing of it is shown: the more go into one call, the sooner it is. */
+export const docOpeningTurnMs = 100;
+/** How often in a row a document is made anew because Automerge failed: what fails every time would never end. */
+export const docReopenedMax = 2;
+/** Changes after which a document is worth a first snapshot: 1,000 take some 80 ms to apply. */
+export const snapshotFirstChanges = 1_000;
+/** Changes after which the next one is made: 5,000 take some 150 ms more to open, and saving a long text 40 ms. */
+export const snapshotChanges = 5_000;
+/** From here on a document opens slowly and takes some 200 MB of memory: the app should begin another one. */
+export const docLargeOps = 1_000_000;
+export const docLargeBytes: number = 16 * mib;
+/** Documents that nobody has open any more are kept in memory up to this, as they may be wanted again. */
+export const idleDocsBytesMax: number = 64 * mib;
+/** What a document takes in memory: measured, 6.5 kB empty, 11 MB for 55,600 changes of a letter each. */
+export const docBaseBytes = 6_500;
+export const docOpBytes = 200;
+/** Changes in one page of a document's history: some 300 bytes each. */
+export const docHistoryMax = 1_000;
+/** How often a transaction is tried whose document has become another meanwhile: that needs a removed key each time. */
+export const docWriteTriesMax = 3;
+/** Own changes that follow each other within this are undone together, as editors of text do it. */
+export const undoPauseMs = 500;
+/** Steps back that are remembered, at some 200 bytes each. */
+export const undoDepthMax = 1_000;
+/** Parts of one step, between which others wrote. Each takes a fork of the document to undo, some 30 ms of a long text. */
+export const undoRangesMax = 20;
+
 // --- What an admin may write into the settings.
 
 /** Names, grants and invites written by one transaction to the settings. A guess: people write one or two. */
@@ -118,6 +190,54 @@ export const greetingTimeoutMs = 5_000;
 export const connectionMsMin = 10_000;
 /** Peers whose failures are remembered; 100 bytes each. A guess: more than any instance dials. */
 export const failingPeersMax = 4_096;
+
+// --- What is said and never stored: presence, and messages of the app.
+
+/** What a page says of itself, encoded: a name, a cursor, a selection. A guess; with 1,000 pages 4 MB. */
+export const presenceStateBytesMax: number = 4 * kib;
+/** The same sealed: an id of a key (16), a nonce (12) and a tag (16) more. */
+export const presenceContentBytesMax: number = presenceStateBytesMax + 44;
+/** A page that is gone without a word stays no longer than that. */
+export const presenceLifeMsMax = 60_000;
+/** What we ask for, and how often a page is announced again: two announcements in a row may be lost. */
+export const presenceLifeMs = 30_000;
+export const presenceBeatMs: number = presenceLifeMs / 3;
+/** How far the time of an announcement may be from this device's clock; so long are those that are gone remembered, or they would come again. A guess. */
+export const presenceSkewMsMax = 600_000;
+/** Pages of one key: its devices and their tabs. */
+export const presencePagesPerKeyMax = 8;
+/** Pages of one database. */
+export const presencePagesMax = 1_000;
+/** One page is told of to one peer at most this often: as often as people see a difference. */
+export const presenceEveryMs = 100;
+/** While so many messages wait for a peer, it is told of nobody: then it hears the newest. */
+export const presenceQueueMax = 64;
+/** Whoever told us of a page what we knew already hears of it from elsewhere, and for so long not from us. */
+export const presenceElsewhereMs = 10_000;
+/** One message of the app to one peer: larger things are split by those who know how. */
+export const appMessageBytesMax: number = 1 * mib;
+/** Those that wait for one peer: a few of the largest size. */
+export const appMessagesWaitingMax = 1_024;
+export const appMessagesWaitingBytesMax: number = 4 * mib;
+/** The name of a channel, and channels that one peer has open. A guess: an app has one for each library. */
+export const appChannelBytesMax = 64;
+export const appChannelsMax = 64;
+/** What a page was sent and has not taken yet; with more of it, its peers go down for it until it has. */
+export const appMessagesUntakenBytesMax: number = 16 * mib;
+export const appMessagesUntakenMax = 10_000;
+
+// --- What an app's `Repo` of automerge-repo says to those on other devices.
+
+/** One message, put together from parts: a whole document with its history at most. A guess, far above what an editor can take. */
+export const repoMessageBytesMax: number = 64 * mib;
+/** Messages that wait for one device. Sync messages answer each other; only what is told to everybody piles up. */
+export const repoWaitingMax = 10_000;
+/** Pages of one device that have a `Repo`: more tabs than anybody has open. */
+export const repoPagesMax = 64;
+/** Who looks for a document waits so long for the first peer, then hears that there is none: as automerge-repo's own client of WebSockets does. */
+export const repoReadyMs = 1_000;
+/** A peer to which something could not be sent although it is there is greeted anew after this: what was ahead of it may be sent by then. A guess. */
+export const repoRetryMs = 1_000;
 
 // --- What strangers can make us do and keep.
 
@@ -313,6 +433,16 @@ export const handOverTimeoutMs = 500;
 export const suspendTimeoutMs = 200;
 /** How long a page that is about to be frozen holds its own end up, so that its worker has a turn: handing over takes 10 ms where it is cheap. */
 export const freezeHoldMs = 50;
+/** Entries of one page of the history: some hundred bytes each are sent to the page that asks. */
+export const historyEntriesMax = 1_000;
+/** Of the entries that are read for one page of the history: some 100 ms of decoding. */
+export const historyBytesMax: number = 8 * mib;
+/** Views of earlier states that a page has open: each may be as large as the database. A guess: comparing takes two. */
+export const viewsMax = 8;
+/** Entries that name an earlier state: as many tips as that many devices make that write apart from each other. */
+export const viewTipsMax: number = headsPerFrontierMax;
+/** Differences of two states that are sent at a time. A guess: more take long to clone. */
+export const differencesAtOnce = 200;
 /** Tabs that a leader knows, some 100 bytes and two locks each. A guess: browsers slow down before. */
 export const tabsMax = 1_000;
 /** Where there are no Web Locks, whoever holds a lock answers within this, or nobody does. Some round trips between busy tabs. */

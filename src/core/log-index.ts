@@ -179,6 +179,14 @@ export class LogIndex implements Iterable<EntryIndex> {
     return this.#columns.parents[this.#parentsStart(position) + i] as number;
   }
 
+  /** Calls `act` with the positions of its parents, and of its `prev`, which may be one of them. */
+  eachFollowed(position: number, act: (position: number) => void): void {
+    for (let i = this.#parentsStart(position); i < (this.#columns.parentsEnds[position] as number); i++)
+      act(this.#columns.parents[i] as number);
+    const prev = this.prev(position);
+    if (prev !== nowhere) act(prev);
+  }
+
   seq(position: number): number {
     return this.#columns.seqs[position] as number;
   }

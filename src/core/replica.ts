@@ -26,6 +26,7 @@ import { isSettings } from "./node.ts";
 import { type Content, contentOf, nothingOpened, type OpenedParts } from "./opened.ts";
 import { type Folded, Outcome, type Refusal, type ReplicaEffect, refusal } from "./outcome.ts";
 import type { Pending } from "./pending.ts";
+import type { StateContext } from "./store/kind.ts";
 import { type Power, READ, RELAY } from "./store/power.ts";
 import { beginsEpoch, type SettingsOp } from "./store/settings.ts";
 import { SettingsView } from "./store/settings-view.ts";
@@ -53,8 +54,10 @@ export class Replica {
   readonly graph: Graph = new Graph();
   readonly authority: Authority = new Authority(this.graph);
   readonly #intake: Intake;
+  /** What a state of it is made with. */
+  readonly context: StateContext;
   readonly #sha256: Sha256;
-  #state: DatabaseState = new DatabaseState();
+  #state: DatabaseState;
   #stored = 0;
   #digest: { readonly through: number; readonly digest: string } | undefined;
   /** Of the version of the settings that it was made for. */
@@ -64,6 +67,8 @@ export class Replica {
   constructor(database: DatabaseId, sha256: Sha256) {
     this.database = database;
     this.#sha256 = sha256;
+    this.context = { database, sha256 };
+    this.#state = new DatabaseState(this.context);
     this.#intake = new Intake(database, this.graph, this.authority);
   }
 
@@ -223,10 +228,10 @@ export class Replica {
   }
 
   #fold(node: Node, content: Content, { changes, sealed, refusals }: Folded): void {
-    const { id, time } = node;
+    const { id, time, author } = node;
     switch (content.type) {
       case "parts":
-        for (const change of this.#state.merge(content.parts, { time, id })) changes.push(change);
+        for (const change of this.#state.merge(content.parts, { time, id, author })) changes.push(change);
         return;
       case "broken":
         refusals.push(refusal(node, content.failure));

@@ -5,16 +5,16 @@
  *   members, the parts of the folded state for this device alone.
  */
 
-import { concatBytes } from "../core/bytes.ts";
 import { CborReader } from "../core/cbor-reader.ts";
 import { CborWriter } from "../core/cbor-writer.ts";
 import { attempt } from "../core/errors.ts";
 import type { DatabaseId } from "../core/ids.ts";
-import { nonceBytesLength, sealedStoreName, sealedType } from "../core/store/sealed.ts";
+import { sealedStoreName, sealedType } from "../core/store/sealed.ts";
 import type { StoreCheckpoint } from "../core/store/state.ts";
 import type { Cipher } from "../ports/payload-keys.ts";
 import type { Random } from "../ports/random.ts";
 import type { CheckpointPart } from "../ports/storage.ts";
+import { openFromDisk, sealForDisk } from "./disk-seal.ts";
 
 export async function sealPart(
   disk: Cipher,
@@ -22,9 +22,7 @@ export async function sealPart(
   database: DatabaseId,
   part: CheckpointPart,
 ): Promise<CheckpointPart> {
-  const nonce = random.bytes(nonceBytesLength);
-  const sealed = await disk.seal(encodeStores(part.stores), nonce, associatedData(database, part));
-  const bytes = concatBytes(nonce, sealed);
+  const bytes = await sealForDisk(disk, random, encodeStores(part.stores), associatedData(database, part));
   return { ...part, stores: [{ name: sealedStoreName, type: sealedType, bytes }] };
 }
 
@@ -50,8 +48,7 @@ async function openStores(
 ): Promise<readonly StoreCheckpoint[] | undefined> {
   const sealed = part.stores.find(({ type }) => type === sealedType);
   if (sealed === undefined) return part.stores;
-  const nonce = sealed.bytes.subarray(0, nonceBytesLength);
-  const bytes = await disk?.open(sealed.bytes.subarray(nonceBytesLength), nonce, associatedData(database, part));
+  const bytes = disk && (await openFromDisk(disk, sealed.bytes, associatedData(database, part)));
   return bytes && decodeStores(bytes);
 }
 

@@ -2,10 +2,10 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { unwrap } from "../core/errors.ts";
-import type { EntryId } from "../core/ids.ts";
 import { type DecodedPart, decodePart } from "../core/store/kinds.ts";
-import { DatabaseState } from "../core/store/state.ts";
+import type { DatabaseState } from "../core/store/state.ts";
 import type { CheckpointPart } from "../ports/storage.ts";
+import { newState, originAt } from "../testing/states.ts";
 import { rowParts } from "../testing/writers.ts";
 import { Checkpoints, tailMax } from "./checkpoints.ts";
 
@@ -13,7 +13,7 @@ const nothing = (): readonly number[] => [];
 
 function write(state: DatabaseState, time: number, row: number): void {
   const parts = rowParts(`r${row}`, { time }).map((part): DecodedPart => unwrap(decodePart(part)));
-  state.merge(parts, { time, id: time.toString(16).padStart(64, "0") as EntryId });
+  state.merge(parts, originAt(time));
 }
 
 /** What storage keeps, and how many rows were written to it in all. */
@@ -31,14 +31,14 @@ class Disk {
   }
 
   load(): { readonly state: DatabaseState; readonly checkpoints: Checkpoints } {
-    const state = new DatabaseState();
+    const state = newState();
     for (const part of this.parts) unwrap(state.restore(part));
     return { state, checkpoints: new Checkpoints(this.parts, state) };
   }
 }
 
 test("[ENGINE-4] a part is due exactly when tailMax entries came since the last one", () => {
-  const state = new DatabaseState();
+  const state = newState();
   const checkpoints = new Checkpoints([], state);
   write(state, 1, 1);
   expect(checkpoints.take(state, tailMax - 1, false, nothing)).toBeUndefined();
@@ -48,7 +48,7 @@ test("[ENGINE-4] a part is due exactly when tailMax entries came since the last 
 });
 
 test("[ENGINE-4] while more is announced a part is due after ten times as many, and at once when no more is", () => {
-  const state = new DatabaseState();
+  const state = newState();
   const checkpoints = new Checkpoints([], state);
   write(state, 1, 1);
   expect(checkpoints.take(state, 10 * tailMax - 1, true, nothing)).toBeUndefined();
@@ -76,7 +76,7 @@ test("[ENGINE-5] what is loaded from the parts is what was there, whatever was w
     fc.property(rows, (batches) => {
       const disk = new Disk();
       let { state, checkpoints } = disk.load();
-      const whole = new DatabaseState();
+      const whole = newState();
       for (const [i, batch] of batches.entries()) {
         for (const [j, row] of batch.entries()) for (const each of [state, whole]) write(each, i * 100 + j, row);
         disk.take(checkpoints, state, (i + 1) * tailMax);

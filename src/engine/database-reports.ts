@@ -10,6 +10,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Admissions } from "./admissions.ts";
 import type { OpenDatabase } from "./database.ts";
 import type { DatabaseListener, Recount } from "./database-listener.ts";
+import { DocFaults } from "./doc-faults.ts";
 import type { InstanceListener } from "./instance-listener.ts";
 import type { Mending } from "./mending.ts";
 import type { Permissions } from "./permissions.ts";
@@ -31,10 +32,17 @@ export interface DatabaseReportsParts {
 export class DatabaseReports {
   readonly #parts: DatabaseReportsParts;
   readonly #refusalReports: TokenBucket;
+  readonly #docFaults: DocFaults;
 
   constructor(parts: DatabaseReportsParts) {
     this.#parts = parts;
     this.#refusalReports = new TokenBucket(refusalReportsPerSecond, refusalReportsBurst, parts.clock.now());
+    this.#docFaults = new DocFaults(parts.clock, (error, id) => parts.sync.problems.report(error, id));
+  }
+
+  /** One was taken up: what it holds was there before. */
+  opened({ id, replica }: OpenDatabase): void {
+    this.#docFaults.adopted(id, replica.state);
   }
 
   /** `database` is not called before that exists. */
@@ -46,7 +54,7 @@ export class DatabaseReports {
       refused: (refusals) => this.#refused(id, refusals),
       missed: (ids) => sync.peers.stepAll({ type: "missed", database: id, ids }),
       recounted: (recount) => this.#recounted(id, recount),
-      refolded: (entries) => this.#refolded(id, entries),
+      refolded: (entries) => this.#refolded(database(), entries),
       healing: (event) => mending.reported(id, event),
       notTended: (error) => sync.problems.report(error, id),
       get storageError() {
@@ -61,6 +69,7 @@ export class DatabaseReports {
     const { listener } = this.#parts;
     listener.changed(id, changes);
     listener.statusChanged(id);
+    this.#docFaults.changed(id, changes);
   }
 
   #announced(database: OpenDatabase, nodes: readonly Node[], permissionsChanged: boolean): void {
@@ -80,13 +89,14 @@ export class DatabaseReports {
     return sync.recounted(id, recount);
   }
 
-  #refolded(id: DatabaseId, entries: number): void {
+  #refolded({ id, replica }: OpenDatabase, entries: number): void {
     const { sync, listener, permissions } = this.#parts;
     sync.metrics.count("state.refolds");
     sync.metrics.count("entries.refolded", entries);
     listener.reloaded(id);
     listener.permissionsChanged(id, permissions.takeRecounted(id));
     listener.statusChanged(id);
+    this.#docFaults.adopted(id, replica.state);
   }
 
   #refused(id: DatabaseId, refusals: readonly Refusal[]): void {

@@ -126,6 +126,12 @@ export class OpenDatabase {
     return this.replica.settings.removed !== undefined;
   }
 
+  /** Whether what this device writes here now would be taken. */
+  get mayWrite(): boolean {
+    const isHere = this.hasRoot && missingKeyOf(this.#ports, this.record) === undefined;
+    return isHere && !this.isRemoved && this.power <= WRITE;
+  }
+
   /** Whether the database has arrived: its root is here. */
   get hasRoot(): boolean {
     return this.replica.graph.size > 0;

@@ -679,7 +679,7 @@ describe("[ENCRYPTION-3] a transaction", () => {
     expect(await codeOf(base, commit([row, row]))).toBe("ENTRY_MALFORMED");
     expect(await codeOf(base, commit([{ ...row, name: "_own" }]))).toBe("ENTRY_PAYLOAD");
     expect(await codeOf(base, commit([{ ...row, payload: Uint8Array.of(0x80) }]))).toBe("ENTRY_PAYLOAD");
-    const large = { name: "page", type: "doc", payload: new Uint8Array(32 * 1024 * 1024) };
+    const large = { name: "page", type: "page", payload: new Uint8Array(32 * 1024 * 1024) };
     expect(await codeOf(base, commit([large]))).toBe("ENTRY_TOO_LARGE");
     expect(await codeOf(base, commit([{ ...large, payload: new Uint8Array(32 * 1024 * 1024 - 100) }]))).toBe(
       "ENTRY_TOO_LARGE",

@@ -7,7 +7,6 @@
  *
  * At most one chunk is in memory, and what comes next is read when it is asked for.
  */
-import type { Entry } from "../core/entry.ts";
 import { TidemarkError } from "../core/errors.ts";
 import { formatExportChunk, formatExportHeader } from "../core/export/framing.ts";
 import { type ExportRecord, encodeExportRecord } from "../core/export/records.ts";
@@ -18,9 +17,9 @@ import { exportChunkBytes, exportDatabasesMax, exportEntriesMax } from "../core/
 import type { SealedFile } from "../ports/chunk-cipher.ts";
 import type { OpenDatabase } from "./database.ts";
 import type { Instance } from "./instance.ts";
-import { isCorrupt } from "./log-scan.ts";
 import type { EnginePorts } from "./ports.ts";
 import { placeOf } from "./recovery.ts";
+import { readSound } from "./sound-reading.ts";
 
 /** What is told while a file is written or read. */
 export interface FileProgress {
@@ -90,7 +89,7 @@ export async function* exportFile(options: ExportFileOptions): AsyncGenerator<Ex
     yield piece(await chunk(describe(instance.database(source.id), source, ports)));
     for (let from = 0; from < source.entries; ) {
       const nodes = nextNodes(instance.database(source.id), from, source.entries);
-      const { read, ids } = await readSome(instance.database(source.id), nodes);
+      const { read, ids } = await readSound(instance.database(source.id), nodes);
       from += nodes.length;
       entries += ids.length;
       if (ids.length > 0) yield piece(await chunk({ type: "missing", ids }), { database: source.id, ids });
@@ -130,23 +129,6 @@ function describe(
   ports: Pick<EnginePorts, "relays">,
 ): ExportRecord {
   return { type: "database", ...placeOf(record, ports.relays), key: identity.publicKey, entries };
-}
-
-/** What can be read of these, and the ids of the others. */
-async function readSome(
-  database: OpenDatabase,
-  nodes: readonly Node[],
-): Promise<{ readonly read: readonly Entry[]; readonly ids: readonly EntryId[] }> {
-  const isDamaged = ({ id }: Node): boolean => database.healing.isDamaged(id);
-  const ids = nodes.filter(isDamaged).map(({ id }) => id);
-  const sound = nodes.filter((node) => !isDamaged(node));
-  try {
-    return { read: await database.log.read(sound), ids };
-  } catch (error) {
-    if (!isCorrupt(error)) throw error;
-    // What was found damaged by that is left out. When nothing was, storage cannot say which of them are.
-    return sound.some(isDamaged) ? readSome(database, nodes) : { read: [], ids: nodes.map(({ id }) => id) };
-  }
 }
 
 /** As many as fit into a chunk, at least one. */

@@ -10,6 +10,7 @@ import { type Result, TidemarkError, toError } from "../core/errors.ts";
 import type { Graph } from "../core/graph.ts";
 import type { DatabaseId, EntryId } from "../core/ids.ts";
 import { contentOf, type OpenedParts } from "../core/opened.ts";
+import type { StateContext } from "../core/store/kind.ts";
 import { type DecodedPart, decodePart } from "../core/store/kinds.ts";
 import { DatabaseState } from "../core/store/state.ts";
 import type { CheckpointPart } from "../ports/storage.ts";
@@ -62,10 +63,11 @@ export function agreeingParts(parts: readonly CheckpointPart[], graph: FoldedGra
  */
 export function restoreParts(
   parts: readonly CheckpointPart[],
+  context: StateContext,
 ): FoldTarget & { readonly parts: readonly CheckpointPart[] } {
-  const state = new DatabaseState();
+  const state = new DatabaseState(context);
   const isWhole = parts.every((part) => state.restore(part).ok);
-  if (!isWhole) return { parts: [], state: new DatabaseState(), unopened: new Unopened() };
+  if (!isWhole) return { parts: [], state: new DatabaseState(context), unopened: new Unopened() };
   return { parts, state, unopened: new Unopened(parts.at(-1)?.sealed) };
 }
 

@@ -45,7 +45,7 @@ function row(clock: SimulatedClock, peer = a, database = x, entriesSent = 0): Om
 
 const sent = (rows: readonly HistoryRecord[]) => rows.map(({ entriesSent }) => entriesSent);
 
-test("[HISTORY-1] no more rows are kept than the settings say, the newest ones, also on the disk", async () => {
+test("[EXCHANGE-1] no more rows are kept than the settings say, the newest ones, also on the disk", async () => {
   const { clock, history, store, open } = await openHistory({ historyRows: 3 });
   for (let n = 0; n < 5; n++) history.add(row(clock, a, x, n));
   expect(sent(history.rows())).toEqual([4, 3, 2]);
@@ -53,7 +53,7 @@ test("[HISTORY-1] no more rows are kept than the settings say, the newest ones, 
   expect(sent((await open()).store.all("history"))).toEqual([2, 3, 4]);
 });
 
-test("[HISTORY-1] rows that are too old go when one is added, and at open", async () => {
+test("[EXCHANGE-1] rows that are too old go when one is added, and at open", async () => {
   const { clock, history, store, open } = await openHistory();
   history.add(row(clock, a, x, 1));
   clock.advance(59_999);
@@ -69,7 +69,7 @@ test("[HISTORY-1] rows that are too old go when one is added, and at open", asyn
   expect(sent(again.store.all("history"))).toEqual([3]);
 });
 
-test("[HISTORY-2] rows are newest first, of a database, a peer or both", async () => {
+test("[EXCHANGE-2] rows are newest first, of a database, a peer or both", async () => {
   const { clock, history } = await openHistory();
   const pairs = [
     [a, x],
@@ -86,7 +86,7 @@ test("[HISTORY-2] rows are newest first, of a database, a peer or both", async (
   expect(sent(history.rows())).toEqual([1]);
 });
 
-test("[HISTORY-2] ids grow within a millisecond, over restarts, and when the clock jumps back", async () => {
+test("[EXCHANGE-2] ids grow within a millisecond, over restarts, and when the clock jumps back", async () => {
   const { clock, disk, history, store, settings } = await openHistory();
   for (let n = 0; n < 3; n++) history.add(row(clock, a, x, n));
   clock.advance(1);
@@ -103,7 +103,7 @@ test("[HISTORY-2] ids grow within a millisecond, over restarts, and when the clo
   expect(sent(again.all("history"))).toEqual([0, 1, 2, 3, 4]);
 });
 
-test("[HISTORY-2] a row with an id that cannot be counted on from is dropped at open", async () => {
+test("[EXCHANGE-2] a row with an id that cannot be counted on from is dropped at open", async () => {
   const { clock, history, store, open } = await openHistory();
   history.add(row(clock, a, x, 1));
   for (const id of ["9999999999999999", "x"]) store.put("history", id, { ...row(clock), id });
@@ -114,7 +114,7 @@ test("[HISTORY-2] a row with an id that cannot be counted on from is dropped at 
   expect(sent(again.store.all("history"))).toEqual([1, 2, 3]);
 });
 
-test("[HISTORY-2] an id is not given twice, though all rows went before a restart", async () => {
+test("[EXCHANGE-2] an id is not given twice, though all rows went before a restart", async () => {
   const { clock, history, store, open } = await openHistory();
   history.add(row(clock, a, x, 1));
   const first = history.rows()[0]?.id as string;
@@ -126,7 +126,7 @@ test("[HISTORY-2] an id is not given twice, though all rows went before a restar
   expect((again.history.rows()[0]?.id ?? "") > first).toBe(true);
 });
 
-test("[HISTORY-3] what follows a good exchange within a minute continues its row, whoever else is exchanged with meanwhile", async () => {
+test("[EXCHANGE-3] what follows a good exchange within a minute continues its row, whoever else is exchanged with meanwhile", async () => {
   const clock = new SimulatedClock(1_000_000);
   const store = await LocalStore.open({ storage: createMemoryStorage(), clock, failed });
   const history = new History({ store, clock, settings: () => defaultSettings });

@@ -1,9 +1,9 @@
 /**
  * Finished exchanges, for people who ask what happened.
  *
- * [HISTORY-1] As many as the settings allow and no older than they allow, when one is added and at open.
- * [HISTORY-2] Newest first; ids grow with time, also when the clock does not.
- * [HISTORY-3] A good exchange that begins within a minute of the last good one with that peer about that database continues its row.
+ * [EXCHANGE-1] As many as the settings allow and no older than they allow, when one is added and at open.
+ * [EXCHANGE-2] Newest first; ids grow with time, also when the clock does not.
+ * [EXCHANGE-3] A good exchange that begins within a minute of the last good one with that peer about that database continues its row.
  */
 import type { DatabaseId, PublicKey } from "../core/ids.ts";
 import type { Clock } from "../ports/clock.ts";

@@ -87,6 +87,11 @@ export class Hooks {
     return stop;
   }
 
+  /** For `after`: a hook goes on with the entry at this position. */
+  cursorAt(database: DatabaseId, position: number): string {
+    return formatCursor(this.#options.epoch, database, position);
+  }
+
   #queue(hook: Hook, key: string, { waiting }: Name): () => void {
     // What would fail then fails now.
     this.#place(hook.database, key, hook.after);

@@ -5,7 +5,9 @@ import type { DatabaseId, PublicKey } from "../core/ids.ts";
 import { OWNER } from "../core/store/power.ts";
 import type { DatabaseRecord } from "../ports/storage.ts";
 import type { Approval } from "./admissions.ts";
+import type { AppMessages } from "./app-messages.ts";
 import type { OpenDatabase } from "./database.ts";
+import { type HistoryQuery, type PastEntries, readHistory } from "./entry-history.ts";
 import type { InstanceListener } from "./instance-listener.ts";
 import { InstanceParts } from "./instance-parts.ts";
 import type { InviteTerms } from "./invites.ts";
@@ -14,6 +16,7 @@ import type { CreateOptions, JoinOptions } from "./making.ts";
 import type { Permissions } from "./permissions.ts";
 import type { Access, InviteInfo, RequestInfo } from "./permissions-info.ts";
 import type { EnginePorts } from "./ports.ts";
+import type { Presence } from "./presence.ts";
 import type { FirstReading } from "./read-ahead.ts";
 import type { DatabaseStatus } from "./status.ts";
 import { statusOf } from "./status-input.ts";
@@ -50,6 +53,16 @@ export class Instance {
   /** Peers, relations, transports, jobs, hooks: see commands.ts. */
   get sync(): SyncControl {
     return this.#parts.sync;
+  }
+
+  /** Who is there. */
+  get presence(): Presence {
+    return this.#parts.sync.presence;
+  }
+
+  /** Bytes of the app's own, to and from peers. */
+  get messages(): AppMessages {
+    return this.#parts.sync.messages;
   }
 
   /** For whoever watches that no queue grows without a limit. */
@@ -223,6 +236,15 @@ export class Instance {
    */
   ready(id: DatabaseId, signal?: AbortSignal): Promise<void> {
     return this.#parts.admissions.joins.ready(this.database(id), signal);
+  }
+
+  /** Who wrote what and when, as far as it is durable here. Rejects with ENTRY_UNKNOWN, or with a STORAGE_ code. */
+  async history(
+    id: DatabaseId,
+    query: HistoryQuery,
+  ): Promise<Omit<PastEntries, "through"> & { readonly cursor: string }> {
+    const { through, ...page } = await readHistory(this.database(id), query);
+    return { ...page, cursor: this.#parts.sync.hooks.cursorAt(id, through) };
   }
 
   status(id: DatabaseId): DatabaseStatus {

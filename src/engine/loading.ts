@@ -4,7 +4,6 @@ import type { DatabaseId, EntryId } from "../core/ids.ts";
 import type { LogIndex } from "../core/log-index.ts";
 import { Replica } from "../core/replica.ts";
 import type { SettingsOp } from "../core/store/settings.ts";
-import { DatabaseState } from "../core/store/state.ts";
 import type { LoadedDatabase } from "../ports/storage.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { Encryption } from "./encryption.ts";
@@ -56,7 +55,7 @@ export async function loadReplica(
   const replica = new Replica(record.id, ports.sha256);
   const settings = await readSettings(ports, record.id, index);
   unwrapStored(
-    replica.restore(index, new DatabaseState(), (id) => success(settings.get(id) ?? [])),
+    replica.restore(index, replica.state, (id) => success(settings.get(id) ?? [])),
     "settings",
   );
   const { graph } = replica;
@@ -65,7 +64,7 @@ export async function loadReplica(
   const possible = (checkpoints.at(-1)?.through ?? 0) <= index.length ? checkpoints : [];
   const readable = await encryption.openParts(possible);
   const agreeing = agreeingParts(readable, graph);
-  const { parts, ...target } = restoreParts(agreeing);
+  const { parts, ...target } = restoreParts(agreeing, replica.context);
   const { unread } = await foldRange(log, target, parts.at(-1)?.through ?? 0, index.length, mayLack);
   replica.adoptState(target.state);
   encryption.unopened = target.unopened;

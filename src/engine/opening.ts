@@ -9,7 +9,6 @@
 import type { TidemarkError } from "../core/errors.ts";
 import type { DatabaseId } from "../core/ids.ts";
 import { Replica } from "../core/replica.ts";
-import { DatabaseState } from "../core/store/state.ts";
 import type { DatabaseRecord } from "../ports/storage.ts";
 import type { Admissions } from "./admissions.ts";
 import { Checkpoints } from "./checkpoints.ts";
@@ -82,7 +81,7 @@ export class Opening {
   }
 
   async #loadNow(id: DatabaseId, reading?: Reading): Promise<void> {
-    const { ports, databases, sync, mending } = this.#parts;
+    const { ports, databases, sync, mending, reports } = this.#parts;
     const stored = await openStored(ports, id, () => !databases.isClosed, reading);
     if (stored === undefined) return;
     const { loaded, opened } = stored;
@@ -97,6 +96,7 @@ export class Opening {
     if (end !== undefined) await sync.fellBack(id, end);
     const checkpoints = opened.unread.length === 0 ? opened.checkpoints : undefined;
     const database = this.#adopt(loaded.record, opened.replica, checkpoints, opened.encryption);
+    reports.opened(database);
     await database.opened();
     await mending.opened(database, stored);
   }
@@ -104,7 +104,7 @@ export class Opening {
   /** One that is new here. */
   adoptEmpty(record: DatabaseRecord): OpenDatabase {
     const replica = new Replica(record.id, this.#parts.ports.sha256);
-    return this.#adopt(record, replica, new Checkpoints([], new DatabaseState()));
+    return this.#adopt(record, replica, new Checkpoints([], replica.state));
   }
 
   #adopt(

@@ -5,6 +5,7 @@
  */
 import type { Failure } from "../core/errors.ts";
 import { handshakeTimeoutMs } from "../core/limits.ts";
+import { features } from "../core/protocol/features.ts";
 import { Handshake, type HandshakeEffect, type HandshakeEvent } from "../core/protocol/handshake.ts";
 import type { PathOptions } from "./path-owner.ts";
 
@@ -33,7 +34,7 @@ export class PathHandshake {
       expected,
       binding: channel.binding,
       nonce: ports.random.bytes(32),
-      features: [],
+      features,
       epoch,
       boot,
       sha256: ports.sha256,

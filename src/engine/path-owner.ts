@@ -1,6 +1,7 @@
 /** What a path needs of those around it, and what it tells them. */
 import type { TidemarkError } from "../core/errors.ts";
 import type { DatabaseId, PublicKey } from "../core/ids.ts";
+import type { Announcement } from "../core/presence/announcement.ts";
 import type { Cursor } from "../core/protocol/cursor.ts";
 import type { Knock } from "../core/protocol/knock.ts";
 import type { SessionEffect } from "../core/protocol/session.ts";
@@ -11,6 +12,7 @@ import type { OpenDatabase } from "./database.ts";
 import type { InboundBudget } from "./inbound-budget.ts";
 import type { Path } from "./path.ts";
 import type { EnginePorts } from "./ports.ts";
+import type { Checked } from "./presence-room.ts";
 import type { PathMeasures } from "./pulse.ts";
 import type { SyncSettings } from "./settings.ts";
 
@@ -47,6 +49,12 @@ export interface PathOwner {
   agreed(path: Path, database: DatabaseId, cursor: Cursor): void;
   overflowed(path: Path, database: DatabaseId, entries: number): void;
   lanesChanged(path: Path, database: DatabaseId): void;
+  /** The peer, which may read the database, tells of a page. Never rejects. */
+  heardOfPage(path: Path, database: DatabaseId, announcement: Announcement, ageMs: number): Promise<Checked>;
+  /** The peer's app has a channel open, or not any more. False: that is one too many. */
+  heardOfChannel(path: Path, channel: string, isOpen: boolean): boolean;
+  /** Bytes of the app, from a peer that shares a database with us. */
+  messaged(path: Path, channel: string, bytes: Uint8Array): void;
 }
 
 /** Who knows all paths. */

@@ -9,7 +9,7 @@ import type { Entry } from "../core/entry.ts";
 import { TidemarkError, toError, unreachable } from "../core/errors.ts";
 import type { Node } from "../core/graph.ts";
 import type { DatabaseId } from "../core/ids.ts";
-import { badSignaturesMax, messageBytesMax } from "../core/limits.ts";
+import { appChannelsMax, badSignaturesMax, messageBytesMax } from "../core/limits.ts";
 import { encodeBatch } from "../core/protocol/batch.ts";
 import { encodeMessage } from "../core/protocol/message.ts";
 import { Session, type SessionEffect, type SessionEvent } from "../core/protocol/session.ts";
@@ -69,7 +69,8 @@ export class PathSession {
       if (effect.type === "check") {
         this.#options.owner.received(this.#path, effect.database, effect.entries.length, bytes.length);
         checking = this.#check(effect);
-      } else this.#perform(effect);
+      } else if (effect.type === "presence") checking = this.#hearOfPage(effect);
+      else this.#perform(effect);
     }
     return checking;
   }
@@ -79,12 +80,13 @@ export class PathSession {
     for (const cancel of this.#flushes.values()) cancel();
   }
 
-  #openSession({ peer, transcript }: Completed): Session {
+  #openSession({ peer, transcript, features }: Completed): Session {
     const { ports, owner, settings } = this.#options;
     return new Session({
       self: ports.identity.publicKey,
       peer,
       transcript,
+      features,
       replicas: owner.replicas,
       sha256: ports.sha256,
       initiator: this.#options.channel.initiator,
@@ -122,6 +124,13 @@ export class PathSession {
       case "heardKnock":
       case "rejectedKnock":
         return owner.answered(this.#path, effect.database, effect.type);
+      case "presence":
+        return this.#options.queue.run(() => this.#hearOfPage(effect));
+      case "channel":
+        if (owner.heardOfChannel(this.#path, effect.channel, effect.isOpen)) return;
+        return this.#options.failed(tooManyChannels());
+      case "message":
+        return owner.messaged(this.#path, effect.channel, effect.bytes);
       case "progress":
         return owner.progressed(this.#path, effect.database, effect);
       case "caughtUp":
@@ -172,6 +181,12 @@ export class PathSession {
       .catch((error: unknown) => this.#options.failed(error));
   }
 
+  /** Who tells of pages waits for the checks of their signatures. */
+  async #hearOfPage({ database, announcement, ageMs }: EffectOf<"presence">): Promise<void> {
+    const checked = await this.#options.owner.heardOfPage(this.#path, database, announcement, ageMs);
+    if (checked !== "unchecked") this.#noteChecks(1, checked === "forged" ? 1 : 0);
+  }
+
   #noteChecks(count: number, bad: number): void {
     if (this.#options.allowance.checked(count, bad)) return;
     const details = { got: `more than ${badSignaturesMax} bad signatures`, expected: "what its sender has checked" };
@@ -217,4 +232,8 @@ export class PathSession {
     });
     this.#flushes.set(database, cancel);
   }
+}
+
+function tooManyChannels(): TidemarkError {
+  return new TidemarkError("MESSAGE_UNEXPECTED", { got: "one more channel", expected: `at most ${appChannelsMax}` });
 }

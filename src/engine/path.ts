@@ -165,6 +165,16 @@ export class Path {
     });
   }
 
+  /** Bytes of the app, already a message: they leave in the order of the calls, while the peer may have them. `sent`: they were handed to the channel. */
+  sendMessage(bytes: Uint8Array, sent: () => void): void {
+    const mayGo = (): boolean => {
+      if (this.session?.mayMessage !== true) return false;
+      sent();
+      return true;
+    };
+    this.#outbound.entries({ load: () => Promise.resolve(bytes), mayGo, withheld: () => this.close() });
+  }
+
   /** Asks whether the peer lives. */
   ping(): void {
     if (!this.#ended && this.#session !== undefined) this.#pulse.ping();

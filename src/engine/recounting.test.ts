@@ -94,7 +94,7 @@ class Scene {
     const { replica } = device.instance.database(this.id);
     const encryption = { open: async () => new Map(), openParts: async (parts: readonly never[]) => parts };
     const log = { storage: device.storage, sha256: device.sha256, database: this.id, graph: replica.graph, encryption };
-    const target = restoreParts([]);
+    const target = restoreParts([], replica.context);
     await foldRange(log as never, target, 0, replica.stored, false);
     return target.state.encode().join() === replica.state.encode().join();
   }

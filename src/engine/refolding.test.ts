@@ -5,10 +5,11 @@ import { describe, expect, test } from "vitest";
 import { TidemarkError } from "../core/errors.ts";
 import type { Node } from "../core/graph.ts";
 import type { OpenedParts } from "../core/opened.ts";
-import { DatabaseState } from "../core/store/state.ts";
+import type { DatabaseState } from "../core/store/state.ts";
 import type { CheckpointPart, Storage } from "../ports/storage.ts";
 import { createMemoryStorage, MemoryDisk } from "../storage/memory.ts";
 import { SeededRandom } from "../testing/random.ts";
+import { newState } from "../testing/states.ts";
 import { turn } from "../testing/turn.ts";
 import { keyOf, rowParts, sealRoot, startMs, Writer } from "../testing/writers.ts";
 import { Checkpoints, tailMax } from "./checkpoints.ts";
@@ -74,7 +75,7 @@ class Log implements FoldedLog {
 
   /** What the state has to be. */
   state(): DatabaseState {
-    const target = { state: new DatabaseState(), unopened: new Unopened() };
+    const target = { state: newState(), unopened: new Unopened() };
     for (const [position, entry] of this.writer.entries.entries())
       if (!this.voids.has(position)) mergeEntry(target, { position, entry }, noParts);
     return target.state;
@@ -83,7 +84,7 @@ class Log implements FoldedLog {
   /** As the engine takes it, though it be much too early. */
   async checkpoint(through: number): Promise<void> {
     const parts = await this.storage.checkpoints(root.id);
-    const target = restoreParts(parts);
+    const target = restoreParts(parts, this);
     await foldRange(this, target, parts.at(-1)?.through ?? 0, through, false);
     const number = (parts.at(-1)?.number ?? 0) + 1;
     const left = voidBetween(this.graph, parts.at(-1)?.through ?? 0, through);
@@ -162,7 +163,7 @@ describe("[ENGINE-23] a checkpoint part", () => {
     for (const through of [10, 20, 30]) await log.checkpoint(through);
     log.voids.add(15);
     const parts = agreeingParts(await log.storage.checkpoints(root.id), log.graph);
-    const { state, unopened } = restoreParts(parts);
+    const { state, unopened } = restoreParts(parts, log);
     await foldRange(log, { state, unopened }, 10, 30, false);
     const due = new Checkpoints(parts, state, 3).take(state, 30 + tailMax, false, () => []);
     expect([due?.part.number, due?.replaces]).toEqual([4, 1]);
@@ -184,7 +185,7 @@ describe("[ENGINE-24] after a recount", () => {
     ]);
     expect(done[0]?.entries).toBe(2_499);
     // Storage may still have the part that does not agree: the next one comes after it.
-    expect(done[0]?.checkpoints.take(new DatabaseState(), 4_000 + tailMax, false, () => [])?.part.number).toBe(4);
+    expect(done[0]?.checkpoints.take(newState(), 4_000 + tailMax, false, () => [])?.part.number).toBe(4);
     expect(done[0]?.state.encode()).toEqual(log.state().encode());
     log.voids.clear();
     log.reads.length = 0;

@@ -92,7 +92,7 @@ export class Refolding {
     const { storage, database, graph, stored, mayLack, done, encryption } = this.#options;
     const isOver = (): boolean => round !== this.#round || this.#isStopped;
     const kept = await storage.checkpoints(database);
-    const { parts, ...target } = restoreParts(agreeingParts(await encryption.openParts(kept), graph));
+    const { parts, ...target } = restoreParts(agreeingParts(await encryption.openParts(kept), graph), this.#options);
     if (isOver()) return;
     let entries = 0;
     let next = parts.at(-1)?.through ?? 0;

@@ -2,6 +2,7 @@
 import { TidemarkError } from "../core/errors.ts";
 import { type DatabaseId, encodeHex, type PublicKey } from "../core/ids.ts";
 import { Agreements } from "./agreements.ts";
+import { AppMessages } from "./app-messages.ts";
 import { Bandwidth } from "./bandwidth.ts";
 import type { Epoch } from "./epoch.ts";
 import { EventLog } from "./event-log.ts";
@@ -11,11 +12,13 @@ import { Hooks } from "./hooks.ts";
 import { Jobs } from "./jobs.ts";
 import type { LocalStore } from "./local-store.ts";
 import { Metrics } from "./metrics.ts";
+import type { Path } from "./path.ts";
 import { PathReports } from "./path-reports.ts";
 import { Peers } from "./peers.ts";
 import type { PeersOwner } from "./peers-owner.ts";
 import type { EnginePorts } from "./ports.ts";
 import { Preferences } from "./preferences.ts";
+import { Presence } from "./presence.ts";
 import { Problems } from "./problems.ts";
 import type { JobRecord } from "./records.ts";
 import { Registry } from "./registry.ts";
@@ -61,6 +64,8 @@ export class SyncParts {
   readonly peers: Peers;
   readonly agreements: Agreements = new Agreements();
   readonly settling: Settling = new Settling();
+  readonly presence: Presence;
+  readonly messages: AppMessages;
   #settings: SyncSettings;
 
   constructor(ports: EnginePorts, owner: SyncOwner, { store, epoch }: Remembered) {
@@ -87,6 +92,9 @@ export class SyncParts {
     this.jobs = this.#createJobs();
     this.hooks = this.#createHooks();
     this.reports = this.#createReports();
+    const paths = (): readonly Path[] => this.peers.all();
+    this.presence = new Presence({ ports, paths, database: (id) => owner.database(id) });
+    this.messages = new AppMessages({ paths, carrier: (peer) => this.peers.carrier(peer) });
     this.peers = this.#createPeers();
     this.transports.ensure(webrtc, webrtc);
   }
@@ -201,7 +209,7 @@ export class SyncParts {
   }
 
   #peersOwner(): PeersOwner {
-    const { owner, registry, preferences, sharing, flow, reports, problems } = this;
+    const { owner, registry, preferences, sharing, flow, reports, problems, presence, messages } = this;
     return {
       replicas: owner.replicas,
       database: (id) => owner.database(id),
@@ -213,6 +221,7 @@ export class SyncParts {
       carried: (path, isFirst) => {
         reports.carried(path, isFirst);
         flow.carried(path);
+        messages.settle(path);
       },
       served: (path, database, entries, bytes) => reports.served(path, database, entries, bytes),
       received: (path, database, entries, bytes) => reports.received(path, database, entries, bytes),
@@ -223,8 +232,18 @@ export class SyncParts {
       held: (path, database, through) => reports.held(path, database, through),
       agreed: (path, database, cursor) => reports.agreed(path, database, cursor),
       overflowed: (path, database, entries) => reports.overflowed(path, database, entries),
-      lanesChanged: (path, database) => reports.lanesChanged(path, database),
-      ended: (path, error) => reports.ended(path, error),
+      lanesChanged: (path, database) => {
+        reports.lanesChanged(path, database);
+        presence.spoke(path, database);
+        messages.settle(path);
+      },
+      heardOfPage: (path, database, announcement, ageMs) => presence.received(path, database, announcement, ageMs),
+      heardOfChannel: (path, channel, isOpen) => messages.heard(path, channel, isOpen),
+      messaged: (path, channel, bytes) => messages.received(path, channel, bytes),
+      ended: (path, error) => {
+        reports.ended(path, error);
+        messages.ended(path);
+      },
       parted: (key) => reports.parted(key),
       peerChanged: () => owner.peersChanged(),
       parked: (_key, _address, error) => problems.report(error, undefined),

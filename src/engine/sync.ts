@@ -123,6 +123,7 @@ export class Sync extends SyncParts implements SyncControl {
     this.registry.forgetDatabase(database);
     this.reports.forget(database);
     this.problems.forget(database);
+    this.presence.forget(database);
   }
 
   closed(database: DatabaseId, error: unknown): void {
@@ -135,7 +136,10 @@ export class Sync extends SyncParts implements SyncControl {
     if (healing.damaged === 0) this.problems.forget(id);
     this.holdings.stored(id, replica.stored);
     this.peers.stepAll({ type: "announced", database: id, nodes });
-    if (permissionsChanged) this.peers.stepAll({ type: "offered", database: id });
+    if (permissionsChanged) {
+      this.peers.stepAll({ type: "offered", database: id });
+      this.presence.permissionsChanged(id);
+    }
     this.hooks.stored(id);
   }
 
@@ -159,6 +163,7 @@ export class Sync extends SyncParts implements SyncControl {
     const isLess = this.holdings.recounted(database, from);
     this.hooks.recounted(database);
     this.peers.stepAll({ type: "recounted", database, from });
+    this.presence.permissionsChanged(database);
     return isLess ? this.store.flush() : undefined;
   }
 
@@ -192,6 +197,7 @@ export class Sync extends SyncParts implements SyncControl {
     this.#execution.close(error);
     this.hooks.close();
     if (isDraining) await this.#drain();
+    await this.presence.close();
     this.reports.close();
     this.agreements.close(error);
     this.settling.close(error);

@@ -201,6 +201,13 @@ export interface Storage {
   /** Removes all parts: the state will be folded anew. */
   deleteCheckpoints(database: DatabaseId): Promise<void>;
   /**
+   * Keeps bytes that can be made again, under a key of the database, in the place of what stood there. A crash of the whole machine may take it back.
+   * Rejects with DATABASE_UNKNOWN, STORAGE_QUOTA; then what stood there stays.
+   */
+  putSnapshot(database: DatabaseId, key: string, bytes: Uint8Array): Promise<void>;
+  /** Undefined: none was put, or it is damaged. */
+  getSnapshot(database: DatabaseId, key: string): Promise<Uint8Array | undefined>;
+  /**
    * Whatever is still there of the bytes of entries `from` ≤ position < `to`, in order; undefined where nothing is. Of what `read`
    * refuses most may be sound, as one damaged byte spoils its neighbours; which is, only the entry's hash can say. Rejects with
    * STORAGE_CORRUPT when the positions were never used or their index cannot be read.

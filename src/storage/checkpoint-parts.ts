@@ -1,11 +1,11 @@
 /** The parts of checkpoints, by database and number. */
 import type { DatabaseId } from "../core/ids.ts";
 import type { CheckpointPart } from "../ports/storage.ts";
+import { putBeside } from "./beside-log.ts";
 import type { Connection } from "./connection.ts";
 import { decodePart, encodePart } from "./forms.ts";
 import type { KeptDatabase } from "./kept-database.ts";
 import { allOf, numberedWithin } from "./schema.ts";
-import { requireDatabase } from "./steps.ts";
 
 /** As they are stored, in the order of their numbers. */
 export function storedParts(connection: Connection, database: DatabaseId): Promise<readonly unknown[]> {
@@ -27,21 +27,12 @@ export async function putPart(
   part: CheckpointPart,
   replaces: number,
 ): Promise<void> {
-  const { era } = connection;
-  const isKnown = kept.isThere(era);
-  await connection.change(
-    ["databases", "checkpoints"],
-    async (transaction, { finish }) => {
-      const isSure = isKnown && connection.era === era;
-      const checkpoints = transaction.objectStore("checkpoints");
-      const requests: Promise<unknown>[] = isSure ? [] : [requireDatabase(transaction, database)];
-      if (replaces < part.number) requests.push(checkpoints.delete(numberedWithin(database, replaces, part.number)));
-      requests.push(checkpoints.put(encodePart(part), [database, part.number]));
-      if (isSure) finish();
-      await Promise.all(requests);
-    },
-    "relaxed",
-  );
+  const value = encodePart(part);
+  await putBeside(connection, kept, database, "checkpoints", (transaction) => {
+    const checkpoints = transaction.objectStore("checkpoints");
+    const put = checkpoints.put(value, [database, part.number]);
+    return replaces < part.number ? [put, checkpoints.delete(numberedWithin(database, replaces, part.number))] : [put];
+  });
 }
 
 export async function deleteParts(connection: Connection, database: DatabaseId): Promise<void> {

@@ -23,6 +23,7 @@ import { KeptDatabases } from "./kept-databases.ts";
 import { deleteWriteRow, putRecords, readRecords, readWriteRows } from "./local-records.ts";
 import { renewRecords } from "./migrations.ts";
 import type { IndexOf } from "./repair.ts";
+import { getSnapshot, putSnapshot } from "./snapshots.ts";
 import { dropAside, findAside } from "./spare.ts";
 import { StoredDatabases } from "./stored-databases.ts";
 import { StoredLogs } from "./stored-logs.ts";
@@ -147,6 +148,14 @@ class IdbStorage implements Storage {
 
   deleteCheckpoints(database: DatabaseId): Promise<void> {
     return deleteParts(this.#connection, database);
+  }
+
+  putSnapshot(database: DatabaseId, key: string, bytes: Uint8Array): Promise<void> {
+    return putSnapshot(this.#connection, this.#kept.of(database), database, key, bytes);
+  }
+
+  getSnapshot(database: DatabaseId, key: string): Promise<Uint8Array | undefined> {
+    return getSnapshot(this.#connection, database, key);
   }
 
   records(kind: RecordKind): Promise<readonly LocalRecord[]> {

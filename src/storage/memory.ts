@@ -29,6 +29,7 @@ interface DatabaseOnDisk {
   readonly bytes: Uint8Array[];
   readonly positions: Map<EntryId, number>;
   checkpoints: readonly CheckpointPart[];
+  readonly snapshots: Map<string, Uint8Array>;
   aside?: readonly AsideEntries[];
 }
 
@@ -181,6 +182,14 @@ class MemoryStorage implements Storage {
     if (found !== undefined) found.checkpoints = [];
   }
 
+  async putSnapshot(database: DatabaseId, key: string, bytes: Uint8Array): Promise<void> {
+    this.#find(database).snapshots.set(key, bytes.slice());
+  }
+
+  async getSnapshot(database: DatabaseId, key: string): Promise<Uint8Array | undefined> {
+    return this.#open().databases.get(database)?.snapshots.get(key)?.slice();
+  }
+
   async records(kind: RecordKind): Promise<readonly LocalRecord[]> {
     const records = [...(this.#open().records.get(kind) ?? [])].map(([key, value]) => ({ kind, key, value }));
     return structuredClone(records.sort((a, b) => (a.key < b.key ? -1 : 1)));
@@ -257,6 +266,7 @@ class MemoryStorage implements Storage {
       bytes: [],
       positions: new Map(),
       checkpoints: [],
+      snapshots: new Map(),
     };
     target.record = record;
     databases.set(record.id, target);

@@ -8,9 +8,15 @@ import { loadSha256 } from "../crypto/sha256.ts";
 import type { RecordKind, Storage } from "../ports/storage.ts";
 import { Cluster, type Device } from "../testing/cluster.ts";
 import { listRaw, openRaw, putRaw } from "../testing/raw-idb.ts";
-import { type FixtureDatabase, restoreStores, type StoredFixture, valuesOf } from "../testing/stored-fixture.ts";
+import {
+  type FixtureDatabase,
+  fixtureSnapshot,
+  restoreStores,
+  type StoredFixture,
+  valuesOf,
+} from "../testing/stored-fixture.ts";
 import { Connection } from "./connection.ts";
-import { formedStores, renew } from "./forms.ts";
+import { formedStores, formedVersion, renew } from "./forms.ts";
 import { openIdbStorage } from "./idb.ts";
 import { renewRecords } from "./migrations.ts";
 import { schemaVersion } from "./schema.ts";
@@ -20,6 +26,8 @@ const fixtures = readdirSync(folder).map(
   (file): StoredFixture => JSON.parse(gunzipSync(readFileSync(new URL(file, folder))).toString()),
 );
 const earlier = fixtures.filter(({ version }) => version < schemaVersion);
+/** Whose records have other forms. */
+const formed = fixtures.filter(({ version }) => version < formedVersion);
 /** More of one kind than are written anew at once. */
 const many = Array.from({ length: 40 }, (_, i) => i + 10);
 const loadedSha256 = loadSha256();
@@ -48,7 +56,7 @@ async function expectDatabase(storage: Storage, expected: FixtureDatabase): Prom
 }
 
 /** Everything in it is as the code that stored it had it. */
-async function expectStored(name: string, { expected }: StoredFixture): Promise<void> {
+async function expectStored(name: string, { expected, version }: StoredFixture): Promise<void> {
   const storage = await openIdbStorage(name);
   expect((await storage.databases()).map(({ id }) => id)).toEqual(expected.databases.map(({ id }) => id).sort());
   for (const database of expected.databases) await expectDatabase(storage, database);
@@ -58,6 +66,11 @@ async function expectStored(name: string, { expected }: StoredFixture): Promise<
       expect.objectContaining({ length: count }),
     ]);
   expect((await loadIdentity(storage)).publicKey).toBe(expected.key);
+  if (version > 3) {
+    const boards = expected.databases.filter(({ name }) => name === "Board");
+    const kept = boards.map(({ id }) => storage.getSnapshot(id as DatabaseId, fixtureSnapshot.key));
+    expect(await Promise.all(kept)).toEqual([fixtureSnapshot.bytes]);
+  }
   await storage.close();
 }
 
@@ -149,7 +162,7 @@ describe("records of earlier formats", () => {
     await expectStored(name, fixture);
   });
 
-  test.each(earlier)(
+  test.each(formed)(
     "[STORAGE-46] of format $version are read and written anew, killed after whichever step",
     async (fixture) => {
       let steps = 0;
@@ -189,7 +202,7 @@ describe("records of earlier formats", () => {
     },
   );
 
-  test.each(earlier)(
+  test.each(formed)(
     "[STORAGE-46] of format $version are all written anew some time after a claim, and only once",
     async (fixture) => {
       const name = `claimed-${fixture.version}`;
@@ -211,7 +224,30 @@ describe("records of earlier formats", () => {
     },
   );
 
-  test.each(earlier)(
+  test("[STORAGE-50] of format 3 are as those of format 4: none is gone through but those that were left to do", async () => {
+    const fixture = fixtures.find(({ version }) => version === 3) as StoredFixture;
+    const left = { store: "_sync", after: ["peer", "x"] };
+    for (const [name, format, isLeft] of [
+      ["same", { number: 3, again: 3 }, false],
+      ["older", { number: 3 }, false],
+      ["begun", { number: 3, again: 3, left }, true],
+    ] as const) {
+      await restoreStores(`three-${name}`, fixture);
+      await (await openIdbStorage(`three-${name}`)).close();
+      await putRaw(`three-${name}`, "lease", { key: "format", value: format });
+      const connection = await Connection.open(`tidemark/three-${name}`, { openTimeoutMs: 5_000, onLost: () => {} });
+      await connection.claim();
+      const noted = (await listRaw(`three-${name}`, "lease")).find(({ key }) => key === "format");
+      expect(noted?.value).toEqual({ number: schemaVersion, again: schemaVersion, ...("left" in format && { left }) });
+      let taken = 0;
+      for await (const _ of renewRecords(connection)) taken += 1;
+      expect([name, taken > 0]).toEqual([name, isLeft]);
+      await connection.close();
+      await expectStored(`three-${name}`, fixture);
+    }
+  });
+
+  test.each(formed)(
     "[STORAGE-46] of format $version: whether there are any is asked in one turn, and only when there are is anything taken to write to",
     async (fixture) => {
       const name = `asked-${fixture.version}`;

@@ -9,7 +9,7 @@
 import { type IDBPDatabase, type IDBPTransaction, type StoreNames, unwrap } from "idb";
 import { TidemarkError } from "../core/errors.ts";
 import type { Connection } from "./connection.ts";
-import { type FormedStore, formedStores, renew } from "./forms.ts";
+import { type FormedStore, formedStores, formedVersion, renew } from "./forms.ts";
 import { type Schema, schemaVersion } from "./schema.ts";
 import { recordCopyKey, valueCopyKey } from "./spare.ts";
 
@@ -49,6 +49,7 @@ const schemaSteps: readonly { readonly to: number; upgrade(db: IDBPDatabase<Sche
       db.createObjectStore("lease").createIndex("role", "role", { unique: true });
     },
   },
+  { to: 4, upgrade: (db) => create(db, "snapshots") },
 ];
 
 function create(db: IDBPDatabase<Schema>, ...names: readonly StoreNames<Schema>[]): void {
@@ -76,7 +77,13 @@ export async function noteFormat(lease: {
 }): Promise<void> {
   const format = toFormat(await lease.get(formatKey));
   requireKnown(format);
-  if (format.number < schemaVersion) await lease.put(startOver, formatKey);
+  if (format.number < formedVersion) await lease.put(startOver, formatKey);
+  else if (format.number < schemaVersion) await lease.put({ ...thisFormat, ...leftOf(format) }, formatKey);
+}
+
+/** What an earlier build had not come to is left to do as it was. */
+function leftOf({ left }: StoredFormat): Pick<StoredFormat, "left"> {
+  return left === undefined ? {} : { left };
 }
 
 const startOver: StoredFormat = { ...thisFormat, left: { store: formedStores[0], after: undefined } };

@@ -10,7 +10,7 @@ import { type DatabaseId, isHex64 } from "../core/ids.ts";
 import type { CheckpointPart, DatabaseRecord, RecordKind } from "../ports/storage.ts";
 import { corrupt } from "./record.ts";
 
-export const schemaVersion = 3;
+export const schemaVersion = 4;
 
 export interface Schema extends DBSchema {
   databases: { key: string; value: unknown };
@@ -20,6 +20,8 @@ export interface Schema extends DBSchema {
   segments: { key: [string, number]; value: unknown };
   /** By [database, number]. */
   checkpoints: { key: [string, number]; value: unknown };
+  /** Caches of pages, by [database, key]. */
+  snapshots: { key: [string, string]; value: unknown };
   /** What the engine remembers for itself, by [kind, key]. */
   _sync: { key: [RecordKind, string]; value: unknown };
   values: { key: string; value: unknown };
@@ -32,7 +34,7 @@ export interface Schema extends DBSchema {
 }
 
 /** The object stores whose keys start with a database's id. */
-export const databaseStores = ["indexes", "segments", "checkpoints"] as const;
+export const databaseStores = ["indexes", "segments", "checkpoints", "snapshots"] as const;
 
 /** Everything of a database. An array sorts after every number and every text. */
 export function allOf(database: DatabaseId): IDBKeyRange {
@@ -64,7 +66,7 @@ export function numberedWithin(database: DatabaseId, from: number, to: number): 
 }
 
 /** Structured clone writes the whole buffer behind a view. */
-function ownBuffer(bytes: Uint8Array): Uint8Array {
+export function ownBuffer(bytes: Uint8Array): Uint8Array {
   return bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
 }
 

@@ -3,6 +3,8 @@ import fc from "fast-check";
 import type { Entry } from "../core/entry.ts";
 import type { Frontier, Head } from "../core/frontier.ts";
 import { type DatabaseId, type EntryId, encodeHex, type PublicKey } from "../core/ids.ts";
+import { presenceLifeMsMax } from "../core/limits.ts";
+import { type Announcement, pageIdFromHex } from "../core/presence/announcement.ts";
 import { encodeBatch } from "../core/protocol/batch.ts";
 import type { Message } from "../core/protocol/message.ts";
 import { prefixOf } from "../core/protocol/short-digest.ts";
@@ -82,7 +84,30 @@ export function arbitraryMessage(subjects: Partial<Subjects> = {}): fc.Arbitrary
     fc.record({ type: type("flow"), database, paused: fc.boolean() }),
     fc.record({ type: fc.constantFrom("ping" as const, "pong" as const), id: number }),
     fc.record({ type: type("pace"), bytesPerSecond: number }),
+    fc.record({
+      type: type("presence"),
+      database,
+      ageMs: fc.nat(presenceLifeMsMax),
+      announcement: arbitraryAnnouncement(key),
+    }),
+    fc.record({ type: type("channel"), channel: arbitraryChannel, isOpen: fc.boolean() }),
+    fc.record({ type: type("message"), channel: arbitraryChannel, bytes: fc.uint8Array({ maxLength: 20 }) }),
   );
+}
+
+const arbitraryChannel = fc.constantFrom("a", "chess/1", "é".repeat(32));
+
+/** Signed by nobody. */
+export function arbitraryAnnouncement(author: fc.Arbitrary<PublicKey>): fc.Arbitrary<Announcement> {
+  return fc.record({
+    author,
+    page: hexOf(16).map(pageIdFromHex),
+    counter: fc.maxSafeNat(),
+    sentMs: fc.maxSafeNat(),
+    lifeMs: fc.integer({ min: 1, max: presenceLifeMsMax }),
+    content: fc.uint8Array({ maxLength: 20 }),
+    signature: fc.uint8Array({ minLength: 64, maxLength: 64 }),
+  });
 }
 
 export function arbitraryFrontier(

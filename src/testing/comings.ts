@@ -76,6 +76,7 @@ function backupOf(id: DatabaseId, { record, index, bytes }: StoredDatabase, leng
     bytes: bytes.slice(0, length).map((each) => each.slice()),
     positions: new Map(kept.map((entry, position) => [entry.id, position])),
     checkpoints: [],
+    snapshots: new Map(),
   });
   return disk;
 }

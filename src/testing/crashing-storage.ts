@@ -114,6 +114,14 @@ export class CrashingStorage implements Storage {
     return this.#pass(() => this.#inner.deleteCheckpoints(database));
   }
 
+  putSnapshot(database: DatabaseId, key: string, bytes: Uint8Array): Promise<void> {
+    return this.#pass(() => this.#inner.putSnapshot(database, key, bytes));
+  }
+
+  getSnapshot(database: DatabaseId, key: string): Promise<Uint8Array | undefined> {
+    return this.#pass(() => this.#inner.getSnapshot(database, key));
+  }
+
   records(kind: RecordKind): Promise<readonly LocalRecord[]> {
     return this.#pass(() => this.#inner.records(kind));
   }

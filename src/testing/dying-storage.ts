@@ -9,6 +9,7 @@ const writing: ReadonlySet<string> = new Set<keyof Storage>([
   "deleteDatabase",
   "putCheckpoint",
   "deleteCheckpoints",
+  "putSnapshot",
   "replace",
   "putRecords",
   "deleteWriteRow",

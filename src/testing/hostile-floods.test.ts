@@ -53,7 +53,7 @@ async function open(seed: number, power?: typeof READ | typeof WRITE): Promise<S
   const talk = await mallory.meet(alice.key);
   // Whoever does not greet is greeted after a while, and what may come at once has gathered.
   await cluster.pass(10_000);
-  const subject = { database: id, random: cluster.random.fork() };
+  const subject = { database: id, random: cluster.random.fork(), nowMs: () => cluster.clock.now() };
   return { cluster, id, devices: [alice, bob], alice, bob, mallory, talk, subject };
 }
 

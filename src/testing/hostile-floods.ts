@@ -5,7 +5,8 @@
  */
 import type { Frontier } from "../core/frontier.ts";
 import { type DatabaseId, type EntryId, encodeHex, entryIdFromDigest, publicKeyFromBytes } from "../core/ids.ts";
-import { databasesPerDigestMax, wantsMax } from "../core/limits.ts";
+import { databasesPerDigestMax, presenceLifeMs, wantsMax } from "../core/limits.ts";
+import { pageIdFromHex } from "../core/presence/announcement.ts";
 import { encodeBatch } from "../core/protocol/batch.ts";
 import type { Message } from "../core/protocol/message.ts";
 import type { Forger } from "./hostile-entries.ts";
@@ -17,6 +18,8 @@ import { rowParts } from "./writers.ts";
 export interface FloodSubject {
   readonly database: DatabaseId;
   readonly random: SeededRandom;
+  /** For what says when it was said. Default: 1970, which nobody takes. */
+  readonly nowMs?: () => number;
 }
 
 export type FloodName =
@@ -31,6 +34,9 @@ export type FloodName =
   | "proofs"
   | "knocks"
   | "unavailables"
+  | "presences"
+  | "channels"
+  | "appMessages"
   | "garbageBatches";
 
 /** Message number `i` of each flood. No two are alike, so nothing can be answered from memory. */
@@ -60,6 +66,13 @@ export const floods: Readonly<Record<FloodName, (subject: FloodSubject, i: numbe
   proofs: ({ random }) => ({ type: "prove", commitment: encodeHex(random.bytes(12)), hidden: random.bytes(96) }),
   knocks: ({ random }) => ({ type: "knock", commitment: encodeHex(random.bytes(12)), hidden: random.bytes(600) }),
   unavailables: ({ random }) => ({ type: "unavailable", commitment: encodeHex(random.bytes(12)) }),
+  presences: ({ database, random, nowMs = () => 0 }, counter) => {
+    const [page, content] = [pageIdFromHex(encodeHex(random.bytes(16))), random.bytes(64)];
+    const header = { author: drawKey(random), page, counter, sentMs: nowMs(), lifeMs: presenceLifeMs };
+    return { type: "presence", database, ageMs: 0, announcement: { ...header, content, signature: random.bytes(64) } };
+  },
+  channels: (_subject, i) => ({ type: "channel", channel: `${i % 10}`, isOpen: i % 20 < 10 }),
+  appMessages: ({ random }) => ({ type: "message", channel: "flood", bytes: random.bytes(1_000) }),
   garbageBatches: ({ database }, i) => {
     const batch = encodeBatch([]);
     return { type: "entries", database, number: i + 1, left: 0, leftBytes: 0, digest: "", batch };

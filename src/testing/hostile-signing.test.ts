@@ -5,6 +5,7 @@ import { WRITE } from "../core/store/power.ts";
 import type { EnginePorts } from "../engine/ports.ts";
 import type { Identity } from "../ports/keys.ts";
 import { Cluster } from "./cluster.ts";
+import { sayAt } from "./presence-pages.ts";
 
 /** The tags of everything that these ports sign; what has none as it is. */
 function watched(seen: Set<string>, ports: EnginePorts): EnginePorts {
@@ -46,11 +47,14 @@ test("[HOSTILE-1] everything that devices sign from the first meeting to a share
   await cluster.settle(ben.instance.ready(id));
   await cluster.settle(ben.write(id, "row", { n: 1 }));
   await cluster.converge(id, [ann, ben]);
+  sayAt(ben, id, 1, "here");
+  await cluster.pass(1_000);
   await cluster.settle(ben.instance.close());
   const again = await cluster.restart(ben, { ports });
   await cluster.settle(again.write(id, "row", { n: 2 }));
   await cluster.converge(id, [ann, again]);
   // The relay's and the card's are the transport's: of those src/domain-tags.test.ts has the calls.
-  const { entry, handshakeInitiator, handshakeResponder, join, prove, redeem } = domainTags;
-  expect([...seen].sort()).toEqual([entry, handshakeInitiator, handshakeResponder, join, prove, redeem].sort());
+  const { entry, handshakeInitiator, handshakeResponder, join, presence, prove, redeem } = domainTags;
+  const tags = [entry, handshakeInitiator, handshakeResponder, join, presence, prove, redeem];
+  expect([...seen].sort()).toEqual(tags.sort());
 });

@@ -7,6 +7,7 @@
 import type { Entry } from "../core/entry.ts";
 import { type DatabaseId, encodeHex, type PublicKey, type Sha256 } from "../core/ids.ts";
 import { encodeBatch } from "../core/protocol/batch.ts";
+import { features } from "../core/protocol/features.ts";
 import { handshakeMessage, protocolVersions, transcriptOf } from "../core/protocol/handshake.ts";
 import {
   type AnswerMessage,
@@ -74,7 +75,7 @@ export class HostileTalk {
     this.#options = options;
     const { identity, nonce } = options;
     const boot = encodeHex(nonce.subarray(0, 8));
-    this.#introduction = { features: [], key: identity.publicKey, nonce, epoch: "ee".repeat(16), boot };
+    this.#introduction = { features, key: identity.publicKey, nonce, epoch: "ee".repeat(16), boot };
     channel.limit(unlimitedBytes);
     channel.listen({
       message: (bytes) => this.#hear(bytes),

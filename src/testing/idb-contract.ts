@@ -1,6 +1,6 @@
 /**
  * What storage on IndexedDB does beyond the contract of every storage, as checks to run in a browser and on a double: the rules
- * STORAGE-14 to STORAGE-20, STORAGE-30 to STORAGE-33 and STORAGE-43 to STORAGE-47, and STORAGE-1, 4 and 5 where they need a look below. A check that fails throws.
+ * STORAGE-14 to STORAGE-20, STORAGE-30 to STORAGE-33 STORAGE-43 to STORAGE-47 and STORAGE-49, and STORAGE-1, 4 and 5 where they need a look below. A check that fails throws.
  */
 import type { TidemarkError } from "../core/errors.ts";
 import { openIdbStorage } from "../storage/idb.ts";
@@ -13,6 +13,7 @@ import { finishChecks } from "./idb-finish-checks.ts";
 import { healingChecks } from "./idb-healing-checks.ts";
 import { repairChecks } from "./idb-repair-checks.ts";
 import { savedIndexChecks } from "./idb-saved-index-checks.ts";
+import { idbSnapshotChecks } from "./idb-snapshot-checks.ts";
 import { type IdbCheck, Written } from "./idb-subject.ts";
 import { SeededRandom } from "./random.ts";
 import {
@@ -387,4 +388,5 @@ export const idbContract: readonly IdbCheck[] = [
   ...closedConnectionChecks,
   ...finishChecks,
   ...savedIndexChecks,
+  ...idbSnapshotChecks,
 ];

@@ -9,6 +9,7 @@
  */
 import { equalBytes } from "../core/bytes.ts";
 import { decodeEntry, type Entry, follows } from "../core/entry.ts";
+import { assert } from "../core/errors.ts";
 import { type DatabaseId, type EntryId, entryIdFromDigest, type PublicKey } from "../core/ids.ts";
 import { redeemMessage, redeemOf } from "../core/invite-proof.ts";
 import { decodeParts, settingsIn } from "../core/judgement.ts";
@@ -164,15 +165,20 @@ class Judge {
     if (known !== undefined) return known;
     const held = ids.flatMap((id) => this.#held.get(id) ?? []);
     const counting = this.#model.counting(new Set(held.map(({ entry }) => entry.id)));
-    const state = new DatabaseState();
+    const state = this.#emptyState();
     // The wrong way round: any order has to give the same.
-    for (const { entry, parts } of [...held].reverse())
-      if (counting.counts.has(entry.id)) state.merge(parts, { time: entry.time, id: entry.id });
+    for (const { entry, parts } of [...held].reverse()) if (counting.counts.has(entry.id)) state.merge(parts, entry);
     const effective = held.filter(({ entry }) => counting.effective.has(entry.id));
     const settings = new SettingsView(effective.map(({ entry, parts }) => ({ ...entry, ops: settingsIn(parts) })));
     const outcome = { counting, settings, state };
     this.#outcomes.set(name, outcome);
     return outcome;
+  }
+
+  #emptyState(): DatabaseState {
+    const [device] = this.#devices;
+    assert(device, "a scene has devices");
+    return new DatabaseState({ database: this.#scene.id, sha256: device.sha256 });
   }
 
   #report({ key }: Device, problem: string): void {

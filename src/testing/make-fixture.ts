@@ -12,10 +12,12 @@ import { identityFromSeed } from "../crypto/identity.ts";
 import type { CheckpointPart, RecordKind, StoredEntry } from "../ports/storage.ts";
 import { openIdbStorage } from "../storage/idb.ts";
 import { Cluster, type Device } from "./cluster.ts";
+import { soundPart } from "./faulty-document.ts";
 import {
   dumpStores,
   type FixtureDatabase,
   type FixtureExpectation,
+  fixtureSnapshot,
   type StoredFixture,
   valuesOf,
 } from "./stored-fixture.ts";
@@ -54,6 +56,8 @@ async function live(cluster: Cluster): Promise<{ readonly device: Device; readon
   for (let i = 0; i < 120; i++) await cluster.settle(ann.write(board, `r${i % 70}`, { n: i, text: `from Ann ${i}` }));
   for (let i = 0; i < 10; i++) await cluster.settle(ann.remove(board, `r${i}`));
   for (let i = 0; i < 20; i++) await cluster.settle(ann.set(board, `key ${i % 7}`, `value ${i}`));
+  const text = soundPart(new Uint8Array(16).fill(4), "a text from Ann");
+  await cluster.settle(ann.instance.commit(board, () => [text]));
   const { replica } = ann.instance.database(board);
   const folded = { number: 1, through: replica.stored, void: [], stores: replica.state.checkpoint(0, 1) };
   const ticket = await cluster.settle(ann.instance.share(board, { power: WRITE }));
@@ -109,5 +113,6 @@ async function store(name: string, { disk, secret }: Device, { database, part }:
     }
   }
   await storage.putCheckpoint(database, part, 1);
+  await storage.putSnapshot(database, fixtureSnapshot.key, fixtureSnapshot.bytes);
   await storage.close();
 }

@@ -71,6 +71,7 @@ export class MessageChecks implements NetworkTap {
     if (message.type === "entries") this.#checkEntries(sender, to, message, channel);
     if (message.type === "stored") this.#checkStored(sender, to, message, channel);
     if (message.type === "want") for (const id of message.ids) sender.wanted.add(id);
+    if (message.type === "presence") this.#checkReader(sender, to, "who is there");
   }
 
   arrived(from: PublicKey, to: PublicKey, bytes: Uint8Array, channel: ChannelPair): void {

@@ -5,6 +5,7 @@ export type StoreName =
   | "indexes"
   | "segments"
   | "checkpoints"
+  | "snapshots"
   | "_sync"
   | "values"
   | "lease"

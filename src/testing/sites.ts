@@ -9,6 +9,7 @@ import { digestFrontier } from "../core/frontier.ts";
 import type { DatabaseId, EntryId, PublicKey, Sha256 } from "../core/ids.ts";
 import { batchBytesMax, batchEntriesMax, batchesInFlightMax } from "../core/limits.ts";
 import { decodeBatch, encodeBatch } from "../core/protocol/batch.ts";
+import { features } from "../core/protocol/features.ts";
 import { decodeMessage, encodeMessage, type Message } from "../core/protocol/message.ts";
 import {
   type Cursor,
@@ -23,6 +24,7 @@ import { keyOf, refusalsIn, rowParts, seal, startMs, Writer } from "./writers.ts
 /** Everything is shared, nothing remembered, and sent at once. */
 export const openHanded: Omit<SessionOptions, "self" | "peer" | "replicas" | "sha256"> = {
   transcript: new Uint8Array(32),
+  features,
   initiator: true,
   shares: () => true,
   cursor: () => undefined,

@@ -169,6 +169,17 @@ export class SlowStorage implements Storage {
     return this.#write(() => this.#inner.deleteCheckpoints(database));
   }
 
+  putSnapshot(database: DatabaseId, key: string, bytes: Uint8Array): Promise<void> {
+    return this.#write(() => {
+      this.#assertWorks();
+      return this.#inner.putSnapshot(database, key, bytes);
+    });
+  }
+
+  getSnapshot(database: DatabaseId, key: string): Promise<Uint8Array | undefined> {
+    return this.#read(() => this.#inner.getSnapshot(database, key));
+  }
+
   records(kind: RecordKind): Promise<readonly LocalRecord[]> {
     return this.#read(() => this.#inner.records(kind));
   }

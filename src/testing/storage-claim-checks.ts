@@ -21,6 +21,7 @@ function writingCalls(subject: Subject, storage: Storage): readonly (() => Promi
     () => storage.putDatabase(recordOf(id, "late"), writes),
     () => storage.putCheckpoint(id, part, 1),
     () => storage.deleteCheckpoints(id),
+    () => storage.putSnapshot(id, "text", Uint8Array.of(9)),
     () => storage.replace(id, 0, committed.slice(0, 2)),
     () => storage.putRecords([{ kind: "peer", key: "p", value: "late" }]),
     () => storage.putRecords([{ kind: "peer", key: "p", value: undefined }]),
@@ -47,6 +48,7 @@ async function everything(storage: Storage, { id, committed }: Subject): Promise
     await storage.values(""),
     await storage.writeRows(),
     await storage.checkpoints(id),
+    [...((await storage.getSnapshot(id, "text")) ?? [])],
   ];
   return JSON.stringify(all);
 }
@@ -55,6 +57,7 @@ async function filled(storage: Storage): Promise<Subject> {
   const subject = await Subject.create(storage);
   await subject.commit(subject.source.take(5));
   await storage.putCheckpoint(subject.id, { ...part, number: 1 }, 1);
+  await storage.putSnapshot(subject.id, "text", Uint8Array.of(1));
   await storage.putRecords([{ kind: "peer", key: "p", value: 1 }]);
   await storage.putValueOnce("name", 1);
   await storage.putDatabase(recordOf(subject.id), [{ tab: "t", value: [1] }]);

@@ -46,6 +46,12 @@ export interface FixtureDatabase {
   readonly rows: readonly (readonly [string, unknown])[];
 }
 
+/** Of the first database, from format 4 on. */
+export const fixtureSnapshot: { readonly key: string; readonly bytes: Uint8Array } = {
+  key: "text",
+  bytes: Uint8Array.of(4, 0, 4),
+};
+
 /** What is under the keys that `live` in make-fixture.ts sets; null: nothing. */
 export function valuesOf(device: Device, id: DatabaseId): readonly unknown[] {
   return Array.from({ length: 7 }, (_, i) => device.value(id, `key ${i}`) ?? null);

@@ -4,7 +4,6 @@ import type { TidemarkError } from "../core/errors.ts";
 import { type DatabaseId, encodeHex, type PublicKey } from "../core/ids.ts";
 import { Replica } from "../core/replica.ts";
 import { WRITE } from "../core/store/power.ts";
-import { DatabaseState } from "../core/store/state.ts";
 import { TableChanges } from "../core/store/table-changes.ts";
 import { openKeyRing } from "../crypto/key-ring.ts";
 import { Bandwidth } from "../engine/bandwidth.ts";
@@ -141,7 +140,8 @@ export class SyncSite {
   async await(id: DatabaseId): Promise<void> {
     const record: DatabaseRecord = { id, name: "", relays: [] };
     await this.#ports.storage.putDatabase(record);
-    this.#adopt(record, new Replica(id, this.#ports.sha256), new Checkpoints([], new DatabaseState()));
+    const replica = new Replica(id, this.#ports.sha256);
+    this.#adopt(record, replica, new Checkpoints([], replica.state));
   }
 
   write(id: DatabaseId, row: string, columns: object = {}): Promise<void> {
@@ -208,6 +208,9 @@ export class SyncSite {
       },
       overflowed: () => {},
       lanesChanged: () => {},
+      heardOfPage: async () => "unchecked",
+      heardOfChannel: () => true,
+      messaged: () => {},
       carried: (_path, isFirst) => this.#note(isFirst ? "carried" : "taken over"),
       ended: (_path, error) => {
         if (error !== undefined) this.#note(error.code, error);

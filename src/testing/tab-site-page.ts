@@ -36,6 +36,8 @@ export class SitePage {
   worker: Realm;
   host: TabHost;
   standing: TabStanding = { type: "waiting" };
+  /** What its worker handed over without a copy, in pieces of memory. */
+  transferred = 0;
   isSuspended = false;
   readonly #site: TabSite;
   readonly #name: string;
@@ -203,8 +205,11 @@ export class SitePage {
   async #bootWorker(): Promise<void> {
     const { worker, host } = this;
     const { browser } = this.#site.world;
-    const postMessage = (event: WorkerEvent): void =>
-      browser.pass(worker, this.page, () => worker === this.worker && this.#take(structuredClone(event)));
+    const postMessage = (event: WorkerEvent, transfer: Transferable[] = []): void => {
+      const sent = structuredClone(event, { transfer });
+      this.transferred += transfer.length;
+      browser.pass(worker, this.page, () => worker === this.worker && this.#take(sent));
+    };
     const boot = { relays: [], iceServers: [], sync: {}, name: instanceName, lifeLock: "", tab: this.tab };
     const again = this.#carry === undefined ? {} : { carry: this.#carry };
     await host.boot({ ...boot, ...again }, { postMessage } as unknown as MessagePort);

@@ -40,6 +40,7 @@ const writingMethods: ReadonlySet<PropertyKey> = new Set<keyof Storage>([
   "commit",
   "putCheckpoint",
   "deleteCheckpoints",
+  "putSnapshot",
   "putRecords",
   "replace",
   "repair",

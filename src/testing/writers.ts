@@ -80,7 +80,7 @@ export class Writer {
 
   #fold(): DatabaseState {
     const { graph } = this.replica;
-    const state = new DatabaseState();
+    const state = new DatabaseState(this.replica.context);
     for (const [position, entry] of this.entries.entries())
       if (graph.counts(graph.at(position))) state.merge(unwrap(decodeParts(entry)), entry);
     return state;

@@ -3,10 +3,14 @@
  *
  * Ids and keys are hex here; the client turns them into the forms people see. Data only: it all survives a structured clone.
  */
+import type { ChangeHash } from "../core/document/change-bytes.ts";
 import type { DatabaseId, EntryId, PublicKey } from "../core/ids.ts";
 import type { Permission, Power } from "../core/store/power.ts";
+import type { StoreListing } from "../core/store/state.ts";
+import type { DifferentPlace, StateDifference } from "../core/store/state-difference.ts";
 import type { JsonValue, Row } from "../core/store/values.ts";
 import type { CommandName, SyncCommands, SyncResults } from "../engine/commands.ts";
+import type { HistoryQuery, PastEntry } from "../engine/entry-history.ts";
 import type { LoggedEvent } from "../engine/event-log.ts";
 import type { ExportPiece, FileProgress } from "../engine/exporting.ts";
 import type { WriteEvent } from "../engine/hook-reader.ts";
@@ -20,6 +24,7 @@ import type {
   PermissionsChanged,
   RequestInfo,
 } from "../engine/permissions-info.ts";
+import type { PresentPage } from "../engine/presence-room.ts";
 import type { RecoveryGrant, RestoredDatabase } from "../engine/recovery.ts";
 import type { SyncSettings } from "../engine/settings.ts";
 import type { DatabaseStatus } from "../engine/status.ts";
@@ -67,15 +72,60 @@ export interface DatabaseInfo {
 
 /** What one transaction does to one store: encoded on the page, where a mistake is told at the call that makes it. */
 export interface StoreWrites {
-  readonly type: WatchedType;
+  readonly type: WatchedType | "doc";
   readonly store: string;
   readonly payload: Uint8Array;
   /** Rows that must exist, because single columns of them are changed. */
   readonly updatedRows: readonly string[];
+  /** Of a document, where it must be there: the hash that the last of these changes has on the page, as Automerge writes it. */
+  readonly last?: string;
 }
 
-/** The types of store that the page knows. */
+/** The types of store of which the page watches rows or values. */
 export type WatchedType = "table" | "kv";
+
+export interface DocOptions {
+  /**
+   * What the page has of the document, as far as the engine can know: the `heads` of the last `changes` event, and the last change of the last commit of
+   * its own that has resolved, whichever came first. Empty: it has nothing. After a commit that another leader answered than the one it was made to, it
+   * opens once more: what that one wrote may not count any more.
+   */
+  readonly heads: readonly string[];
+  /** 16 bytes under which the page writes. Never those of another replica: one that is made anew has new ones. */
+  readonly nonce: Uint8Array;
+  /** False: the last one could not be loaded. Default: one is given to whoever has nothing. */
+  readonly snapshot?: boolean;
+}
+
+/** The answer to `openDoc`. */
+export interface DocOpened {
+  /** The key that what is written to the database is signed with. */
+  readonly author: PublicKey;
+  /** Whether that key may write now. */
+  readonly may: boolean;
+  /** What the page has is this then, and `changes` events go on after it. */
+  readonly snapshot?: DocSnapshot;
+}
+
+/** One change of a document, as its history shows it. */
+export interface DocRecordInfo {
+  /** For `docHistory`: of this leader alone, and of no use once something does not count any more. */
+  readonly position: number;
+  readonly hash: string;
+  readonly entry: EntryId;
+  readonly author: PublicKey;
+  /** When the entry was written, by its author's clock, as a hybrid time. */
+  readonly time: number;
+  readonly ops: number;
+  readonly message: string;
+}
+
+/** What a page has saved of a document: a cache, which may be gone at any time. */
+export interface DocSnapshot {
+  readonly heads: readonly string[];
+  /** What Automerge's `save()` gave. */
+  readonly bytes: Uint8Array;
+}
 
 export interface CommandOptions {
   /** For `cancel`; of one page each once. */
@@ -210,12 +260,75 @@ export interface FilesApi {
   wipe(): Promise<void>;
 }
 
+/** One page of the history of a database. */
+export interface HistoryPage {
+  readonly entries: readonly PastEntry[];
+  /** The last of them, when there are more. */
+  readonly next: EntryId | undefined;
+  /** A hook goes on after it with what was not there yet for this page. */
+  readonly cursor: string;
+}
+
+/** A view of an earlier state. */
+export interface ViewInfo {
+  /** Those that no other of them stands on, by id. */
+  readonly tips: readonly EntryId[];
+  readonly stores: readonly StoreListing[];
+  /** How many entries count there. */
+  readonly entries: number;
+  /** How many of them want a key that is not here. */
+  readonly sealed: number;
+  /** How many of them the disk has lost. */
+  readonly damaged: number;
+}
+
+/**
+ * Who wrote what and when, and what was there at any time. The page numbers its views, and never uses a number twice; VIEW_CLOSED where one is not
+ * known. Each rejects with a `TidemarkError`.
+ */
+export interface HistoryApi {
+  history(database: DatabaseId, query: HistoryQuery): Promise<HistoryPage>;
+  /** Of what is durable and counts. */
+  tips(database: DatabaseId): Promise<readonly EntryId[]>;
+  /** `folding` events with this number tell how far it is. Rejects with ABORTED after `closeView`. */
+  openView(view: number, database: DatabaseId, tips: readonly EntryId[]): Promise<ViewInfo>;
+  /** Does nothing when it is closed. */
+  closeView(view: number): Promise<void>;
+  viewRow(view: number, store: string, id: string): Promise<Row | undefined>;
+  /** In the order of the row ids. */
+  viewRows(view: number, store: string): Promise<readonly (readonly [string, Row])[]>;
+  viewValue(view: number, store: string, key: string): Promise<JsonValue | undefined>;
+  /** In the order of the keys. */
+  viewValues(view: number, store: string, prefix: string): Promise<readonly (readonly [string, JsonValue])[]>;
+  /** Of a document, sorted; none when nothing was written to it. */
+  viewHeads(view: number, store: string): Promise<readonly ChangeHash[]>;
+  /** What differs in two views, behind `last`: at most 200 at a time, none when that was all. */
+  compareViews(before: number, after: number, last: DifferentPlace | undefined): Promise<readonly StateDifference[]>;
+}
+
+/** What is said to peers and never stored. Each rejects with a `TidemarkError`. */
+export interface SayingApi {
+  /** From now on the page is there; `state` undefined: it goes. `page`: 32 hex digits. `turn`: from 1, another for each leader that serves the page. */
+  setPresence(database: DatabaseId, page: string, turn: number, state: Uint8Array | undefined): Promise<void>;
+  /** In no order. */
+  presence(database: DatabaseId): Promise<readonly PresentPage[]>;
+  /** Whether `presence` events are sent of it: first all who are there, then what changes. */
+  watchPresence(database: DatabaseId, on: boolean): Promise<void>;
+  /** From now on, `messagesPeer` and `message` events with this number. The page numbers its channels, and never uses a number twice. */
+  openMessages(messages: number, channel: string): Promise<void>;
+  closeMessages(messages: number): Promise<void>;
+  /** Resolves when it was handed to the connection. Rejects with PEER_AWAY and MESSAGE_QUEUE_FULL. */
+  sendMessage(messages: number, peer: PublicKey, bytes: Uint8Array): Promise<void>;
+  /** A `message` event of so many bytes was taken. */
+  tookMessage(messages: number, bytes: number): Promise<void>;
+}
+
 /**
  * What a leader does for each of its pages, its own and others. Each call rejects with a `TidemarkError`, which crosses intact; with CALL_INTERRUPTED
  * when the leader stops, or the page was detached from it, before there was an answer: whoever leads next is to be asked again. A call with `write`
  * that is made again, here or there, is done once, and answered as the first time.
  */
-export interface WorkerApi extends PermissionsApi, KeysApi, FilesApi {
+export interface WorkerApi extends PermissionsApi, KeysApi, FilesApi, HistoryApi, SayingApi {
   createDatabase(options: CreateOptions, write?: WriteId): Promise<DatabaseInfo>;
   databases(): Promise<readonly DatabaseInfo[]>;
   commit(database: DatabaseId, stores: readonly StoreWrites[], write?: WriteId): Promise<void>;
@@ -228,6 +341,21 @@ export interface WorkerApi extends PermissionsApi, KeysApi, FilesApi {
   /** From now on, `items` events with this number: first everything, then what changes. */
   watch(watch: number, database: DatabaseId, type: WatchedType, store: string): Promise<void>;
   unwatch(watch: number): Promise<void>;
+  /**
+   * From now on, `changes` events with this number, which may come before the answer and are to be kept until then: first everything after the page's
+   * heads or the snapshot's, in one event at least, then what comes. Numbers are not shared with `watch`. Opening one that is open begins it anew.
+   */
+  openDoc(watch: number, database: DatabaseId, store: string, options: DocOptions): Promise<DocOpened>;
+  closeDoc(watch: number): Promise<void>;
+  /** The changes of a document, the last applied first: those before a position, at most `limit`. */
+  docHistory(
+    database: DatabaseId,
+    store: string,
+    before: number | undefined,
+    limit: number,
+  ): Promise<readonly DocRecordInfo[]>;
+  /** Keeps a snapshot in the place of the last one. One that cannot be kept, or whose heads are not known, is left out; that is no failure. */
+  putSnapshot(database: DatabaseId, store: string, snapshot: DocSnapshot): Promise<void>;
   join(ticket: string, options: JoinOptions, write?: WriteId): Promise<DatabaseInfo>;
   ready(database: DatabaseId): Promise<void>;
   status(database: DatabaseId): Promise<DatabaseStatus>;
@@ -299,6 +427,26 @@ export interface StateDigest {
   readonly state: string;
 }
 
+/**
+ * What the page has not of a document: at most one event in a turn, or several where that is much. Changes under the nonce of the page are left out,
+ * as it has them, until an event is `isAnew`: after that all are in it.
+ */
+export interface DocChanges {
+  readonly type: "changes";
+  /** The number given to `openDoc`. */
+  readonly watch: number;
+  /** True: what the page has does not count any more, and is to be thrown away: from this event on everything follows. */
+  readonly isAnew: boolean;
+  /** Changes as `applyChanges` takes them, one after the other, each after those that it depends on. At most 1 MiB, or one. */
+  readonly bytes: Uint8Array;
+  /** Where each of them ends. At most 2,000. */
+  readonly ends: Uint32Array;
+  /** How many follow in the next events, which come at once; more can be added meanwhile. */
+  readonly left: number;
+  /** What the page has from this event on, beside what it wrote and was not told to be done. When `left` is 0 they are those of the document. */
+  readonly heads: readonly string[];
+}
+
 /** From a worker to a page: from its own, or from the leader. */
 export type WorkerEvent =
   /** From its own. */
@@ -313,6 +461,17 @@ export type WorkerEvent =
       /** Undefined: the row or value is no more. */
       readonly items: readonly (readonly [string, Row | JsonValue | undefined])[];
     }
+  | DocChanges
+  | {
+      readonly type: "presence";
+      readonly database: DatabaseId;
+      /** True when these are all who are there and not only those that changed. */
+      readonly all: boolean;
+      /** By key and page. Undefined: it is not there any more. */
+      readonly pages: readonly (readonly [string, PresentPage | undefined])[];
+    }
+  | { readonly type: "message"; readonly messages: number; readonly peer: PublicKey; readonly bytes: Uint8Array }
+  | { readonly type: "messagesPeer"; readonly messages: number; readonly peer: PublicKey; readonly isUp: boolean }
   | ({ readonly type: "permissions"; readonly database: DatabaseId } & PermissionsChanged)
   | { readonly type: "requests"; readonly database: DatabaseId; readonly requests: readonly RequestInfo[] }
   | { readonly type: "status"; readonly database: DatabaseId; readonly status: DatabaseStatus }
@@ -324,6 +483,8 @@ export type WorkerEvent =
   | { readonly type: "written"; readonly hook: number; readonly event: WriteEvent }
   | { readonly type: "relay"; readonly status: RelayStatus }
   | { readonly type: "storage"; readonly health: StorageHealth }
+  /** How far the view with this number is. */
+  | { readonly type: "folding"; readonly view: number; readonly entries: number; readonly total: number }
   | { readonly type: "verify"; readonly id: number; readonly checked: number; readonly total: number }
   | { readonly type: "problem"; readonly database: DatabaseId | undefined; readonly error: ErrorData }
   /** Everything of the instance was deleted, and it is over. */

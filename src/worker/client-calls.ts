@@ -1,5 +1,5 @@
 /** All calls of a page, as what is done for them with what is kept for that page. */
-import { type DatabaseId, encodeHex } from "../core/ids.ts";
+import { type DatabaseId, encodeHex, type PublicKey } from "../core/ids.ts";
 import type { DatabaseState } from "../core/store/state.ts";
 import type { CommandName, SyncCommands, SyncResults } from "../engine/commands.ts";
 import type { WriteId } from "../engine/writes.ts";
@@ -7,6 +7,9 @@ import type {
   CommandOptions,
   CreateOptions,
   DatabaseInfo,
+  DocOpened,
+  DocOptions,
+  DocSnapshot,
   ExportOptions,
   HookOptions,
   JoinOptions,
@@ -16,11 +19,11 @@ import type {
   WorkerApi,
 } from "./api.ts";
 import type { Client } from "./client.ts";
-import { KeyCalls } from "./keys.ts";
+import { HistoryCalls } from "./history.ts";
 import { buildParts } from "./writes.ts";
 
 /** For `ClientHost` and `TabHost`, which know whose calls they are. */
-export abstract class ClientCalls extends KeyCalls implements WorkerApi {
+export abstract class ClientCalls extends HistoryCalls implements WorkerApi {
   protected abstract override run<T>(name: string, call: (client: Client) => T | Promise<T>): Promise<T>;
 
   createDatabase({ name, ...options }: CreateOptions, write?: WriteId): Promise<DatabaseInfo> {
@@ -38,7 +41,7 @@ export abstract class ClientCalls extends KeyCalls implements WorkerApi {
 
   commit(database: DatabaseId, stores: readonly StoreWrites[], write?: WriteId): Promise<void> {
     return this.run("commit", ({ engine: { instance } }) =>
-      instance.commit(database, ({ replica }) => buildParts(stores, replica.state), write),
+      instance.commit(database, (open) => buildParts(stores, open), write),
     );
   }
 
@@ -67,6 +70,33 @@ export abstract class ClientCalls extends KeyCalls implements WorkerApi {
 
   unwatch(watch: number): Promise<void> {
     return this.run("unwatch", ({ watches }) => watches.delete(watch));
+  }
+
+  openDoc(watch: number, database: DatabaseId, store: string, options: DocOptions): Promise<DocOpened> {
+    return this.run("openDoc", ({ documents }) => documents.open(watch, database, store, options));
+  }
+
+  closeDoc(watch: number): Promise<void> {
+    return this.run("closeDoc", ({ documents }) => documents.close(watch));
+  }
+
+  docHistory(
+    database: DatabaseId,
+    store: string,
+    before: number | undefined,
+    limit: number,
+  ): ReturnType<WorkerApi["docHistory"]> {
+    return this.run("docHistory", ({ engine: { instance } }) => {
+      const { state, graph } = instance.database(database).replica;
+      const records = state.doc(store)?.records(before ?? Number.MAX_SAFE_INTEGER, limit) ?? [];
+      return records.map(({ position, hash, entry, author, ops, message }) => {
+        return { position, hash, entry, author, ops, message, time: graph.get(entry)?.time ?? 0 };
+      });
+    });
+  }
+
+  putSnapshot(database: DatabaseId, store: string, snapshot: DocSnapshot): Promise<void> {
+    return this.run("putSnapshot", ({ documents }) => documents.keep(database, store, snapshot));
   }
 
   join(ticket: string, options: JoinOptions, write?: WriteId): Promise<DatabaseInfo> {
@@ -137,6 +167,34 @@ export abstract class ClientCalls extends KeyCalls implements WorkerApi {
 
   removeHook(hook: number): Promise<void> {
     return this.run("removeHook", ({ hooks }) => hooks.delete(hook));
+  }
+
+  setPresence(database: DatabaseId, page: string, turn: number, state: Uint8Array | undefined): Promise<void> {
+    return this.run("setPresence", ({ presence }) => presence.set(database, page, turn, state));
+  }
+
+  presence(database: DatabaseId): ReturnType<WorkerApi["presence"]> {
+    return this.run("presence", ({ presence }) => presence.pages(database));
+  }
+
+  watchPresence(database: DatabaseId, on: boolean): Promise<void> {
+    return this.run("watchPresence", ({ presence }) => (on ? presence.watch(database) : presence.unwatch(database)));
+  }
+
+  openMessages(number: number, channel: string): Promise<void> {
+    return this.run("openMessages", ({ messages }) => messages.open(number, channel));
+  }
+
+  closeMessages(number: number): Promise<void> {
+    return this.run("closeMessages", ({ messages }) => messages.close(number));
+  }
+
+  sendMessage(number: number, peer: PublicKey, bytes: Uint8Array): Promise<void> {
+    return this.run("messages.send", ({ messages }) => messages.send(number, peer, bytes));
+  }
+
+  tookMessage(number: number, bytes: number): Promise<void> {
+    return this.run("tookMessage", ({ messages }) => messages.took(number, bytes));
   }
 
   setLogging(on: boolean): Promise<void> {

@@ -6,12 +6,18 @@
  * [CLIENT-34] With a page everything ends that was begun for it: its watches, hooks, streams, and whatever waits.
  */
 import { asTidemarkError, TidemarkError } from "../core/errors.ts";
+import type { DatabaseId } from "../core/ids.ts";
+import type { StoreChange } from "../core/store/state.ts";
 import type { WorkerEvent } from "./api.ts";
 import { Commands } from "./commands.ts";
+import { DocumentWatches } from "./document-watches.ts";
 import type { Engine } from "./engine.ts";
 import { toErrorData } from "./error-data.ts";
 import { Files } from "./files.ts";
 import { KeyCalls } from "./keys.ts";
+import { PageMessages } from "./page-messages.ts";
+import { PagePresence } from "./page-presence.ts";
+import { PastViews } from "./past-views.ts";
 import type { EngineParts } from "./permissions.ts";
 import { SyncEvents } from "./sync-events.ts";
 import { Verifications } from "./verifications.ts";
@@ -21,7 +27,7 @@ import { WriteHooks } from "./write-hooks.ts";
 /** Calls that a change of leaders cuts short: names as `run` has them. */
 const lengthy: ReadonlySet<string> = new Set([
   ...["createKey", "deleteKey", "backupKeys", "restoreKeys"],
-  ...["export", "import", "verify", "wipe"],
+  ...["export", "import", "verify", "wipe", "at"],
 ]);
 
 export interface ClientOptions {
@@ -36,11 +42,15 @@ export interface ClientOptions {
 export class Client {
   readonly engine: Engine;
   readonly watches: Watches;
+  readonly documents: DocumentWatches;
   readonly commands: Commands;
   readonly hooks: WriteHooks;
   readonly events: SyncEvents;
   readonly verifications: Verifications;
   readonly files: Files;
+  readonly presence: PagePresence;
+  readonly messages: PageMessages;
+  readonly past: PastViews;
   readonly #post: (event: WorkerEvent) => void;
   /** How each call ends when the page does, and its name. */
   readonly #underWay = new Map<() => void, string>();
@@ -55,11 +65,15 @@ export class Client {
     const told = (event: WorkerEvent): void => this.post(event);
     const failed = (error: unknown): void => told({ type: "problem", database: undefined, error: toErrorData(error) });
     this.watches = new Watches((id) => instance.find(id)?.replica.state, told);
+    this.documents = new DocumentWatches({ instance, ports, post: told });
     this.commands = new Commands(control, ports.clock, failed);
     this.hooks = new WriteHooks(control, told, tab);
     this.events = new SyncEvents(ports.clock, told);
     this.verifications = new Verifications(instance, told);
+    this.presence = new PagePresence(instance, ports.clock, told);
+    this.messages = new PageMessages(instance.messages, told);
     this.files = new Files({ instance, ports, ciphers, keys: new OwnKeys(engine), wipe });
+    this.past = new PastViews({ instance, ports, post: told });
   }
 
   /** Aborted when the page is let go. */
@@ -70,6 +84,18 @@ export class Client {
   /** Nothing is under way that the next leader would have to begin anew, or that cannot be asked for again. */
   get isIdle(): boolean {
     return this.files.isIdle && ![...this.#underWay.values()].some((name) => lengthy.has(name));
+  }
+
+  /** What is watched of the database changed so. */
+  changed(database: DatabaseId, changes: readonly StoreChange[]): void {
+    this.watches.note(database, changes);
+    this.documents.note(database, changes);
+  }
+
+  /** All of it may differ. */
+  reloaded(database: DatabaseId): void {
+    this.watches.refresh(database);
+    this.documents.refresh(database);
   }
 
   /** Nothing is told after the end. */
@@ -121,7 +147,11 @@ export class Client {
     this.hooks.close();
     this.verifications.close();
     this.files.close();
+    this.presence.close();
+    this.messages.closeAll();
+    this.past.end();
     this.watches.close();
+    this.documents.end();
   }
 }
 

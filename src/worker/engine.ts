@@ -165,10 +165,10 @@ class Listening {
     const permissions = new PermissionEvents(source, clock, post);
     return {
       changed: (database, changes) => {
-        for (const { watches } of this.#clients) watches.note(database, changes);
+        for (const client of this.#clients) client.changed(database, changes);
       },
       reloaded: (database) => {
-        for (const { watches } of this.#clients) watches.refresh(database);
+        for (const client of this.#clients) client.reloaded(database);
       },
       statusChanged: (database) => statuses.note(database),
       progressed: (database, progress) => post({ type: "progress", database, ...progress }),

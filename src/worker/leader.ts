@@ -191,7 +191,7 @@ export class Leader implements Leading {
     const { instance, ports } = this.#engine;
     const writes = stores as readonly StoreWrites[];
     try {
-      await instance.commit(database, ({ replica }) => buildParts(writes, replica.state), write);
+      await instance.commit(database, (open) => buildParts(writes, open), write);
     } catch (error) {
       const isUnknown = asTidemarkError(error).code === "DATABASE_UNKNOWN";
       const isStored = isUnknown && (await ports.storage.databases()).some(({ id }) => id === database);

@@ -16,6 +16,7 @@ import type { BootInfo, BootOptions, TabApi, TabInfo, TabStanding } from "./api.
 import { Builders } from "./builders.ts";
 import { type Client, interrupted } from "./client.ts";
 import { ClientCalls } from "./client-calls.ts";
+import { buffersOf } from "./document-watches.ts";
 import { toErrorData } from "./error-data.ts";
 import { Leader } from "./leader.ts";
 import { browserPlatform, type Platform, type PlatformBuilder, type Tell } from "./platform.ts";
@@ -72,7 +73,7 @@ export class TabHost extends ClientCalls implements TabApi {
     if (candidate.state.type === "following") return void candidate.attach();
     const leader = candidate.state.type === "leading" ? this.#leader : undefined;
     if (leader === undefined) throw interrupted("attach");
-    this.#client = leader.attachOwn(tab, tell);
+    this.#client = leader.attachOwn(tab, (event) => tell(event, buffersOf(event)));
     return leader.info;
   }
 

@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
 import { unwrap } from "../core/errors.ts";
-import type { DatabaseId, EntryId } from "../core/ids.ts";
+import type { DatabaseId } from "../core/ids.ts";
 import { decodePart } from "../core/store/kinds.ts";
-import { DatabaseState, type StoreChange } from "../core/store/state.ts";
+import type { DatabaseState, StoreChange } from "../core/store/state.ts";
+import { newState, originAt } from "../testing/states.ts";
 import { turn } from "../testing/turn.ts";
 import { rowParts } from "../testing/writers.ts";
 import type { WorkerEvent } from "./api.ts";
@@ -12,11 +13,11 @@ const database = "d".repeat(64) as DatabaseId;
 
 function write(state: DatabaseState, row: string): readonly StoreChange[] {
   const parts = rowParts(row).map((part) => unwrap(decodePart(part)));
-  return state.merge(parts, { time: 1, id: "e".repeat(64) as EntryId });
+  return state.merge(parts, originAt(1));
 }
 
 test("[ENGINE-24] whoever watches is sent everything anew when the state was made anew, and nothing more of what changed in the old one", async () => {
-  let state = new DatabaseState();
+  let state = newState();
   const events: WorkerEvent[] = [];
   const watches = new Watches(
     () => state,
@@ -34,7 +35,7 @@ test("[ENGINE-24] whoever watches is sent everything anew when the state was mad
     [2, true, ["a", "void"]],
   ]);
   watches.note(database, write(state, "more"));
-  state = new DatabaseState();
+  state = newState();
   for (const row of ["more", "a"]) write(state, row);
   watches.refresh(database);
   await turn();

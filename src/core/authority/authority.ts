@@ -189,6 +189,16 @@ export class Authority {
     return undefined;
   }
 
+  /**
+   * Whether an accepted entry is good where exactly these settings entries, and what they know, are known: what it is on a replica that holds no
+   * others. For entries of which all settings that they know are among those.
+   */
+  goodAt(latest: readonly Node[]): (node: Node) => boolean {
+    const rulings = this.#at(latest);
+    const isMember = (node: Node): boolean => this.#standings.ledger.isKnown(node, latest);
+    return (node) => this.#cuts.isGood(node, rulings, isMember);
+  }
+
   /** What a linked entry, which is recorded when it writes settings, makes of the whole. Changes nothing. */
   weigh(node: Node): Weighing {
     return this.#scales.weigh(node, this.#now);

@@ -14,7 +14,6 @@ import { decodeParts, settingsIn } from "../judgement.ts";
 import { LogIndex } from "../log-index.ts";
 import { Replica, type ReplicaEffect } from "../replica.ts";
 import { WRITE } from "../store/power.ts";
-import { DatabaseState } from "../store/state.ts";
 
 const lateMs = startMs + 1_000_000;
 
@@ -83,7 +82,7 @@ function restored(trial: AuthorityTrial, entries: readonly VouchedEntry[]): Repl
     const parts = decodeParts(entries.find((entry) => entry.id === id) as VouchedEntry);
     return parts.ok ? settingsIn(parts.value) : [];
   };
-  const result = replica.restore(LogIndex.of(index), new DatabaseState(), (id) => ({ ok: true, value: opsOf(id) }));
+  const result = replica.restore(LogIndex.of(index), replica.state, (id) => ({ ok: true, value: opsOf(id) }));
   expect(result.ok).toBe(true);
   return replica;
 }

@@ -18,6 +18,9 @@
  *   knock        somebody without a ticket's secret asks to be let in: see knock.ts.
  *   heard        the answer to every knock, whatever becomes of it.
  *   rejected     an admin said no to what a knock asked for.
+ *   presence     a page of somebody's is there, or gone: see presence/announcement.ts. Not to those without the feature.
+ *   channel      the app has a channel for messages open, or not any more. Not to those without the feature.
+ *   message      bytes of the app, in a channel that both have open.
  *
  * [MESSAGE-1] Decoding is strict and bounded: another form, another order or more than the limits is refused with a code.
  * [MESSAGE-2] Encoding what was decoded gives the same bytes.
@@ -29,7 +32,21 @@ import { CborWriter } from "../cbor-writer.ts";
 import { attempt, type Result, unreachable } from "../errors.ts";
 import { type Frontier, type Head, readFrontier, writeFrontier } from "../frontier.ts";
 import { type DatabaseId, decodeHex, type EntryId, encodeHex, type PublicKey } from "../ids.ts";
-import { knockBytesMax, messageBytesMax, samplesMax, wantsMax } from "../limits.ts";
+import {
+  appChannelBytesMax,
+  appMessageBytesMax,
+  knockBytesMax,
+  messageBytesMax,
+  presenceLifeMsMax,
+  samplesMax,
+  wantsMax,
+} from "../limits.ts";
+import {
+  type Announcement,
+  announcementFields,
+  readAnnouncement,
+  writeAnnouncement,
+} from "../presence/announcement.ts";
 import { commitmentBytesLength } from "./commitments.ts";
 import { keyProofBytesLength } from "./key-proof.ts";
 import {
@@ -63,7 +80,10 @@ export type Message =
   | { readonly type: "flow"; readonly database: DatabaseId; readonly paused: boolean }
   | { readonly type: "ping" | "pong"; readonly id: number }
   /** 0: as much as there is. */
-  | { readonly type: "pace"; readonly bytesPerSecond: number };
+  | { readonly type: "pace"; readonly bytesPerSecond: number }
+  | PresenceMessage
+  | { readonly type: "channel"; readonly channel: string; readonly isOpen: boolean }
+  | { readonly type: "message"; readonly channel: string; readonly bytes: Uint8Array };
 
 export interface FrontierMessage {
   readonly type: "frontier";
@@ -132,6 +152,14 @@ export interface KnockMessage {
   readonly hidden: Uint8Array;
 }
 
+export interface PresenceMessage {
+  readonly type: "presence";
+  readonly database: DatabaseId;
+  /** How long ago its author sent it, as far as whoever says this knows. */
+  readonly ageMs: number;
+  readonly announcement: Announcement;
+}
+
 const kinds = [
   "digest",
   "frontier",
@@ -150,6 +178,9 @@ const kinds = [
   "knock",
   "heard",
   "rejected",
+  "presence",
+  "channel",
+  "message",
 ] as const;
 /** How many items follow the kind. */
 const fields: Readonly<Record<Message["type"], number>> = {
@@ -170,6 +201,9 @@ const fields: Readonly<Record<Message["type"], number>> = {
   knock: 2,
   heard: 1,
   rejected: 1,
+  presence: 2 + announcementFields,
+  channel: 2,
+  message: 2,
 };
 const itemsMax: number = 1 + Math.max(...Object.values(fields));
 
@@ -177,7 +211,7 @@ const itemsMax: number = 1 + Math.max(...Object.values(fields));
 type ScopedMessage = Extract<Message, { readonly database: DatabaseId }>;
 
 export function encodeMessage(message: Message): Uint8Array {
-  const writer = new CborWriter(message.type === "entries" ? 96 + message.batch.length : 256);
+  const writer = new CborWriter(sizeOf(message));
   writer.array(1 + fields[message.type]);
   writer.uint(kinds.indexOf(message.type));
   switch (message.type) {
@@ -211,10 +245,24 @@ export function encodeMessage(message: Message): Uint8Array {
     case "rejected":
       writer.bytes(decodeHex(message.commitment));
       break;
+    case "channel":
+      writer.text(message.channel);
+      writer.boolean(message.isOpen);
+      break;
+    case "message":
+      writer.text(message.channel);
+      writer.bytes(message.bytes);
+      break;
     default:
       writeScoped(writer, message);
   }
   return writer.finish();
+}
+
+/** About as many bytes as it will take: the large ones are not to be copied as the writer grows. */
+function sizeOf(message: Message): number {
+  if (message.type === "entries") return 96 + message.batch.length;
+  return message.type === "message" ? 96 + message.bytes.length : 256;
 }
 
 function writeScoped(writer: CborWriter, message: ScopedMessage): void {
@@ -247,6 +295,10 @@ function writeScoped(writer: CborWriter, message: ScopedMessage): void {
       break;
     case "flow":
       writer.boolean(message.paused);
+      break;
+    case "presence":
+      writer.uint(message.ageMs);
+      writeAnnouncement(writer, message.announcement);
       break;
     default:
       unreachable(message);
@@ -302,6 +354,10 @@ function readBody(reader: CborReader, type: Message["type"]): Message {
     case "heard":
     case "rejected":
       return { type, commitment: readCommitment(reader) };
+    case "channel":
+      return { type, channel: readChannel(reader), isOpen: reader.boolean() };
+    case "message":
+      return { type, channel: readChannel(reader), bytes: reader.bytes(appMessageBytesMax).slice() };
     default:
       return readScoped(reader, type);
   }
@@ -326,9 +382,17 @@ function readScoped(reader: CborReader, type: ScopedMessage["type"]): ScopedMess
       return { type, database, ids: readList(reader, wantsMax, () => reader.link()) };
     case "flow":
       return { type, database, paused: reader.boolean() };
+    case "presence":
+      return { type, database, ageMs: reader.uint(presenceLifeMsMax), announcement: readAnnouncement(reader) };
     default:
       return unreachable(type);
   }
+}
+
+function readChannel(reader: CborReader): string {
+  const channel = reader.text(appChannelBytesMax);
+  if (channel === "") throw malformed("channel");
+  return channel;
 }
 
 function readCommitment(reader: CborReader): string {

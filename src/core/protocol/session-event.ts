@@ -3,6 +3,7 @@ import type { Entry } from "../entry.ts";
 import type { Failure } from "../errors.ts";
 import type { Node } from "../graph.ts";
 import type { DatabaseId, EntryId, PublicKey, Sha256 } from "../ids.ts";
+import type { Announcement } from "../presence/announcement.ts";
 import type { Replica } from "../replica.ts";
 import type { Cursor } from "./cursor.ts";
 import type { Knock } from "./knock.ts";
@@ -12,6 +13,8 @@ export interface SessionOptions {
   readonly peer: PublicKey;
   /** What the handshake ended with: proofs of this session are worthless in any other. */
   readonly transcript: Uint8Array;
+  /** What the handshake agreed on beside the version: see features.ts. Default: nothing. */
+  readonly features?: readonly string[];
   /** The databases that are open here; an empty replica is one that is being joined. */
   readonly replicas: ReadonlyMap<DatabaseId, Replica>;
   readonly sha256: Sha256;
@@ -91,7 +94,16 @@ export type SessionEvent =
   | { readonly type: "flowing"; readonly database: DatabaseId; readonly paused: boolean }
   | { readonly type: "pinged"; readonly id: number }
   /** The peer is told how much we want to receive at most; 0: as much as there is. */
-  | { readonly type: "pacing"; readonly bytesPerSecond: number };
+  | { readonly type: "pacing"; readonly bytesPerSecond: number }
+  /** The peer is told of a page, if it may be. */
+  | {
+      readonly type: "presenting";
+      readonly database: DatabaseId;
+      readonly ageMs: number;
+      readonly announcement: Announcement;
+    }
+  /** The app has this channel open, or not any more. */
+  | { readonly type: "channelling"; readonly channel: string; readonly isOpen: boolean };
 
 /** The answer to `checkJoin`. */
 export interface JoinChecked {
@@ -183,6 +195,17 @@ export type SessionEffect =
   | { readonly type: "ponged"; readonly id: number }
   /** The peer wants to receive at most this much; 0: as much as there is. */
   | { readonly type: "paced"; readonly bytesPerSecond: number }
+  /** The peer, which may read the database, tells of a page. Nothing of it is checked. */
+  | {
+      readonly type: "presence";
+      readonly database: DatabaseId;
+      readonly ageMs: number;
+      readonly announcement: Announcement;
+    }
+  /** The peer's app has a channel open, or not any more. */
+  | { readonly type: "channel"; readonly channel: string; readonly isOpen: boolean }
+  /** Bytes of the app, from a peer that shares a database with us. */
+  | { readonly type: "message"; readonly channel: string; readonly bytes: Uint8Array }
   /** Too much waited for this peer: so many entries are left to the comparison that follows. */
   | { readonly type: "overflowed"; readonly database: DatabaseId; readonly entries: number }
   /** `unconfirmed` or `phase` of a lane changed. */

@@ -32,10 +32,11 @@
 import { type Result, unreachable } from "../errors.ts";
 import type { DatabaseId, PublicKey } from "../ids.ts";
 import { Comparing } from "./comparing.ts";
+import { messagesFeature, presenceFeature } from "./features.ts";
 import { Greeting } from "./greeting.ts";
 import { Joining } from "./joining.ts";
 import type { LanePhase } from "./lane.ts";
-import { decodeMessage, type Message, type StoredMessage } from "./message.ts";
+import { decodeMessage, type Message, type PresenceMessage, type StoredMessage } from "./message.ts";
 import { Sending } from "./sending.ts";
 import type { SessionEffect, SessionEvent, SessionOptions } from "./session-event.ts";
 import { SessionState } from "./session-state.ts";
@@ -114,6 +115,18 @@ export class Session {
     return this.#state.isReadable(database);
   }
 
+  /** Whether the peer may be told who is there: it may read the database, has spoken of it, and knows such messages. */
+  mayPresent(database: DatabaseId): boolean {
+    const lane = this.#state.lanes.get(database);
+    if (lane === undefined || lane.phase === "idle" || !lane.isShared) return false;
+    return this.#has(presenceFeature) && this.#state.isReadable(database);
+  }
+
+  /** Whether bytes of the app may go either way: the two share a database, and the peer knows such messages. */
+  get mayMessage(): boolean {
+    return this.#has(messagesFeature) && this.isShared;
+  }
+
   /** Queued and under way, of all databases. */
   get unconfirmed(): { readonly entries: number; readonly bytes: number } {
     let [entries, bytes] = [0, 0];
@@ -146,6 +159,10 @@ export class Session {
     if (this.#state.ended) return [];
     this.#react(event);
     return this.#state.takeEffects();
+  }
+
+  #has(feature: string): boolean {
+    return this.#state.options.features?.includes(feature) === true;
   }
 
   #isShared(database: DatabaseId): boolean {
@@ -202,6 +219,12 @@ export class Session {
         return this.#state.send({ type: "ping", id: event.id });
       case "pacing":
         return this.#state.send({ type: "pace", bytesPerSecond: event.bytesPerSecond });
+      case "presenting":
+        if (this.mayPresent(event.database)) this.#state.send({ ...event, type: "presence" });
+        return;
+      case "channelling":
+        if (this.mayMessage) this.#state.send({ ...event, type: "channel" });
+        return;
       default:
         unreachable(event);
     }
@@ -245,9 +268,26 @@ export class Session {
         return this.#state.emit({ type: "ponged", id: message.id });
       case "pace":
         return this.#state.emit({ type: "paced", bytesPerSecond: message.bytesPerSecond });
+      case "presence":
+        return this.#hearOfPage(message);
+      case "channel":
+      case "message":
+        return this.#hearOfApp(message);
       default:
         unreachable(message);
     }
+  }
+
+  /** From whoever may not read the database it is as of one that is not here: nothing is done. */
+  #hearOfPage(message: PresenceMessage): void {
+    if (!this.#has(presenceFeature)) return this.#state.refuse("presence", "what both know");
+    if (this.#state.isReadable(message.database)) this.#state.emit(message);
+  }
+
+  /** That a channel is open may be said before we know that we share something. */
+  #hearOfApp(message: Extract<Message, { readonly channel: string }>): void {
+    if (!this.#has(messagesFeature)) return this.#state.refuse(message.type, "what both know");
+    if (message.type === "channel" || this.isShared) this.#state.emit(message);
   }
 
   #confirm(message: StoredMessage): void {

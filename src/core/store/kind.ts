@@ -8,12 +8,23 @@
  */
 import type { HybridTime } from "../clock.ts";
 import type { Result } from "../errors.ts";
-import type { EntryId } from "../ids.ts";
+import type { DatabaseId, EntryId, PublicKey, Sha256 } from "../ids.ts";
 
 /** The last-writer order: later time wins, then the greater id. Unique per entry. */
 export interface Stamp {
   readonly time: HybridTime;
   readonly id: EntryId;
+}
+
+/** The entry that a part stands in. */
+export interface Origin extends Stamp {
+  readonly author: PublicKey;
+}
+
+/** What a state needs beside the parts: what is written into a document is bound to its database and author by a hash. */
+export interface StateContext {
+  readonly database: DatabaseId;
+  readonly sha256: Sha256;
 }
 
 export function isLater(a: Stamp, b: Stamp): boolean {
@@ -23,7 +34,7 @@ export function isLater(a: Stamp, b: Stamp): boolean {
 /** One store's state in memory. `Payload` is the decoded form of a part, `Change` what a merge visibly altered. */
 export interface StoreState<Payload, Change> {
   /** Merges one part in place and says what a reader now sees differently; undefined when nothing. */
-  merge(payload: Payload, stamp: Stamp): Change | undefined;
+  merge(payload: Payload, origin: Origin): Change | undefined;
   /**
    * The rows, keys … altered since the checkpoint numbered `since` was taken (0: everything), as canonical bytes, or
    * undefined when there are none. Marks them as belonging to checkpoint `number`, which starts at 1 and grows from call to call.
@@ -44,5 +55,5 @@ export interface PayloadKind<Payload> {
 }
 
 export interface StoreKind<Payload, Change, State extends StoreState<Payload, Change>> extends PayloadKind<Payload> {
-  createState(): State;
+  createState(context: StateContext): State;
 }

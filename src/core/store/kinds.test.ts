@@ -22,7 +22,7 @@ describe("the parts of an entry", () => {
       "table",
       "kv",
       "settings",
-      undefined,
+      "doc",
       undefined,
     ]);
   });
@@ -36,9 +36,9 @@ describe("the parts of an entry", () => {
   });
 
   test("[STORE-11] a part of an unknown type is accepted, whatever its payload", () => {
-    expect(decodePart({ name: "notes", type: "doc", payload: Uint8Array.of(0xff) })).toEqual({
+    expect(decodePart({ name: "notes", type: "scroll", payload: Uint8Array.of(0xff) })).toEqual({
       ok: true,
-      value: { type: "unknown", name: "notes", storeType: "doc" },
+      value: { type: "unknown", name: "notes", storeType: "scroll" },
     });
     expect(outcome("__proto__", "unknown", deletion)).toBe("ENTRY_PAYLOAD");
     expect(outcome("constructor", "unknown", deletion)).toBe("unknown");

@@ -7,6 +7,7 @@
  *            unknown: a newer version may know it.
  */
 
+import { type DocPayload, decodeDocPayload, docType } from "../document/doc-payload.ts";
 import type { StorePart } from "../entry.ts";
 import { attempt, failure, type Result, success } from "../errors.ts";
 import { entryItemsMax, storeNameBytesMax } from "../limits.ts";
@@ -25,12 +26,15 @@ import { invalid, validateName } from "./values.ts";
 export type DecodedPart =
   | { readonly type: "table"; readonly name: string; readonly payload: TablePayload }
   | { readonly type: "kv"; readonly name: string; readonly payload: KvPayload }
+  | { readonly type: "doc"; readonly name: string; readonly payload: DocPayload }
   | { readonly type: "settings"; readonly name: string; readonly payload: SettingsPayload }
   | { readonly type: "sealed"; readonly name: string; readonly payload: SealedPayload }
   | { readonly type: "unknown"; readonly name: string; readonly storeType: string };
 
+const docPayloads: PayloadKind<DocPayload> = { type: docType, decode: decodeDocPayload };
+
 const kinds: ReadonlyMap<string, PayloadKind<unknown>> = new Map(
-  [tableKind, kvKind, settingsKind].map((kind: PayloadKind<unknown>) => [kind.type, kind]),
+  [tableKind, kvKind, docPayloads, settingsKind].map((kind: PayloadKind<unknown>) => [kind.type, kind]),
 );
 
 /** The stores that are ours, with their types. */
@@ -53,6 +57,8 @@ export function decodePart({ name, type, payload }: StorePart): Result<DecodedPa
       return map(tableKind.decode(name, payload), (ops) => ({ type, name, payload: ops }));
     case "kv":
       return map(kvKind.decode(name, payload), (ops) => ({ type, name, payload: ops }));
+    case "doc":
+      return map(decodeDocPayload(name, payload), (changes) => ({ type, name, payload: changes }));
     case "settings":
       return map(settingsKind.decode(name, payload), (ops) => ({ type, name, payload: ops }));
     case "sealed":

@@ -131,7 +131,7 @@ describe("[ENCRYPTION-4] what the root says binds every entry", () => {
 
   test("with an epoch in the root content is sealed, and content in clear is ENTRY_CLEAR", () => {
     const encrypted = writer(epoch);
-    const doc = [{ name: "page", type: "doc", payload: nonce }];
+    const doc = [{ name: "page", type: "scroll", payload: nonce }];
     expect(codeOf(encrypted.write([sealed]))).toBe("accepted");
     expect(codeOf(encrypted.write([sealed, ...settingsParts({ type: "name", name: "Both" })]))).toBe("accepted");
     expect(codeOf(encrypted.write(settingsParts({ type: "name", name: "Alone" })))).toBe("accepted");

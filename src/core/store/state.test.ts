@@ -1,17 +1,18 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { newState, originAt } from "../../testing/states.ts";
 import { unwrap } from "../errors.ts";
-import type { EntryId, PublicKey } from "../ids.ts";
-import type { Stamp } from "./kind.ts";
+import type { PublicKey } from "../ids.ts";
+import type { Origin } from "./kind.ts";
 import { type DecodedPart, decodePart } from "./kinds.ts";
 import { KvChanges } from "./kv-changes.ts";
 import { encodeSettings, type SettingsOp, settingsRegister } from "./settings.ts";
-import { DatabaseState, type StoreCheckpoint } from "./state.ts";
+import type { DatabaseState, StoreCheckpoint } from "./state.ts";
 import { TableChanges } from "./table-changes.ts";
 
 interface Merge {
   readonly parts: readonly DecodedPart[];
-  readonly stamp: Stamp;
+  readonly stamp: Origin;
 }
 
 interface Part {
@@ -59,7 +60,7 @@ const settingsPart = fc
   .uniqueArray(settingsOp, { selector: settingsRegister, minLength: 1, maxLength: 3 })
   .map((ops) => ({ name: "_settings", type: "settings", payload: encodeSettings(ops) }));
 const unknownPart = fc
-  .tuple(name, fc.constantFrom("doc", "unknown"))
+  .tuple(name, fc.constantFrom("later", "unknown"))
   .map(([name, type]) => ({ name, type, payload: new Uint8Array() }));
 const part = fc
   .oneof({ arbitrary: tablePart, weight: 3 }, { arbitrary: updatePart, weight: 3 }, kvPart, settingsPart, unknownPart)
@@ -71,12 +72,10 @@ const merges: fc.Arbitrary<readonly Merge[]> = fc
     selector: ([, , id]) => id,
     maxLength: 14,
   })
-  .map((all) =>
-    all.map(([parts, time, id]) => ({ parts, stamp: { time, id: id.toString(16).padStart(64, "0") as EntryId } })),
-  );
+  .map((all) => all.map(([parts, time, id]) => ({ parts, stamp: originAt(time, id.toString(16).padStart(64, "0")) })));
 
 function fold(all: readonly Merge[]): DatabaseState {
-  const state = new DatabaseState();
+  const state = newState();
   for (const { parts, stamp } of all) state.merge(parts, stamp);
   return state;
 }
@@ -91,14 +90,14 @@ function listing(state: DatabaseState): unknown {
 }
 
 function restored(parts: readonly Part[]): DatabaseState {
-  const state = new DatabaseState();
+  const state = newState();
   for (const part of parts) unwrap(state.restore(part));
   return state;
 }
 
 /** What a device does over time: merging entries, taking checkpoints that absorb earlier ones, starting again from them. */
 class Device {
-  state = new DatabaseState();
+  state = newState();
   kept: readonly Part[] = [];
   #tail: Merge[] = [];
   #number = 0;
@@ -180,7 +179,7 @@ describe("the state of a database", () => {
           .pieces()
           .map((merge) => ({ merge, at: random.next().value }))
           .sort((a, b) => a.at - b.at);
-        const state = new DatabaseState();
+        const state = newState();
         for (const { merge } of shuffled) merge(state);
         const expected = fold(all);
         expect(device.state.encode()).toEqual(expected.encode());
@@ -196,7 +195,7 @@ describe("the state of a database", () => {
   });
 
   test("[STORE-13] one name used with two types is two stores", () => {
-    const state = new DatabaseState();
+    const state = newState();
     const table = new TableChanges("notes");
     const kv = new KvChanges("notes");
     table.put("n1", { a: 1 });
@@ -205,7 +204,7 @@ describe("the state of a database", () => {
       { name: "notes", type: "table", payload: table.encode() },
       { name: "notes", type: "kv", payload: kv.encode() },
     ].map((part) => unwrap(decodePart(part)));
-    expect(state.merge(parts, { time: 1, id: "0".repeat(64) as EntryId })).toEqual([
+    expect(state.merge(parts, originAt(1))).toEqual([
       { type: "table", name: "notes", rows: ["n1"] },
       { type: "kv", name: "notes", keys: ["k"] },
     ]);
@@ -214,10 +213,10 @@ describe("the state of a database", () => {
   });
 
   test("[STORE-11] a store of an unknown type is listed as unknown, from a checkpoint too", () => {
-    const state = new DatabaseState();
-    const unknown: DecodedPart = { type: "unknown", name: "page", storeType: "doc" };
-    for (const time of [1, 2]) expect(state.merge([unknown], { time, id: "0".repeat(64) as EntryId })).toEqual([]);
-    const listed = [{ name: "page", type: "doc", isKnown: false }];
+    const state = newState();
+    const unknown: DecodedPart = { type: "unknown", name: "page", storeType: "scroll" };
+    for (const time of [1, 2]) expect(state.merge([unknown], originAt(time))).toEqual([]);
+    const listed = [{ name: "page", type: "scroll", isKnown: false }];
     expect(state.stores()).toEqual(listed);
     expect(restored([{ number: 1, stores: state.checkpoint(0, 1) }]).stores()).toEqual(listed);
   });
@@ -225,8 +224,8 @@ describe("the state of a database", () => {
   test("[STORE-12] a version that knows the type refuses a checkpoint in which its entries were not folded", () => {
     const table = new TableChanges("page");
     table.put("n1", { a: 1 });
-    const stamp = { time: 1, id: "0".repeat(64) as EntryId };
-    const [newer, older] = [new DatabaseState(), new DatabaseState()];
+    const stamp = originAt(1);
+    const [newer, older] = [newState(), newState()];
     newer.merge([unwrap(decodePart({ name: "page", type: "table", payload: table.encode() }))], stamp);
     const folded = newer.checkpoint(0, 1);
     const relabel = (stores: readonly StoreCheckpoint[], type: string): Part => ({
@@ -248,18 +247,18 @@ describe("the state of a database", () => {
 
   test("[STORE-15] settings are no part of it: they change nothing, and are left out of an older version's checkpoint", () => {
     const parts = [unwrap(decodePart({ name: "_settings", type: "settings", payload: settingsBytes }))];
-    const state = new DatabaseState();
-    expect(state.merge(parts, { time: 1, id: "0".repeat(64) as EntryId })).toEqual([]);
+    const state = newState();
+    expect(state.merge(parts, originAt(1))).toEqual([]);
     expect([state.stores(), state.sizeSince(0), state.checkpoint(0, 1)]).toEqual([[], 0, []]);
     const restored = { name: "_settings", type: "settings", bytes: Uint8Array.of(0xff) };
     unwrap(state.restore({ number: 2, stores: [restored] }));
-    expect(state.encode()).toEqual(new DatabaseState().encode());
-    const misnamed = new DatabaseState().restore({ number: 1, stores: [{ ...restored, name: "notes" }] });
+    expect(state.encode()).toEqual(newState().encode());
+    const misnamed = newState().restore({ number: 1, stores: [{ ...restored, name: "notes" }] });
     expect(misnamed.ok).toBe(false);
   });
 
   test("[STORE-10] a checkpoint of a store with a reserved name is refused", () => {
-    const result = new DatabaseState().restore({
+    const result = newState().restore({
       number: 1,
       stores: [{ name: "_x", type: "kv", bytes: new Uint8Array() }],
     });
@@ -319,7 +318,7 @@ describe("mutated bytes", () => {
     fc.assert(
       fc.property(merges, mutations, (all, changes) => {
         for (const { name, type, bytes } of fold(all).checkpoint(0, 1)) {
-          const result = new DatabaseState().restore({
+          const result = newState().restore({
             number: 1,
             stores: [{ name, type, bytes: mutated(bytes, changes) }],
           });

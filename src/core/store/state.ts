@@ -10,9 +10,14 @@
  * Deliberately not here: which entries count, and the settings, which follow from those alone (settings-view.ts).
  */
 import { CborWriter } from "../cbor-writer.ts";
+import type { ChangeHash } from "../document/change-bytes.ts";
+import { DocCaches } from "../document/doc-caches.ts";
+import { type DocPayload, docType } from "../document/doc-payload.ts";
+import { type DocChange, DocState } from "../document/doc-state.ts";
 import { type Result, success, unreachable } from "../errors.ts";
+import type { PublicKey } from "../ids.ts";
 import { compareUtf8 } from "../utf8.ts";
-import type { Stamp, StoreState } from "./kind.ts";
+import type { Origin, StateContext, StoreState } from "./kind.ts";
 import { checkStoreName, type DecodedPart, kindOf } from "./kinds.ts";
 import { type KvChange, type KvState, kvKind } from "./kv.ts";
 import { settingsType } from "./settings.ts";
@@ -22,7 +27,8 @@ import { UnknownState } from "./unknown-state.ts";
 /** What a reader of one store sees differently now. */
 export type StoreChange =
   | { readonly type: "table"; readonly name: string; readonly rows: TableChange }
-  | { readonly type: "kv"; readonly name: string; readonly keys: KvChange };
+  | { readonly type: "kv"; readonly name: string; readonly keys: KvChange }
+  | { readonly type: "doc"; readonly name: string; readonly changes: DocChange };
 
 /** One store's share of a checkpoint part. */
 export interface StoreCheckpoint {
@@ -50,10 +56,17 @@ interface Store {
 export class DatabaseState {
   readonly #tables = new Map<string, TableState>();
   readonly #kvs = new Map<string, KvState>();
+  readonly #docs = new Map<string, DocState>();
   /** By type, then by name. */
   readonly #unknown = new Map<string, Map<string, UnknownState>>();
   /** All of the above in no order. */
   readonly #stores: Store[] = [];
+  readonly #context: StateContext;
+  readonly #docCaches = new DocCaches();
+
+  constructor(context: StateContext) {
+    this.#context = context;
+  }
 
   /** Undefined when nothing was written to it yet. */
   table(name: string): TableState | undefined {
@@ -65,16 +78,31 @@ export class DatabaseState {
     return this.#kvs.get(name);
   }
 
+  /** Undefined when nothing was written to it yet. */
+  doc(name: string): DocState | undefined {
+    return this.#docs.get(name);
+  }
+
+  /** `DocState.refusal`, also of a document that nothing was written to yet. */
+  docRefusal(name: string, payload: DocPayload, author: PublicKey, last: ChangeHash): string | undefined {
+    return (this.doc(name) ?? new DocState(this.#context)).refusal(payload, author, last);
+  }
+
+  /** In no order. */
+  docs(): ReadonlyMap<string, DocState> {
+    return this.#docs;
+  }
+
   /** The app's stores, sorted by name, then by type. */
   stores(): readonly StoreListing[] {
     return this.#sorted().map(({ name, type }) => ({ name, type, isKnown: kindOf(type) !== undefined }));
   }
 
   /** Merges the parts of one entry. */
-  merge(parts: readonly DecodedPart[], stamp: Stamp): readonly StoreChange[] {
+  merge(parts: readonly DecodedPart[], origin: Origin): readonly StoreChange[] {
     const changes: StoreChange[] = [];
     for (const part of parts) {
-      const change = this.#mergePart(part, stamp);
+      const change = this.#mergePart(part, origin);
       if (change !== undefined) changes.push(change);
     }
     return changes;
@@ -121,16 +149,20 @@ export class DatabaseState {
     return writer.finish();
   }
 
-  #mergePart(part: DecodedPart, stamp: Stamp): StoreChange | undefined {
+  #mergePart(part: DecodedPart, origin: Origin): StoreChange | undefined {
     const { type, name } = part;
     switch (type) {
       case "table": {
-        const rows = this.#openIn(this.#tables, name, tableKind).merge(part.payload, stamp);
+        const rows = this.#openIn(this.#tables, name, tableKind).merge(part.payload, origin);
         return rows && { type, name, rows };
       }
       case "kv": {
-        const keys = this.#openIn(this.#kvs, name, kvKind).merge(part.payload, stamp);
+        const keys = this.#openIn(this.#kvs, name, kvKind).merge(part.payload, origin);
         return keys && { type, name, keys };
+      }
+      case "doc": {
+        const changes = this.#openDoc(name).merge(part.payload, origin);
+        return changes && { type, name, changes };
       }
       case "settings":
       case "sealed":
@@ -149,9 +181,16 @@ export class DatabaseState {
         return this.#openIn(this.#tables, name, tableKind);
       case kvKind.type:
         return this.#openIn(this.#kvs, name, kvKind);
+      case docType:
+        return this.#openDoc(name);
       default:
         return this.#openUnknown(name, type);
     }
+  }
+
+  #openDoc(name: string): DocState {
+    const createState = (context: StateContext): DocState => new DocState(context, this.#docCaches);
+    return this.#openIn(this.#docs, name, { type: docType, createState });
   }
 
   #openUnknown(name: string, type: string): UnknownState {
@@ -163,11 +202,11 @@ export class DatabaseState {
   #openIn<State extends AnyState>(
     states: Map<string, State>,
     name: string,
-    kind: { readonly type: string; createState(): State },
+    kind: { readonly type: string; createState(context: StateContext): State },
   ): State {
     const known = states.get(name);
     if (known !== undefined) return known;
-    const state = kind.createState();
+    const state = kind.createState(this.#context);
     states.set(name, state);
     this.#stores.push({ name, type: kind.type, state });
     return state;

@@ -1,0 +1,200 @@
+/** Documents: what a change costs the page, how long one is opened, and what many remote changes do to a page. */
+import type { Device } from "../e2e/device.ts";
+import { type Keystroke, readComponent } from "../e2e/recordings.ts";
+import { type Figures, percentile, scaled, type Workload } from "./workload.ts";
+
+interface Text {
+  text: string;
+}
+
+export const localChange: Workload = {
+  name: "D1",
+  what: "a keystroke in a document that is stored and synced, against the same with Automerge alone on the same page, in turns",
+  run: (bench) => bench.withDevices((a, b) => changeOften(a, b, scaled(10_000, bench, 500))),
+  targets: [{ figure: "p99OverBare", atMost: 1.1 }],
+};
+
+export const openDocument: Workload = {
+  name: "D2",
+  what: "a document of many changes on the disk; from the call of doc to its text, on a page that had none",
+  run: (bench) => bench.withDevices((a) => openOften(a, scaled(60_000, bench, 2_000), scaled(10, bench, 3))),
+  targets: [{ figure: "openMs", atMost: 500 }],
+};
+
+export const remoteBurst: Workload = {
+  name: "D3",
+  what: "remote changes that come at once, to a page that shows the document; until all are shown",
+  run: (bench) => bench.withDevices((a, b) => bursts(a, b, 1_000, scaled(10, bench, 2))),
+  targets: [{ figure: "longestTaskMs", atMost: 50 }],
+};
+
+function firstKeystrokes(count: number): readonly Keystroke[] {
+  const { txns } = readComponent();
+  return Array.from({ length: count }, (_, i) => txns[i] ?? { patches: [[i % 10_000, 0, "x"]] });
+}
+
+async function createText(device: Device): Promise<void> {
+  await device.run(async () => {
+    const doc = await db.doc<Text>("text");
+    doc.change((draft) => {
+      draft.text = "";
+    });
+    await doc.saved();
+  });
+}
+
+async function changeOften(a: Device, b: Device, count: number): Promise<Figures> {
+  await b.join(await a.createAndShare());
+  await createText(a);
+  await b.run(async () => {
+    globalThis.watched = await db.doc<Text>("text");
+  });
+  const { ours, bare } = await a.run(typeInTurns, firstKeystrokes(count));
+  const [p99, bareP99] = [percentile(ours, 0.99), percentile(bare, 0.99)];
+  return {
+    keystrokes: count,
+    p50Ms: percentile(ours, 0.5),
+    p99Ms: p99,
+    "Automerge alone, p50Ms": percentile(bare, 0.5),
+    "Automerge alone, p99Ms": bareP99,
+    p99OverBare: p99 / bareP99,
+  };
+}
+
+declare global {
+  var watched: Awaited<ReturnType<typeof db.doc<Text>>>;
+}
+
+/** On the page: each keystroke in a task of its own, first in the one, then in the other. */
+async function typeInTurns(
+  keystrokes: readonly Keystroke[],
+): Promise<{ readonly ours: number[]; readonly bare: number[] }> {
+  const automerge = await import("@automerge/automerge/slim");
+  const doc = await db.doc<Text>("text");
+  let alone = automerge.from<Record<string, unknown>>({ text: "" });
+  const [ours, bare]: [number[], number[]] = [[], []];
+  const { port1, port2 } = new MessageChannel();
+  const task = (): Promise<void> =>
+    new Promise((resolve) => {
+      port2.onmessage = () => resolve();
+      port1.postMessage(undefined);
+    });
+  for (const { patches } of keystrokes) {
+    await task();
+    let start = performance.now();
+    for (const [position, deleted, inserted] of patches) doc.splice(["text"], position, deleted, inserted);
+    ours.push(performance.now() - start);
+    await task();
+    start = performance.now();
+    for (const [position, deleted, inserted] of patches) {
+      alone = automerge.change(alone, (draft) => automerge.splice(draft, ["text"], position, deleted, inserted));
+    }
+    bare.push(performance.now() - start);
+  }
+  port1.close();
+  return { ours, bare };
+}
+
+async function openOften(device: Device, count: number, times: number): Promise<Figures> {
+  await device.createAndShare();
+  await createText(device);
+  const length = await device.run(typeAll, firstKeystrokes(count));
+  const opened: { readonly openMs: number; readonly instanceMs: number }[] = [];
+  for (let i = 0; i < times; i++) {
+    await device.run(() => tide.close());
+    await device.page.reload();
+    await device.page.waitForFunction(() => globalThis.tidemark !== undefined);
+    const { read, ...figures } = await device.run(openText);
+    // A fast wrong result is no result.
+    if (read !== length) throw new Error(`${read} characters instead of ${length}`);
+    opened.push(figures);
+  }
+  const of = (figure: "openMs" | "instanceMs", part: number): number =>
+    percentile(
+      opened.map((opening) => opening[figure]),
+      part,
+    );
+  return {
+    changes: count,
+    times,
+    openMs: of("openMs", 0.5),
+    openP90Ms: of("openMs", 0.9),
+    openLeastMs: of("openMs", 0),
+    instanceMs: of("instanceMs", 0.5),
+  };
+}
+
+/** On the page: answers with how long the text is. */
+async function typeAll(keystrokes: readonly Keystroke[]): Promise<number> {
+  const doc = await db.doc<Text>("text");
+  for (const [i, { patches }] of keystrokes.entries()) {
+    for (const [position, deleted, inserted] of patches) doc.splice(["text"], position, deleted, inserted);
+    // In tasks, as they are made; an entry holds some.
+    if (i % 20 === 0) await new Promise((resolve) => setTimeout(resolve));
+  }
+  await doc.saved();
+  // A page keeps what opens it fast when it has nothing else to do.
+  await new Promise((resolve) => setTimeout(resolve, 3_000));
+  return doc.value.text.length;
+}
+
+/** On the page: the instance is open before, as it is when somebody goes to a document. */
+async function openText(): Promise<{ readonly openMs: number; readonly instanceMs: number; readonly read: number }> {
+  const start = performance.now();
+  globalThis.tide = await tidemark.open({ name: "e2e" });
+  globalThis.db = (await tide.databases())[0] as typeof db;
+  const instanceMs = performance.now() - start;
+  const doc = await db.doc<Text>("text");
+  return { openMs: performance.now() - start - instanceMs, instanceMs, read: doc.value.text.length };
+}
+
+async function bursts(a: Device, b: Device, count: number, times: number): Promise<Figures> {
+  await b.join(await a.createAndShare());
+  await createText(a);
+  await b.run(async () => {
+    globalThis.watched = await db.doc<Text>("text");
+  });
+  await a.run(typeAll, firstKeystrokes(5_000));
+  const tasks: number[] = [];
+  const shown: number[] = [];
+  for (let i = 0; i < times; i++) {
+    const length = await a.run(async () => (await db.doc<Text>("text")).value.text.length);
+    await b.page.waitForFunction((expected) => watched.value.text.length === expected, length);
+    const seen = b.run(watchTasks, length + count);
+    // One task: all of it goes into one entry.
+    await a.run(async (characters) => {
+      const doc = await db.doc<Text>("text");
+      for (let n = 0; n < characters; n++) doc.splice(["text"], n, 0, "y");
+    }, count);
+    const { longestMs, shownMs } = await seen;
+    tasks.push(longestMs);
+    shown.push(shownMs);
+  }
+  return {
+    changes: count,
+    times,
+    longestTaskMs: percentile(tasks, 1),
+    medianTaskMs: percentile(tasks, 0.5),
+    shownMs: percentile(shown, 0.5),
+  };
+}
+
+/** On B's page: until the text has that length, the longest time in which nothing else could run. */
+function watchTasks(length: number): Promise<{ readonly longestMs: number; readonly shownMs: number }> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    let [longestMs, firstAt, last] = [0, 0, performance.now()];
+    const before = watched.value.text.length;
+    port2.onmessage = () => {
+      const now = performance.now();
+      longestMs = Math.max(longestMs, now - last);
+      last = now;
+      const { length: current } = watched.value.text;
+      if (firstAt === 0 && current !== before) firstAt = now;
+      if (current < length) return port1.postMessage(undefined);
+      port1.close();
+      resolve({ longestMs, shownMs: now - firstAt });
+    };
+    port1.postMessage(undefined);
+  });
+}
