@@ -172,8 +172,8 @@ describe("[SIMULATION-7] syncing", () => {
     const before = cluster.network.bytes;
     cluster.network.drop(a.key, b.key);
     await cluster.pass(10_000);
-    // Of these 279 are the handshake.
-    expect(cluster.network.bytes - before).toBeLessThan(100 + 279);
+    // Of these 323 are the handshake.
+    expect(cluster.network.bytes - before).toBeLessThan(100 + 323);
     expect(cluster.network.connected(a.key, b.key)).toBe(true);
   });
 

@@ -8,6 +8,7 @@ import { equalBytes } from "../../core/bytes.ts";
 import { actorOf } from "../../core/document/actor.ts";
 import { splitChange } from "../../core/document/change-bytes.ts";
 import { type DatabaseId, encodeHex, type PublicKey } from "../../core/ids.ts";
+import { invalid } from "../../core/store/values.ts";
 import { plainSha256 } from "../../crypto/plain-sha256.ts";
 import type { DocSnapshot } from "../../worker/api.ts";
 import type { Automerge, RawChangeOptions, RawDoc } from "./automerge.ts";
@@ -30,6 +31,8 @@ export class Copy {
   readonly actor: Uint8Array;
   readonly #automerge: Automerge;
   #doc: RawDoc;
+  /** Where it was changed last as if some of it had not come yet. */
+  #branch: RawDoc | undefined;
   /** Up to here it is read out. */
   #read: readonly string[];
 
@@ -71,7 +74,26 @@ export class Copy {
   change(options: RawChangeOptions, callback: (draft: RawDoc) => void): boolean {
     const before = this.#doc;
     this.#doc = this.#automerge.change(before, options, callback);
-    return this.#doc !== before;
+    if (this.#doc === before) return false;
+    this.#endBranch();
+    return true;
+  }
+
+  /**
+   * Changes it as it was at these heads, which it has had, and puts that into what it is now. Undefined when nothing is changed. Throws what the callback
+   * throws, and INPUT_INVALID when some of what this copy changed itself is not among them: then nothing is changed.
+   */
+  changeAt(
+    heads: readonly string[],
+    options: RawChangeOptions,
+    callback: (draft: RawDoc) => void,
+  ): { readonly heads: readonly string[]; readonly patches: readonly DocPatch[] } | undefined {
+    const automerge = this.#automerge;
+    const branch = this.#branchAt(heads);
+    this.#branch = automerge.change(branch, options, callback);
+    const changes = automerge.getChangesSince(this.#branch, [...heads]);
+    if (changes.length === 0) return undefined;
+    return { heads: automerge.getHeads(this.#branch), patches: this.#put(changes) };
   }
 
   /** What the callback would change, as changes to `adopt` before any other is made. Throws what it throws. */
@@ -107,7 +129,25 @@ export class Copy {
 
   /** It is not used any more, and neither is a view of it. */
   free(): void {
+    this.#endBranch();
     this.#automerge.free(this.#doc);
+  }
+
+  /** Whoever goes on where it was changed last has what is needed. */
+  #branchAt(heads: readonly string[]): RawDoc {
+    const automerge = this.#automerge;
+    if (this.#branch !== undefined && isSameHeads(automerge.getHeads(this.#branch), heads)) return this.#branch;
+    const after = automerge.getChangesSince(this.#doc, [...heads]);
+    if (after.some((change) => this.isOwn(change)))
+      throw invalid("heads", heads, "heads that have all that was changed here before in them");
+    this.#endBranch();
+    this.#branch = automerge.clone(automerge.view(this.#doc, [...heads]), { actor: encodeHex(this.actor) });
+    return this.#branch;
+  }
+
+  #endBranch(): void {
+    if (this.#branch !== undefined) this.#automerge.free(this.#branch);
+    this.#branch = undefined;
   }
 
   #put(changes: Uint8Array[]): readonly DocPatch[] {

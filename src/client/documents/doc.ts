@@ -78,15 +78,26 @@ export class Doc<T extends object> {
    * });
    */
   change(change: (draft: T) => void, options: DocChangeOptions = {}): void {
-    assertFunction(change, "change");
-    assertObject(options, "options of change", "{ message }");
-    const { message } = options;
-    if (message !== undefined) assertText(message, "message", "a text");
-    this.#open.change((draft) => {
-      // What an async function does after its first wait would be lost.
-      const returned: unknown = change(draft as T);
-      if (returned instanceof Promise) throw invalid("change", "an async function", "one that is done when it returns");
-    }, message);
+    const message = checkChange(change, options);
+    this.#replica.change(checked(change), message);
+  }
+
+  /**
+   * Changes it as it was when those were its heads, and merges that with what came since: for whoever shows an older state, as an editor in the middle of a
+   * composition. Answers with the heads of what was made, for the next such change; with the same heads when nothing was changed. All that this page changed
+   * itself has to be among them. Throws INPUT_INVALID when it is not, or when those were never its heads; and as `change`.
+   *
+   * @example
+   * const heads = page.heads;
+   * // … others write …
+   * const after = page.changeAt(heads, (draft) => {
+   *   draft.title = "As I saw it";
+   * });
+   */
+  changeAt(heads: readonly string[], change: (draft: T) => void, options: DocChangeOptions = {}): readonly string[] {
+    const message = checkChange(change, options);
+    this.#assertHeads(heads);
+    return this.#open.changeAt(heads, checked(change), message) ?? heads;
   }
 
   /**
@@ -108,11 +119,8 @@ export class Doc<T extends object> {
 
   /** The document as it was when those were its heads, read only. Throws INPUT_INVALID when they are not in it; DOC_CLOSED. */
   at(heads: readonly string[]): T {
-    const { automerge } = this.#open;
-    const known = Array.isArray(heads) && heads.every((head) => typeof head === "string" && hash.test(head));
-    if (!known || !automerge.hasHeads(this.#open.openDoc, [...heads]))
-      throw invalid("heads", heads, "heads that it has had");
-    return automerge.view(this.#open.openDoc, [...heads]) as T;
+    this.#assertHeads(heads);
+    return this.#open.automerge.view(this.#open.openDoc, [...heads]) as T;
   }
 
   /**
@@ -211,9 +219,32 @@ export class Doc<T extends object> {
     return path.reduce<unknown>((object, key) => (object as RawDoc | null | undefined)?.[key], this.#open.openDoc);
   }
 
+  #assertHeads(heads: unknown): void {
+    const known = Array.isArray(heads) && heads.every((head) => typeof head === "string" && hash.test(head));
+    if (!known || !this.#open.automerge.hasHeads(this.#open.openDoc, [...heads]))
+      throw invalid("heads", heads, "heads that it has had");
+  }
+
   #assertText(path: DocPath): void {
     if (typeof this.#objectAt(path) !== "string") throw invalid("path", path, "the path of a text");
   }
 }
 
 const hash = /^[0-9a-f]{64}$/;
+
+/** Answers with the message. */
+function checkChange(change: unknown, options: DocChangeOptions): string | undefined {
+  assertFunction(change, "change");
+  assertObject(options, "options of change", "{ message }");
+  const { message } = options;
+  if (message !== undefined) assertText(message, "message", "a text");
+  return message;
+}
+
+function checked<T>(change: (draft: T) => void): (draft: RawDoc) => void {
+  return (draft) => {
+    // What an async function does after its first wait would be lost.
+    const returned: unknown = change(draft as T);
+    if (returned instanceof Promise) throw invalid("change", "an async function", "one that is done when it returns");
+  };
+}

@@ -59,6 +59,40 @@ test("[DOC-60] a callback that throws changes nothing, and a change within anoth
   expect(engine.state.heads()).toEqual(a.replica.heads);
 });
 
+test("[DOC-73] a change at earlier heads is what it would have been then, and one after it follows it", async () => {
+  const [engine, a, b] = await twoPages();
+  const { heads } = a.replica;
+  b.splice(0, 5, "Goodbye");
+  await engine.settle();
+  const write = (at: readonly string[], index: number, text: string): readonly string[] =>
+    a.replica.changeAt(at, (draft) => automerge.splice(draft, ["text"], index, 0, text)) ?? [];
+  const first = write(heads, 11, "!");
+  const second = write(first, 12, "?");
+  expect(automerge.view(a.replica.doc, [...second])).toEqual({ text: "Hello world!?" });
+  expect(a.value).toEqual({ text: "Goodbye world!?" });
+  expect(a.events.slice(-2).map(({ origin, patches }) => [origin, patches])).toEqual([
+    ["local", [{ action: "splice", path: ["text", 13], value: "!" }]],
+    ["local", [{ action: "splice", path: ["text", 14], value: "?" }]],
+  ]);
+  a.splice(0, 0, "> ");
+  await engine.settle();
+  expect(b.value).toEqual({ text: "> Goodbye world!?" });
+  expect(engine.state.heads()).toEqual(a.replica.heads);
+  expect(a.problems).toEqual([]);
+});
+
+test("[DOC-73] a change at heads that lack one of this page's own is refused, and changes nothing", async () => {
+  const [engine, a, b] = await twoPages();
+  const { heads } = a.replica;
+  a.splice(0, 0, "1");
+  expect(() => a.replica.changeAt(heads, (draft) => Object.assign(draft, { text: "" }))).toThrow(
+    expect.objectContaining({ code: "INPUT_INVALID" }),
+  );
+  await engine.settle();
+  expect(b.value).toEqual({ text: "1Hello world" });
+  expect(engine.state.heads()).toEqual(b.replica.heads);
+});
+
 test("[DOC-61] while an entry is under way the next gathers, and each change is in one entry, once", async () => {
   const [engine, a, b] = await twoPages();
   let open = (): void => {};

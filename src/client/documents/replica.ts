@@ -16,7 +16,7 @@ import { invalid } from "../../core/store/values.ts";
 import type { DocChanges, DocOpened, DocOptions, StoreWrites } from "../../worker/api.ts";
 import type { Line } from "../line.ts";
 import { callSafely, type Stop } from "../listeners.ts";
-import type { Automerge, RawDoc } from "./automerge.ts";
+import type { Automerge, RawChangeOptions, RawDoc } from "./automerge.ts";
 import { Copy, type OwnRange } from "./copy.ts";
 import { type DocHistoryOptions, type DocHistoryPage, readDocHistory } from "./doc-history.ts";
 import { Feed, type Feeds, type FeedTaker } from "./feed.ts";
@@ -148,10 +148,23 @@ export class Replica {
     if (patches !== undefined) this.#tell(patches, "local");
   }
 
+  /** As it was at these heads, and answers with those of what it made; undefined when it changed nothing. Throws as `Copy.changeAt` does. */
+  changeAt(
+    heads: readonly string[],
+    callback: (draft: RawDoc) => void,
+    message?: string,
+  ): readonly string[] | undefined {
+    const copy = this.#unchanging();
+    const made = this.#changing(() => copy.changeAt(heads, changeOptions(message), callback));
+    if (made === undefined) return undefined;
+    this.#scheduleFlush();
+    this.#tell(made.patches, "local");
+    return made.heads;
+  }
+
   /** What was changed in another copy of it, as if it had been changed here. They have this page's actor, and stand on what is here and on each other. */
   adopt(changes: Uint8Array[]): void {
-    const copy = this.#copy();
-    if (this.#isChanging) throw invalid("change", "a change within another", "one after the other");
+    const copy = this.#unchanging();
     const patches = copy.adopt(changes);
     this.#scheduleFlush();
     this.#tell(patches, "local");
@@ -270,27 +283,36 @@ export class Replica {
     return this.#shown;
   }
 
-  /** What became different; undefined: nothing. */
-  #perform(callback: (draft: RawDoc) => void, message?: string): readonly DocPatch[] | undefined {
+  /** What is shown, outside of any callback. */
+  #unchanging(): Copy {
     const copy = this.#copy();
     if (this.#isChanging) throw invalid("change", "a change within another", "one after the other");
+    return copy;
+  }
+
+  /** What became different; undefined: nothing. */
+  #perform(callback: (draft: RawDoc) => void, message?: string): readonly DocPatch[] | undefined {
+    const copy = this.#unchanging();
     let patches: readonly DocPatch[] = [];
     const patchCallback = (found: DocPatch[]): void => {
       patches = found;
     };
-    // The entry has the time: another one here would be five bytes in each change.
-    const options = { time: 0, patchCallback, ...(message === undefined ? {} : { message }) };
+    const isChanged = this.#changing(() => copy.change({ ...changeOptions(message), patchCallback }, callback));
+    if (!isChanged) return undefined;
+    this.#scheduleFlush();
+    return patches;
+  }
+
+  #changing<T>(change: () => T): T {
     this.#isChanging = true;
     try {
-      if (!copy.change(options, callback)) return undefined;
+      return change();
     } catch (error) {
       if (isPanic(error)) this.#broke(error);
       throw error;
     } finally {
       this.#isChanging = false;
     }
-    this.#scheduleFlush();
-    return patches;
   }
 
   #step(way: "undo" | "redo"): boolean {
@@ -531,6 +553,11 @@ export class Replica {
 
 /** After these nobody is asked any more. */
 const endings: ReadonlySet<string> = new Set(["INSTANCE_CLOSED", "INSTANCE_WIPED", "MEMORY_LOST", "BUILD_OUTDATED"]);
+
+function changeOptions(message: string | undefined): RawChangeOptions {
+  // The entry has the time: another one here would be five bytes in each change.
+  return { time: 0, ...(message === undefined ? {} : { message }) };
+}
 
 /** What Automerge's WebAssembly throws when it has come into a state that it does not know. */
 function isPanic(error: unknown): boolean {
