@@ -1,17 +1,9 @@
 /** A recorded session of two people writing at the same time, one person per browser, through the public API. */
-import { readFileSync } from "node:fs";
-import { gunzipSync } from "node:zlib";
 import { openPair } from "./device.ts";
 import { expect, test } from "./fixtures.ts";
+import { readFriends, type SharedKeystroke } from "./recordings.ts";
 
-interface Recorded {
-  readonly parents: readonly number[];
-  readonly agent: number;
-  readonly patches: readonly (readonly [position: number, deleted: number, inserted: string])[];
-}
-
-const recording = new URL("data/friendsforever.json.gz", import.meta.url);
-const { txns } = JSON.parse(gunzipSync(readFileSync(recording)).toString()) as { readonly txns: readonly Recorded[] };
+const { txns } = readFriends();
 
 test("two recorded writers end with the same 26,078 rows, tips and state", async ({ browser, app, relay }) => {
   test.setTimeout(300_000);
@@ -31,9 +23,15 @@ test("two recorded writers end with the same 26,078 rows, tips and state", async
 });
 
 /** On the page: writes each of the agent's transactions once the rows of its parents have arrived here. */
-async function replay({ txns, agent }: { readonly txns: readonly Recorded[]; readonly agent: number }): Promise<void> {
+async function replay({
+  txns,
+  agent,
+}: {
+  readonly txns: readonly SharedKeystroke[];
+  readonly agent: number;
+}): Promise<void> {
   const rowId = (index: number): string => `t${String(index).padStart(6, "0")}`;
-  const table = db.table<Recorded>("txns");
+  const table = db.table<SharedKeystroke>("txns");
   const arrived = new Set<string>();
   let wake = (): void => {};
   const stop = table.subscribe((rows) => {
