@@ -79,7 +79,7 @@ export class Doc<T extends object> {
    */
   change(change: (draft: T) => void, options: DocChangeOptions = {}): void {
     const message = checkChange(change, options);
-    this.#replica.change(checked(change), message);
+    this.#open.change(checked(change), message);
   }
 
   /**

@@ -87,7 +87,13 @@ test("[DOC-69] all handles of a page show one document; one that is closed hears
   other.close();
   note.splice(["text"], 6, 0, "!");
   expect(heard).toEqual(["Hello!", "local", "local"]);
-  for (const use of [() => other.heads, () => other.change(() => {}), () => other.undo(), () => other.at([])]) {
+  for (const use of [
+    () => other.heads,
+    () => other.change(() => {}),
+    () => other.changeAt([], () => {}),
+    () => other.undo(),
+    () => other.at([]),
+  ]) {
     expect(use).toThrow(expect.objectContaining({ code: "DOC_CLOSED" }));
   }
   await expect(other.saved()).rejects.toMatchObject({ code: "DOC_CLOSED" });
