@@ -9,6 +9,7 @@
  */
 import type { IDBPDatabase } from "idb";
 import { TidemarkError } from "../core/errors.ts";
+import { inTime } from "./in-time.ts";
 import { type Claim, holdClaim, lastTerm, standsClaim, takeClaim, undoesFailures } from "./lease.ts";
 import { noteFormat } from "./migrations.ts";
 import { openDatabase } from "./open-database.ts";
@@ -174,7 +175,10 @@ export class Connection {
     const work: Work<Claim> = async (transaction) => {
       const lease = (transaction as Transaction<"lease", "readwrite">).objectStore("lease");
       const claiming = Promise.all([takeClaim(lease), noteFormat(lease)]);
-      const [claim] = await inTime(this.#options.openTimeoutMs, claiming);
+      const { openTimeoutMs } = this.#options;
+      const [claim] = await inTime(openTimeoutMs, claiming, () => {
+        throw unavailable(`not claimed after ${openTimeoutMs} ms: another tab keeps it busy`);
+      });
       return claim;
     };
     // It orders what tabs of this browser do: whatever loses it on the disk has no tab left.
@@ -302,20 +306,6 @@ function track(promises: Set<Promise<unknown>>, promise: Promise<unknown>): void
   const forget = (): void => void promises.delete(promise);
   promises.add(promise);
   promise.then(forget, forget);
-}
-
-/** Rejects with STORAGE_UNAVAILABLE when it takes longer. */
-async function inTime<T>(timeoutMs: number, promise: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const tooLate = unavailable(`not claimed after ${timeoutMs} ms: another tab keeps it busy`);
-    timer = setTimeout(() => reject(tooLate), timeoutMs);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** @param last the number of the last claim, if it is known */

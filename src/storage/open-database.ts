@@ -1,6 +1,7 @@
 /** Opens an IndexedDB database within a time, and only when what is stored can be read. */
 import { type IDBPDatabase, openDB } from "idb";
 import { TidemarkError } from "../core/errors.ts";
+import { inTime } from "./in-time.ts";
 import { requireKnownFormat, upgradeSchema } from "./migrations.ts";
 import { type Schema, schemaVersion } from "./schema.ts";
 import { toStorageError, unavailable } from "./storage-error.ts";
@@ -61,22 +62,14 @@ async function open(
 /** A connection that comes too late is closed again. Rejects with STORAGE_UNAVAILABLE. */
 export async function within<T extends { close(): void }>(timeoutMs: number, open: () => Promise<T>): Promise<T> {
   if (globalThis.indexedDB === undefined) throw unavailable("there is no IndexedDB here");
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  try {
-    const opening = open();
-    const late = new Promise<"late">((resolve) => {
-      timer = setTimeout(() => resolve("late"), timeoutMs);
-    });
-    const opened = await Promise.race([opening, late]);
-    if (opened !== "late") return opened;
+  const opening = open();
+  return await inTime(timeoutMs, opening, () => {
     opening.then(
       (db) => db.close(),
       () => {},
     );
     throw unavailable(`not open after ${timeoutMs} ms: another tab keeps it busy, or holds an older version of it`);
-  } finally {
-    clearTimeout(timer);
-  }
+  });
 }
 
 function isVersionError(error: unknown): boolean {

@@ -1,6 +1,7 @@
 /** Deleting everything that is stored of one instance, and whether somebody did. */
 import { deleteDB } from "idb";
 import { storageOpenTimeoutMs } from "../core/limits.ts";
+import { inTime } from "./in-time.ts";
 import { deleteOutbox } from "./outbox.ts";
 import { isRefusal, toStorageError, unavailable } from "./storage-error.ts";
 import { deleteStoredLock } from "./stored-lock.ts";
@@ -16,7 +17,7 @@ export async function deleteStored(instance: string, timeoutMs: number = storage
   if (globalThis.indexedDB === undefined) return;
   try {
     const deleting = [deleteDB(storedName(instance)), deleteOutbox(instance), deleteStoredLock(instance)];
-    await within<unknown>(timeoutMs, Promise.all(deleting), () => {
+    await inTime<unknown>(timeoutMs, Promise.all(deleting), () => {
       throw unavailable(`not deleted after ${timeoutMs} ms: another tab holds it`);
     });
   } catch (error) {
@@ -29,24 +30,10 @@ export async function deleteStored(instance: string, timeoutMs: number = storage
 /** Whether what was stored of the instance is not there any more. Where the browser does not say what there is, or not soon, it is taken to be. */
 export async function isDeleted(instance: string, timeoutMs: number = listTimeoutMs): Promise<boolean> {
   try {
-    const there = await within(timeoutMs, indexedDB.databases(), () => undefined);
+    const there = await inTime(timeoutMs, indexedDB.databases(), () => undefined);
     return there?.every(({ name }) => name !== storedName(instance)) ?? false;
   } catch {
     return false;
-  }
-}
-
-/** What `late` gives, or throws, when the call has not ended by then. */
-async function within<T>(timeoutMs: number, call: Promise<T>, late: () => T): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const waiting = new Promise<"late">((resolve) => {
-    timer = setTimeout(() => resolve("late"), timeoutMs);
-  });
-  try {
-    const first = await Promise.race([call.then((value) => ({ value })), waiting]);
-    return first === "late" ? late() : first.value;
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -28,7 +28,7 @@ export interface Past {
   readonly seq: number;
 }
 
-export const noLine = -1;
+const noLine = -1;
 /** What an array and its place in a map take beside its contents. */
 const clockOverheadBytes = 200;
 

@@ -123,7 +123,7 @@ export class Roster {
 }
 
 /** When the page of it is taken to be gone. */
-export function endsMs({ announcement, sentHereMs }: Pick<Seen, "announcement" | "sentHereMs">): number {
+function endsMs({ announcement, sentHereMs }: Pick<Seen, "announcement" | "sentHereMs">): number {
   return sentHereMs + announcement.lifeMs;
 }
 
