@@ -9,7 +9,7 @@ interface Text {
 
 export const localChange: Workload = {
   name: "D1",
-  what: "a keystroke in a document that is stored and synced, against the same with Automerge alone on the same page, in turns",
+  what: "a keystroke in a document that is stored and synced, by `change` and by `splice`, and with Automerge alone: on one page, in turns",
   run: (bench) => bench.withDevices((a, b) => changeOften(a, b, scaled(10_000, bench, 500))),
   targets: [{ figure: "p99OverBare", atMost: 1.1 }],
 };
@@ -43,18 +43,35 @@ async function createText(device: Device): Promise<void> {
   });
 }
 
+/** A measurement of other work than it says is none. */
+async function assertChanges(device: Device, expected: number): Promise<void> {
+  const found = await device.run(async () => {
+    const doc = await db.doc<Text>("text");
+    let [count, before]: [number, number | undefined] = [0, undefined];
+    do {
+      const { changes, next } = await doc.history({ limit: 1_000, ...(before === undefined ? {} : { before }) });
+      count += changes.length;
+      before = next;
+    } while (before !== undefined);
+    return count;
+  });
+  if (found !== expected) throw new Error(`${found} changes instead of ${expected}`);
+}
+
 async function changeOften(a: Device, b: Device, count: number): Promise<Figures> {
   await b.join(await a.createAndShare());
   await createText(a);
   await b.run(async () => {
     globalThis.watched = await db.doc<Text>("text");
   });
-  const { ours, bare } = await a.run(typeInTurns, firstKeystrokes(count));
+  const { ours, gathered, bare } = await a.run(typeInTurns, firstKeystrokes(count));
   const [p99, bareP99] = [percentile(ours, 0.99), percentile(bare, 0.99)];
   return {
     keystrokes: count,
     p50Ms: percentile(ours, 0.5),
     p99Ms: p99,
+    "with splice, p50Ms": percentile(gathered, 0.5),
+    "with splice, p99Ms": percentile(gathered, 0.99),
     "Automerge alone, p50Ms": percentile(bare, 0.5),
     "Automerge alone, p99Ms": bareP99,
     p99OverBare: p99 / bareP99,
@@ -66,14 +83,18 @@ declare global {
   var longestMs: Promise<number>;
 }
 
-/** On the page: each keystroke in a task of its own, first in the one, then in the other. */
+/** On the page: each keystroke in tasks of their own, in a document that is changed, in one that is spliced, and in Automerge's. */
 async function typeInTurns(
   keystrokes: readonly Keystroke[],
-): Promise<{ readonly ours: number[]; readonly bare: number[] }> {
+): Promise<{ readonly ours: number[]; readonly gathered: number[]; readonly bare: number[] }> {
   const automerge = await import("@automerge/automerge/slim");
-  const doc = await db.doc<Text>("text");
+  const changed = await db.doc<Text>("text");
+  const spliced = await db.doc<Text>("spliced");
+  spliced.change((draft) => {
+    draft.text = "";
+  });
   let alone = automerge.from<Record<string, unknown>>({ text: "" });
-  const [ours, bare]: [number[], number[]] = [[], []];
+  const [ours, gathered, bare]: [number[], number[], number[]] = [[], [], []];
   const { port1, port2 } = new MessageChannel();
   const task = (): Promise<void> =>
     new Promise((resolve) => {
@@ -83,8 +104,14 @@ async function typeInTurns(
   for (const { patches } of keystrokes) {
     await task();
     let start = performance.now();
-    for (const [position, deleted, inserted] of patches) doc.splice(["text"], position, deleted, inserted);
+    for (const [position, deleted, inserted] of patches) {
+      changed.change((draft) => automerge.splice(draft, ["text"], position, deleted, inserted));
+    }
     ours.push(performance.now() - start);
+    await task();
+    start = performance.now();
+    for (const [position, deleted, inserted] of patches) spliced.splice(["text"], position, deleted, inserted);
+    gathered.push(performance.now() - start);
     await task();
     start = performance.now();
     for (const [position, deleted, inserted] of patches) {
@@ -93,13 +120,14 @@ async function typeInTurns(
     bare.push(performance.now() - start);
   }
   port1.close();
-  return { ours, bare };
+  return { ours, gathered, bare };
 }
 
 async function openOften(device: Device, count: number, times: number): Promise<Figures> {
   await device.createAndShare();
   await createText(device);
   const length = await device.run(typeAll, firstKeystrokes(count));
+  await assertChanges(device, count + 1);
   const opened: { readonly openMs: number; readonly instanceMs: number }[] = [];
   for (let i = 0; i < times; i++) {
     await device.run(() => tide.close());
@@ -127,9 +155,13 @@ async function openOften(device: Device, count: number, times: number): Promise<
 
 /** On the page: answers with how long the text is. */
 async function typeAll(keystrokes: readonly Keystroke[]): Promise<number> {
+  const { splice } = await import("@automerge/automerge/slim");
   const doc = await db.doc<Text>("text");
   for (const [i, { patches }] of keystrokes.entries()) {
-    for (const [position, deleted, inserted] of patches) doc.splice(["text"], position, deleted, inserted);
+    // Edits that are only spliced would be gathered into fewer changes.
+    doc.change((draft) => {
+      for (const [position, deleted, inserted] of patches) splice(draft, ["text"], position, deleted, inserted);
+    });
     // In tasks, as they are made; an entry holds some.
     if (i % 20 === 0) await new Promise((resolve) => setTimeout(resolve));
   }
@@ -155,7 +187,8 @@ async function bursts(a: Device, b: Device, count: number, times: number): Promi
   await b.run(async () => {
     globalThis.watched = await db.doc<Text>("text");
   });
-  await a.run(typeAll, firstKeystrokes(5_000));
+  const typed = 5_000;
+  await a.run(typeAll, firstKeystrokes(typed));
   const tasks: number[] = [];
   for (let i = 0; i < times; i++) {
     const length = await a.run(async () => (await db.doc<Text>("text")).value.text.length);
@@ -163,11 +196,13 @@ async function bursts(a: Device, b: Device, count: number, times: number): Promi
     await b.run(watchTasks, length + count);
     // One task: all of it goes into one entry.
     await a.run(async (characters) => {
+      const { splice } = await import("@automerge/automerge/slim");
       const doc = await db.doc<Text>("text");
-      for (let n = 0; n < characters; n++) doc.splice(["text"], n, 0, "y");
+      for (let n = 0; n < characters; n++) doc.change((draft) => splice(draft, ["text"], n, 0, "y"));
     }, count);
     tasks.push(await b.run(() => longestMs));
   }
+  await assertChanges(b, typed + count * times + 1);
   return {
     changes: count,
     times,

@@ -3,29 +3,37 @@
  *
  *   ?as=name       another person in the same browser: the name of the instance
  *   ?relay=wss://… another relay
- *   #board=…       a board of this device
+ *   #board=…       a board of this device; with /text, its text
  *   #tidemark:?…   a ticket: a key to a board. It is taken out of the address as soon as it is used.
  */
 export type Route =
   | { readonly type: "start" }
-  | { readonly type: "board"; readonly id: string }
+  | { readonly type: "board"; readonly id: string; readonly part: Part }
   | { readonly type: "join"; readonly link: string };
+
+/** What of a board is shown. */
+export type Part = "notes" | "text";
 
 const defaultInstance = "board";
 const personKey = "tidemark-board/as";
 const boardPrefix = "#board=";
+const textSuffix = "/text";
 const ticketStart = "tidemark:?";
 
 export function readRoute(): Route {
   const { hash, href } = location;
   if (hash === "" || hash === "#") return { type: "start" };
-  if (hash.startsWith(boardPrefix)) return { type: "board", id: hash.slice(boardPrefix.length) };
+  if (hash.startsWith(boardPrefix)) {
+    const part: Part = hash.endsWith(textSuffix) ? "text" : "notes";
+    const id = hash.slice(boardPrefix.length, part === "text" ? -textSuffix.length : undefined);
+    return { type: "board", id, part };
+  }
   // Whatever else it is, joining says what is wrong with it.
   return { type: "join", link: href };
 }
 
-export function boardHref(id: string): string {
-  return boardPrefix + id;
+export function boardHref(id: string, part: Part = "notes"): string {
+  return boardPrefix + id + (part === "text" ? textSuffix : "");
 }
 
 /** Puts another route into the address without a step in the history: a ticket must not stay there. */

@@ -5,6 +5,7 @@ import {
   boardOf,
   chooseNextPerson,
   hasSecret,
+  type Part,
   readInstanceName,
   readRelay,
   readRoute,
@@ -122,7 +123,7 @@ export class App {
       case "start":
         return this.#loadStart(around);
       case "board":
-        return this.#loadBoard(around, route.id);
+        return this.#loadBoard(around, route.id, route.part);
       case "join":
         return this.#loadLink(around, route.link);
     }
@@ -138,10 +139,10 @@ export class App {
     });
   }
 
-  async #loadBoard(around: Surroundings, id: string): Promise<View> {
+  async #loadBoard(around: Surroundings, id: string, part: Part = "notes"): Promise<View> {
     const board = await around.instance.database(id);
     const status = await board.sync.status();
-    if (hasArrived(status)) return new Board(board, status, around);
+    if (hasArrived(status)) return new Board(board, status, around, part);
     return new Joining(board, around, {
       arrived: () => void this.#showRoute(),
       gaveUp: () => {

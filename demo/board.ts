@@ -1,5 +1,6 @@
-/** A board: its notes, and around them what is known about its status and its people. */
+/** A board: its notes or its text, and around them what is known about its status and its people. */
 import type { Database, DatabaseStatus, PermissionsChange, Stop } from "tidemark";
+import { boardHref, type Part, replaceRoute } from "./address.ts";
 import { Composer } from "./composer.ts";
 import { countWords, element, setText } from "./element.ts";
 import { endsAll, explain, hasCode } from "./explain.ts";
@@ -12,10 +13,12 @@ import { Notes, type PlacedNote } from "./notes.ts";
 import { Notices } from "./notices.ts";
 import { OfflineBanner } from "./offline-banner.ts";
 import { Panel } from "./panel.ts";
+import { PartTabs } from "./part-tabs.ts";
 import { Peers } from "./peers.ts";
 import { People } from "./people.ts";
 import { Presence } from "./presence.ts";
 import { ShareDialog } from "./share.ts";
+import { TextPart } from "./text-part.ts";
 import { Transfers } from "./transfers.ts";
 import type { Surroundings, View } from "./view.ts";
 
@@ -39,15 +42,18 @@ export class Board implements View {
   readonly #banner: OfflineBanner;
   readonly #presence: Presence;
   readonly #namePrompt: NamePrompt;
+  readonly #tabs: PartTabs;
+  readonly #text: TextPart;
+  readonly #parts: Readonly<Record<Part, HTMLElement>>;
   readonly #title = element("h1", { tabindex: -1, dir: "auto" });
-  readonly #readOnly = element("p", { class: "read-only", role: "status" });
+  readonly #readOnly = element("p", { class: "read-only", id: "read-only", role: "status" });
   readonly #empty = element("p", { class: "empty" });
   readonly #shareButton = element("button", { type: "button", class: "primary share-button" }, icon("share"), "Share");
   readonly #stops: Stop[] = [];
   #status: DatabaseStatus;
   #shown: readonly PlacedNote[] | undefined;
 
-  constructor(database: Database, status: DatabaseStatus, around: Surroundings) {
+  constructor(database: Database, status: DatabaseStatus, around: Surroundings, part: Part) {
     this.#database = database;
     this.#status = status;
     this.#around = around;
@@ -81,11 +87,20 @@ export class Board implements View {
       emptied: () => this.#composer.focus(),
     });
     this.#banner = new OfflineBanner(() => this.#goOnline());
-    this.#presence = new Presence(around.announcer, (key) => this.#people.nameOf(key));
+    this.#presence = new Presence(around.announcer, (key) => this.#people.nameOf(key), {
+      came: "connected",
+      went: "left",
+    });
     this.#namePrompt = new NamePrompt(around.ownName, (name) => {
-      this.#composer.focus();
+      this.#focusWork();
       void this.#setOwnName(name);
     });
+    this.#tabs = new PartTabs(part, () => this.#showPart());
+    this.#text = new TextPart({ around, database, people: this.#people }, { status, canWrite: this.#canWrite });
+    this.#parts = {
+      notes: this.#tabs.panel("notes", this.#composer.element, this.#filters.element, this.#empty, this.#list.element),
+      text: this.#tabs.panel("text", this.#text.element),
+    };
     this.#share = new ShareDialog(database, () => this.#members.adminPower);
     this.#panel = new Panel(
       { around, database, people: this.#people, peers: this.#peers, members: this.#members },
@@ -106,7 +121,7 @@ export class Board implements View {
   }
 
   focus(): void {
-    if (matchMedia("(pointer: fine)").matches && this.#canWrite) this.#composer.focus();
+    if (matchMedia("(pointer: fine)").matches && this.#canWrite && this.#tabs.part === "notes") this.#composer.focus();
     else this.#title.focus({ preventScroll: true });
   }
 
@@ -116,6 +131,7 @@ export class Board implements View {
     this.#peers.close();
     this.#members.close();
     this.#transfers.close();
+    this.#text.leave();
     this.#list.close();
     this.#panel.close();
     this.#banner.close();
@@ -138,15 +154,32 @@ export class Board implements View {
   #main(): HTMLElement {
     return element(
       "main",
-      { class: "board", id: "main", tabindex: -1, "aria-label": "Notes" },
+      { class: "board", id: "main", tabindex: -1, "aria-label": "Board" },
       this.#readOnly,
       this.#transfers.element,
       this.#namePrompt.element,
-      this.#composer.element,
-      this.#filters.element,
-      this.#empty,
-      this.#list.element,
+      this.#tabs.element,
+      this.#parts.notes,
+      this.#parts.text,
     );
+  }
+
+  #showPart(): void {
+    const { part } = this.#tabs;
+    replaceRoute(boardHref(this.#database.id, part));
+    void this.#openPart();
+  }
+
+  async #openPart(): Promise<void> {
+    const { part } = this.#tabs;
+    for (const name of ["notes", "text"] as const) this.#parts[name].hidden = name !== part;
+    if (part === "text") await this.#text.open();
+    else this.#text.leave();
+  }
+
+  #focusWork(): void {
+    if (this.#tabs.part === "text") this.#text.focus();
+    else this.#composer.focus();
   }
 
   #listen(): Promise<void> {
@@ -155,13 +188,14 @@ export class Board implements View {
     this.#stops.push(sync.subscribe((status) => this.#showStatus(status)));
     this.#stops.push(this.#people.subscribe(() => this.#showPeople()));
     this.#waitForTicket();
-    return new Promise((resolve) => {
+    const notesArrive = new Promise<void>((resolve) => {
       const stop = this.#notes.subscribe((notes) => {
         this.#arrive(notes);
         resolve();
       });
       this.#stops.push(stop);
     });
+    return Promise.all([notesArrive, this.#openPart()]).then(() => {});
   }
 
   /** A newer link to a board that is here may allow more, or nothing. */
@@ -186,12 +220,13 @@ export class Board implements View {
     setText(this.#title, status.name);
     this.#panel.show(status);
     this.#banner.show(status.online);
-    this.#presence.show(status);
+    this.#presence.show(new Set(status.peers.map(({ key }) => key)), status.online);
     this.#shareButton.hidden = status.access.removed === true || !["owner", "admin"].includes(status.permission);
     this.#composer.element.hidden = !this.#canWrite;
     this.#namePrompt.show(this.#canWrite);
     this.#readOnly.hidden = this.#canWrite;
     setText(this.#readOnly, this.#canWrite ? "" : readOnlyWords(status));
+    this.#text.show({ status, canWrite: this.#canWrite });
     this.#notices.showPermission(status.permission);
     if (before !== status.permission || couldWrite !== this.#canWrite) {
       this.#showNotes();
@@ -235,13 +270,18 @@ export class Board implements View {
   #showPeople(): void {
     this.#panel.showOwnName(this.#around.ownName.get());
     this.#panel.show(this.#status);
+    this.#text.showNames();
     this.#showNotes();
     void this.#writeOwnName();
   }
 
   async #tellChange(change: PermissionsChange): Promise<void> {
     this.#share.refresh();
-    await this.#notices.tell(change).catch((error: unknown) => this.#report(error));
+    try {
+      if (await this.#notices.tell(change)) this.#text.tellVoided();
+    } catch (error) {
+      this.#report(error);
+    }
   }
 
   // --- What people do

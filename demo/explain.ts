@@ -115,6 +115,15 @@ const explanations: Partial<Record<ErrorCode, Explanation>> = {
   JOB_UNKNOWN: { title: "That is over already", hint: "" },
   JOB_STATE: { title: "That has changed meanwhile", hint: "" },
   TIMEOUT: { title: "That took too long", hint: "It goes on by itself; look again later." },
+  DOC_UNAVAILABLE: {
+    title: "The text could not be loaded",
+    hint: "A part of the app that texts need did not arrive. Check the network connection, then try again; if that does not help, load the page again.",
+  },
+  DOC_LARGE: {
+    title: "The text has become very long",
+    hint: "It opens slowly from now on. Begin a new board for more.",
+  },
+  DOC_FAULTY: { title: "A change of the text that makes no sense is left out", hint: "" },
   ENTRY_PERMISSION: { title: "A change by somebody who may not write was refused", hint: "" },
 };
 

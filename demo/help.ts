@@ -28,7 +28,9 @@ export function help(): HTMLElement {
         kbd("↓"),
         " move. ",
         kbd("Ctrl Z"),
-        " brings back what was deleted.",
+        " brings back what was deleted. In the text, ",
+        kbd("Ctrl Z"),
+        " takes back what you wrote, and nothing of others.",
       ]),
       ...definition("Who may do what", [
         "Whoever makes a board owns it, and can let people in: by a link that opens it, as often and as long as you say, or by one with which they ask. Under People you see who may do what, who let them in, and can change it. Every device checks all of it by itself, so it holds offline, too.",

@@ -31,10 +31,12 @@ export class Notices {
       this.#options.toasts.show(words.title, { hint: words.hint });
   }
 
-  async tell({ voided, revived }: PermissionsChange): Promise<void> {
-    const { toasts } = this.#options;
+  /** Resolves with whether something of this device's user no longer counts. */
+  async tell({ voided, revived }: PermissionsChange): Promise<boolean> {
+    const { toasts, self } = this.#options;
+    const voidedAuthors = await this.#authorsOf(voided);
     if (voided.length > 0) {
-      const whose = await this.#whose(voided);
+      const whose = this.#whose(voidedAuthors);
       toasts.show(
         `${countWords(voided.length, "change")} ${whose} no longer ${voided.length === 1 ? "counts" : "count"}`,
         {
@@ -43,7 +45,7 @@ export class Notices {
       );
     }
     if (revived.length > 0) {
-      const whose = await this.#whose(revived);
+      const whose = this.#whose(await this.#authorsOf(revived));
       toasts.show(
         `${countWords(revived.length, "change")} ${whose} ${revived.length === 1 ? "counts" : "count"} again`,
         {
@@ -51,19 +53,22 @@ export class Notices {
         },
       );
     }
+    return voidedAuthors.has(self);
+  }
+
+  async #authorsOf(ids: readonly string[]): Promise<ReadonlySet<string>> {
+    const { permissions } = this.#options.database;
+    const explained = await Promise.all(ids.slice(0, lookedAtMax).map((id) => permissions.explain(id)));
+    return new Set(explained.flatMap((one) => (one.type === "key" || one.author === undefined ? [] : [one.author])));
   }
 
   /** "of yours", "by Ada", "by others". */
-  async #whose(ids: readonly string[]): Promise<string> {
-    const { database, self, wordFor } = this.#options;
-    const explained = await Promise.all(ids.slice(0, lookedAtMax).map((id) => database.permissions.explain(id)));
-    const authors = new Set(
-      explained.flatMap((one) => (one.type === "key" || one.author === undefined ? [] : [one.author])),
-    );
+  #whose(authors: ReadonlySet<string>): string {
+    const { self, wordFor } = this.#options;
     const [author] = authors;
     if (authors.size === 1 && author === self) return "of yours";
     if (authors.size === 1 && author !== undefined) return `by ${wordFor(author)}`;
-    return authors.has(self as typeof author & string) ? "by you and others" : "by others";
+    return authors.has(self) ? "by you and others" : "by others";
   }
 }
 

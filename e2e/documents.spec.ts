@@ -79,9 +79,9 @@ test("[DOC-65] what was changed in the turn in which a page goes is there when t
     });
     await note.saved();
   });
-  // In one turn, and the engine hears of it when the page is on its way out.
+  // Changed when there is no further turn: before the page's own listeners are told that it ends.
   await device.run(() => {
-    note.splice(["text"], 5, 0, ", and at once");
+    addEventListener("pagehide", () => note.splice(["text"], 5, 0, ", and at once"), { capture: true });
     location.href = "about:blank";
   });
   await device.page.waitForURL("about:blank");

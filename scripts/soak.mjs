@@ -18,6 +18,7 @@ const playwright = "node_modules/@playwright/test/cli.js";
 const rounds = { TAB_ROUNDS, BACKFILL_CYCLES, TAB_SEED: String(Date.now() % 1e9) };
 const steps = [
   { name: "simulation", script: "scripts/sim.mjs", args: simulation, repeats: 1 },
+  { name: "documents", script: "scripts/sim.mjs", args: [...simulation, "--documents"], repeats: 1 },
   { name: "unit", script: vitest, args: ["run", "--project", "unit", long], repeats: Number(SOAK_REPEATS) },
   { name: "browser", script: vitest, args: ["run", "--project", "browser", long], repeats: Number(SOAK_REPEATS) },
   { name: "build", script: "scripts/build.mjs", args: [], repeats: 1 },

@@ -2,8 +2,15 @@
 export { Database, type SharedPermission, type ShareOptions } from "./client/database.ts";
 export type { Difference } from "./client/difference.ts";
 export type { AutomergeOptions } from "./client/documents/automerge.ts";
-export { Doc, type DocChangeOptions, type DocEvent, type DocOrigin } from "./client/documents/doc.ts";
+export {
+  Doc,
+  type DocChangeOptions,
+  type DocEvent,
+  type DocOrigin,
+  type DocSubscribeOptions,
+} from "./client/documents/doc.ts";
 export type { DocHistoryChange, DocHistoryOptions, DocHistoryPage } from "./client/documents/doc-history.ts";
+export type { DocImportOptions, DocImportProgress } from "./client/documents/doc-import.ts";
 export type { DocMark, DocMarkSet, DocPatch, DocPath } from "./client/documents/patches.ts";
 export type {
   ExportAllOptions,

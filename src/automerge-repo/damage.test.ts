@@ -3,6 +3,7 @@ import { next as A } from "@automerge/automerge";
 import { type AutomergeUrl, type DocHandle, Repo, type StorageAdapterInterface } from "@automerge/automerge-repo";
 import { IndexedDBStorageAdapter } from "@automerge/automerge-repo-storage-indexeddb";
 import { describe, expect, test } from "vitest";
+import { damageDocument } from "../testing/damaged-document.ts";
 import { listValues, putValue } from "../testing/raw-values.ts";
 import { type DamagedValue, TidemarkStorageAdapter } from "./storage-adapter.ts";
 
@@ -108,6 +109,12 @@ async function live(kept: Kept): Promise<readonly (readonly string[])[]> {
 describe("one flipped byte in the first of three stored pieces", () => {
   test("automerge-repo's own storage loses all three without an error, and the sound ones for good", async () => {
     expect(await live(stock("stock"))).toEqual([[], ["later"], ["one", "later"]]);
+  });
+
+  test("[DOC-42] a document of Tidemark, to which the same is done, shows what is sound, and all of it having met a peer", async () => {
+    const all = ["one", "two", "three", "later"];
+    const { atOnce, restarted, healed } = await damageDocument("tidemark", { apart: false });
+    expect([atOnce, restarted, ...healed].map(({ lines }) => lines)).toEqual([[], ["later"], all, all]);
   });
 
   test("[REPO-4] compaction takes nothing away that was sound: what stands on the damaged piece is back with it", async () => {

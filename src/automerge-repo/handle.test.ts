@@ -45,6 +45,57 @@ function expectSame(...all: readonly Seen[]): void {
   }
 }
 
+/** As bindings of editors keep their text: by the difference to the heads that they know, and by the patches that they are told. */
+class Editors {
+  readonly #handle: DocHandle<Page>;
+  #heads: A.Heads;
+  #byHeads: string;
+  #byPatches: string;
+
+  constructor(handle: DocHandle<Page>) {
+    this.#handle = handle;
+    this.#heads = A.getHeads(handle.doc());
+    this.#byHeads = handle.doc().text;
+    this.#byPatches = this.#byHeads;
+    handle.on("change", ({ patches }) => {
+      const doc = handle.doc();
+      const heads = A.getHeads(doc);
+      this.#byHeads = follow(this.#byHeads, A.diff(doc, this.#heads, heads));
+      this.#heads = heads;
+      this.#byPatches = follow(this.#byPatches, patches);
+    });
+  }
+
+  expectSame(): void {
+    const { text } = this.#handle.doc();
+    expect({ byHeads: this.#byHeads, byPatches: this.#byPatches }).toEqual({ byHeads: text, byPatches: text });
+  }
+}
+
+function follow(text: string, patches: readonly A.Patch[]): string {
+  return patches.reduce((before, { action, path, ...patch }) => {
+    const [key, at = 0] = path as [string, number?];
+    if (key !== "text") return before;
+    if (action === "put") return (patch as { value: string }).value;
+    const inserted = action === "splice" ? (patch as { value: string }).value : "";
+    const { length = 1 } = patch as { length?: number };
+    return before.slice(0, at) + inserted + before.slice(at + (action === "del" ? length : 0));
+  }, text);
+}
+
+/** What this page writes from now on is refused when the function that is returned is called. */
+function refuseLater(engine: DocEngine, page: DocPage): () => void {
+  let refuse = (): void => {};
+  const decided = new Promise<void>((_, reject) => {
+    refuse = () => reject(new TidemarkError("PERMISSION_DENIED", { need: "write", got: "read" }));
+  });
+  engine.gate = (writer) => (writer === page ? decided : undefined);
+  return () => {
+    engine.gate = () => {};
+    refuse();
+  };
+}
+
 test("[REPO-11] what is changed in a handle is in the document at once, is stored, and comes to the other's handle", async () => {
   const [engine, a, b] = await two();
   expect(b.handle.doc()).toEqual({ text: "Hello world" });
@@ -77,6 +128,7 @@ test("[REPO-11] what is changed in the document is in the handle at once, with i
 
 test("[REPO-11] changes in turns, in both and by both, agree in the end", async () => {
   const [engine, a, b] = await two();
+  const editors = [new Editors(a.handle), new Editors(b.handle)];
   for (let i = 0; i < 12; i++) {
     const { doc, handle } = i % 3 === 0 ? a : b;
     if (i % 2 === 0) doc.splice(["text"], i % 5, 1, `${i}`);
@@ -86,6 +138,7 @@ test("[REPO-11] changes in turns, in both and by both, agree in the end", async 
   }
   await engine.settle();
   expectSame(a, b);
+  for (const editor of editors) editor.expectSame();
   expect(a.doc.value).toEqual(b.doc.value);
 });
 
@@ -93,6 +146,7 @@ test("[REPO-11] a change within what tells of another is not lost", async () => 
   const [engine, a] = await two();
   const doc = new Doc<Page>("page", a.page.replica, () => {});
   let isFirst = true;
+  let shown = {};
   const repo = new Repo();
   doc.subscribe(() => {
     if (!isFirst) return;
@@ -100,9 +154,11 @@ test("[REPO-11] a change within what tells of another is not lost", async () => 
     handle.change((draft) => {
       draft.more = "said";
     });
+    shown = handle.doc();
   });
   const handle = openHandle(repo, doc);
   doc.splice(["text"], 0, 5, "Bye");
+  expect(shown).toEqual({ text: "Bye world", more: "said" });
   await engine.settle();
   expect(doc.value).toEqual({ text: "Bye world", more: "said" });
   expect(handle.doc()).toEqual(doc.value);
@@ -139,6 +195,157 @@ test("[REPO-11] what is refused is taken back in the handle too", async () => {
   await engine.settle();
   expectSame(a, b);
   expect(b.handle.doc()).toEqual({ text: "Hello world", more: "taken" });
+});
+
+test("[REPO-11] editors on a handle have its text when something is refused and another's change came meanwhile", async () => {
+  const [engine, a, b] = await two();
+  const editors = [new Editors(a.handle), new Editors(b.handle)];
+  const refuse = refuseLater(engine, a.page);
+  a.handle.change((draft) => A.splice(draft, ["text"], 0, 5, "Refused"));
+  await engine.settle();
+  b.handle.change((draft) => A.splice(draft, ["text"], 11, 0, "!"));
+  await engine.settle();
+  expect(a.handle.doc()).toEqual({ text: "Refused world!" });
+  refuse();
+  await engine.settle();
+  expect(a.page.problems.splice(0)).toEqual(["PERMISSION_DENIED"]);
+  expect(a.handle.doc()).toEqual({ text: "Hello world!" });
+  for (const editor of editors) editor.expectSame();
+  a.handle.change((draft) => A.splice(draft, ["text"], 0, 0, "> "));
+  await engine.settle();
+  for (const editor of editors) editor.expectSame();
+  expectSame(a, b);
+});
+
+test("[REPO-11] what is changed by whoever is told of a refusal is not lost", async () => {
+  const [engine, a] = await two();
+  const editors = new Editors(a.handle);
+  const refuse = refuseLater(engine, a.page);
+  a.handle.change((draft) => A.splice(draft, ["text"], 0, 0, "Refused "));
+  await engine.settle();
+  refuse();
+  a.handle.once("change", () => {
+    a.handle.change((draft) => A.splice(draft, ["text"], 0, 5, "Bye"));
+    a.doc.splice(["text"], 9, 0, "!");
+  });
+  await engine.settle();
+  editors.expectSame();
+  expect(a.handle.doc()).toEqual({ text: "Bye world!" });
+  expect(a.page.problems.splice(0)).toEqual(["PERMISSION_DENIED"]);
+  expectSame(a);
+});
+
+test("[REPO-11] the handle shows the page's own copy, and still does when the document is closed", async () => {
+  const [, a] = await two();
+  expect(a.handle.doc()).toBe(a.doc.value);
+  a.handle.change((draft) => A.splice(draft, ["text"], 0, 0, "> "));
+  expect(a.handle.doc()).toBe(a.doc.value);
+  a.doc.close();
+  const change = (): void => a.handle.change((draft) => A.splice(draft, ["text"], 0, 0, "> "));
+  expect(change).toThrow(expect.objectContaining({ code: "DOC_CLOSED" }));
+  a.page.replica.close(new TidemarkError("INSTANCE_CLOSED", { name: "test" }));
+  expect(A.getHeads(a.handle.doc())).toHaveLength(1);
+  expect(a.handle.doc()).toEqual({ text: "> Hello world" });
+});
+
+test("[REPO-11] a document that is opened again has the same handle; one that the repo forgot, a new one", async () => {
+  const [engine, a] = await two();
+  a.doc.close();
+  a.page.replica.close(new TidemarkError("DOC_CLOSED", { store: "page" }));
+  const page = await engine.page("a").open();
+  const again = new Doc<Page>("page", page.replica, () => {});
+  again.splice(["text"], 0, 0, "> ");
+  expect(openHandle(a.repo, again)).toBe(a.handle);
+  a.handle.change((draft) => A.splice(draft, ["text"], 13, 0, "!"));
+  expect(again.value).toEqual({ text: "> Hello world!" });
+  for (const forget of [() => a.repo.delete(a.handle.url), () => a.repo.removeFromCache(a.handle.documentId)]) {
+    const before = openHandle(a.repo, again);
+    await forget();
+    const heard: unknown[] = [];
+    before.on("heads-changed", (event) => heard.push(event));
+    again.splice(["text"], 0, 2);
+    expect(heard).toEqual([]);
+    expect(() => before.change(() => {})).toThrow("not ready");
+    const after = openHandle(a.repo, again);
+    expect(after).not.toBe(before);
+    after.change((draft) => A.splice(draft, ["text"], 0, 0, "> "));
+    expect(after.doc()).toEqual({ text: "> Hello world!" });
+  }
+  await engine.settle();
+  expect([...a.page.problems, ...page.problems]).toEqual([]);
+});
+
+test("[REPO-11] what is thrown in a change is thrown, and nothing is changed; its message is told in the history", async () => {
+  const [, a] = await two();
+  const { heads } = a.doc;
+  let calls = 0;
+  const fail = (draft: Page): void => {
+    calls += 1;
+    draft.more = "half";
+    throw new Error("no");
+  };
+  expect(() => a.handle.change(fail)).toThrow("no");
+  expect(() => a.handle.changeAt(a.handle.heads(), fail)).toThrow("no");
+  expect(calls).toBe(2);
+  expect(a.doc.heads).toEqual(heads);
+  const named = { message: "named" };
+  a.handle.change((draft) => A.splice(draft, ["text"], 0, 0, "> "), named);
+  const [last = ""] = a.handle.heads();
+  expect((a.handle.metadata(last) as { message?: string }).message).toBe("named");
+});
+
+test("[REPO-12] what another handle has, and what is put in its place, is written as a change of the page", async () => {
+  const [engine, a, b] = await two();
+  const editors = new Editors(a.handle);
+  const other = a.repo.import<Page>(A.save(a.doc.value as A.Doc<Page>));
+  other.change((draft) => A.splice(draft, ["text"], 0, 5, "Bye"));
+  a.handle.change((draft) => A.splice(draft, ["text"], 11, 0, "!"));
+  a.handle.merge(other);
+  expect(a.doc.value).toEqual({ text: "Bye world!" });
+  a.handle.update((doc) => A.change(doc, (draft) => A.splice(draft, ["text"], 0, 0, "> ")));
+  a.handle.update((doc) => doc);
+  expect(a.doc.value).toEqual({ text: "> Bye world!" });
+  editors.expectSame();
+  await engine.settle();
+  expectSame(a, b);
+  expect(b.doc.value).toEqual({ text: "> Bye world!" });
+});
+
+test("[REPO-11] who changes it as of earlier heads goes on at those that it is told", async () => {
+  const [engine, a, b] = await two();
+  const editors = new Editors(a.handle);
+  let at = a.handle.heads();
+  b.handle.change((draft) => A.splice(draft, ["text"], 0, 0, "> "));
+  await engine.settle();
+  for (const letter of "abc") {
+    const made = a.handle.changeAt(at, (draft) => A.splice(draft, ["text"], 5, 0, letter));
+    at = made ?? at;
+  }
+  expect(a.doc.value).toEqual({ text: "> Hellocba world" });
+  expect(a.handle.changeAt(at, () => {})).toEqual(at);
+  editors.expectSame();
+  await engine.settle();
+  expectSame(a, b);
+});
+
+test("what React hooks and bindings ask a handle and its repo for is there", async () => {
+  const [, a] = await two();
+  const before = a.handle.heads();
+  a.handle.change((draft) => A.splice(draft, ["text"], 5, 0, ","));
+  expect(a.handle.isReady()).toBe(true);
+  expect(a.handle.isReadOnly()).toBe(false);
+  expect(a.repo.findWithProgress(a.handle.url)).toMatchObject({ state: "ready", handle: a.handle });
+  expect(a.handle.view(before).doc()).toEqual({ text: "Hello world" });
+  expect(a.handle.history()).toEqual([before, a.handle.heads()]);
+  expect(a.handle.diff(before)).toEqual([{ action: "del", path: ["text", 5] }]);
+  const text = a.handle.ref("text");
+  expect(text.value()).toBe("Hello, world");
+  a.handle.ref("more").change(() => "!");
+  expect(a.doc.value).toEqual({ text: "Hello, world", more: "!" });
+  const told: unknown[] = [];
+  a.handle.on("change", ({ doc, patchInfo }) => told.push([patchInfo.before.text, doc.text, patchInfo.after.text]));
+  a.doc.splice(["text"], 0, 5, "Bye");
+  expect(told).toEqual([["Hello, world", "Bye, world", "Bye, world"]]);
 });
 
 test("the handle is found by its URL, which is the same on every device, and the same when it is opened twice", async () => {

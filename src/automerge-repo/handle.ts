@@ -1,9 +1,8 @@
 /**
  * A document of Tidemark as a `DocHandle`, for what is made for these: React hooks, bindings of editors.
  *
- * [REPO-11] What is changed in the handle is in the document when the call returns, and the reverse: the handle has a copy of its own under the same
- *           actor, and no two changes of that actor are ever made side by side.
- * [REPO-12] What was made in the handle under another actor, as by `changeAt`, is written again under the page's, as one change.
+ * [REPO-11] The handle shows the page's own copy of the document, and what is changed in it is changed there: there is nothing to be kept the same.
+ * [REPO-12] What is made elsewhere, as by `merge`, is written again under the page's actor, as one change.
  *
  * Deliberately not here: storage and network. A `Repo` with these would take the document elsewhere, and bring changes that nobody signed.
  */
@@ -11,30 +10,32 @@
 import * as Automerge from "@automerge/automerge/slim";
 import {
   type AutomergeUrl,
-  type DocHandle,
+  DocHandle,
   type DocumentId,
+  decodeHeads,
+  encodeHeads,
   interpretAsDocumentId,
   type Repo,
 } from "@automerge/automerge-repo/slim";
-import type { Doc } from "../client/documents/doc.ts";
+import type { Doc, DocChangeOptions } from "../client/documents/doc.ts";
 import { replicaOf } from "../client/documents/doc.ts";
 import { applyPatches } from "../client/documents/patches.ts";
 import type { Replica } from "../client/documents/replica.ts";
-import { reportUncaught, type Stop } from "../client/listeners.ts";
-import { concatBytes, equalBytes } from "../core/bytes.ts";
-import { splitChange } from "../core/document/change-bytes.ts";
+import type { Stop } from "../client/listeners.ts";
+import { concatBytes } from "../core/bytes.ts";
 import { domainTags } from "../core/domain-tags.ts";
-import { type DatabaseId, decodeHex, encodeHex } from "../core/ids.ts";
+import { type DatabaseId, decodeHex } from "../core/ids.ts";
 import { invalid } from "../core/store/values.ts";
 import { encodeUtf8 } from "../core/utf8.ts";
 import { plainSha256 } from "../crypto/plain-sha256.ts";
+import { bridgeTo } from "./crossing.ts";
 
 /** Of each `Repo`, by document. */
 const links = new WeakMap<Repo, Map<DocumentId, Link>>();
 
 /**
  * The document as a handle of this `Repo`, as long as `doc` is open; `repo.find(handle.url)` gives the same one. The URL is the same on every device. The
- * `Repo` must have neither storage nor network: Tidemark is both. Throws INPUT_INVALID, DOC_CLOSED.
+ * `Repo` must have neither storage nor network: Tidemark is both. Throws INPUT_INVALID, DOC_CLOSED; so do the handle's `change` and `changeAt` later.
  *
  * @example
  * const handle = openHandle(new Repo(), await db.doc<Page>("readme"));
@@ -57,85 +58,96 @@ function documentIdOf(database: DatabaseId, name: string): DocumentId {
   return interpretAsDocumentId(hash.slice(0, 16) as unknown as AutomergeUrl);
 }
 
-/** Keeps a handle and a document as they should be: the same. */
+type Document = Automerge.Doc<object>;
+type Handle = DocHandle<object>;
+type Change = Parameters<Handle["change"]>[0];
+type Show = Parameters<Handle["update"]>[0];
+
+/** What the handle does by itself is done in the document instead; what the document has, the handle shows. */
 class Link {
-  readonly handle: DocHandle<object>;
+  readonly handle: Handle;
   readonly #doc: Doc<object>;
   readonly #replica: Replica;
-  readonly #stops: readonly Stop[];
-  /** What the handle had of the document last. */
-  #shown: string[] = [];
-  #isEnded = false;
+  readonly #stop: Stop;
 
   constructor(repo: Repo, documentId: DocumentId, doc: Doc<object>, replica: Replica) {
     this.#doc = doc;
     this.#replica = replica;
-    this.#shown = [...doc.heads];
-    this.handle = repo.import<object>(Automerge.save(replica.openDoc), { docId: documentId });
+    // Throws before anything is begun.
+    this.#stop = doc.subscribe(() => this.#show());
+    const empty = (): Handle => repo.import<object>(Automerge.save(Automerge.init()), { docId: documentId });
+    this.handle = repo.handles[documentId] ?? empty();
     this.handle.doneLoading();
+    this.handle.change = (change, options = {}) => this.#change(change, options);
+    this.handle.changeAt = (heads, change, options = {}) => {
+      const made = this.#changeAt(decodeHeads(heads), change, options);
+      return made === undefined ? undefined : encodeHeads([...made]);
+    };
+    this.handle.update = (change) => void this.#takeOver(change);
     this.#show();
-    const took = (): void => this.#take();
-    const ended = (): void => this.#end();
-    this.handle.on("heads-changed", took);
-    this.handle.on("delete", ended);
-    this.#stops = [
-      doc.subscribe(() => this.#show()),
-      () => this.handle.off("heads-changed", took),
-      () => this.handle.off("delete", ended),
-    ];
   }
 
+  /** Otherwise another one is needed. */
   get isOpen(): boolean {
     try {
-      return this.#doc.heads.length >= 0 && !this.#isEnded;
+      return this.#doc.heads.length >= 0 && this.handle.isReady();
     } catch {
       return false;
     }
   }
 
-  /** What was changed in the handle. */
-  #take(): void {
-    const own = this.handle.doc();
-    const changes = Automerge.getChangesSince(own, this.#shown);
-    if (changes.length === 0) return;
+  #change(change: Change, options: Automerge.ChangeOptions<object>): void {
+    // It throws then.
+    if (!this.handle.isReady()) return DocHandle.prototype.change.call(this.handle, change, options);
+    this.#doc.change((draft) => change(draft), messageOf(options));
+    // Whoever is just being told of another change is not told of this one yet.
+    this.#show();
+  }
+
+  #changeAt(heads: string[], change: Change, options: Automerge.ChangeOptions<object>): readonly string[] | undefined {
+    let isBegun = false;
+    const begin = (draft: object): void => {
+      isBegun = true;
+      change(draft);
+    };
     try {
-      if (isSame(this.#doc.heads, this.#shown) && changes.every((change) => this.#isOurs(change))) {
-        this.#replica.adopt(changes);
-      } else {
-        const patches = Automerge.diff(own, this.#shown, Automerge.getHeads(own));
-        this.#replica.change((draft) => applyPatches(this.#replica.automerge, draft, patches));
-      }
+      const made = this.#doc.changeAt(heads, begin, messageOf(options));
       this.#show();
+      return made;
     } catch (error) {
-      reportUncaught(error);
+      if (isBegun) throw error;
     }
+    // The page has changed it since then: under its actor it cannot be done.
+    const branchOff = (whole: Document): Document =>
+      Automerge.change(Automerge.clone(Automerge.view(whole, heads)), change);
+    return this.#takeOver((copy) => Automerge.merge(copy, branchOff(copy)), messageOf(options));
   }
 
-  /** The handle is to have what the document has. */
+  /** What that makes of a copy, as a change of the document; undefined when it makes nothing. */
+  #takeOver(make: Show, options: DocChangeOptions = {}): readonly string[] | undefined {
+    const copy = Automerge.clone(this.#replica.openDoc as Document);
+    const before = Automerge.getHeads(copy);
+    const made = make(copy);
+    const patches = Automerge.diff(made, before, Automerge.getHeads(made));
+    if (patches.length === 0) return undefined;
+    this.#doc.change((draft) => applyPatches(this.#replica.automerge, draft as never, patches), options);
+    this.#show();
+    return this.#doc.heads;
+  }
+
+  /** The handle is to have what the document has: at once, or when it has told of what it has now. */
   #show(): void {
-    const { openDoc, actor } = this.#replica;
-    const own = this.handle.doc();
-    const [heads, before] = [[...this.#doc.heads], Automerge.getHeads(own)];
-    const isUnderActor = Automerge.getActorId(own) === encodeHex(actor);
-    this.#shown = heads;
-    if (isSame(heads, before) && isUnderActor) return;
-    this.handle.update((shown) => {
-      if (isUnderActor && this.#replica.automerge.hasHeads(openDoc, before))
-        return Automerge.applyChanges(shown, this.#replica.automerge.getChangesSince(openDoc, before))[0];
-      return Automerge.clone(openDoc as Automerge.Doc<object>, { actor: encodeHex(actor) });
-    });
+    if (!this.handle.isReady()) return this.#stop();
+    const bridge = bridgeTo(this.handle.doc(), this.#replica.shareDoc() as Document);
+    if (bridge !== undefined) this.#update(() => bridge);
+    this.#update(() => this.#replica.shareDoc() as Document);
   }
 
-  #isOurs(change: Uint8Array): boolean {
-    return equalBytes(splitChange(change).actor, this.#replica.actor);
-  }
-
-  #end(): void {
-    this.#isEnded = true;
-    for (const stop of this.#stops) stop();
+  #update(show: Show): void {
+    DocHandle.prototype.update.call(this.handle, show as never);
   }
 }
 
-function isSame(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.toSorted().join() === b.toSorted().join();
+function messageOf({ message }: Automerge.ChangeOptions<object>): DocChangeOptions {
+  return message === undefined ? {} : { message };
 }

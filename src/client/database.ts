@@ -8,6 +8,7 @@ import type { Access } from "../engine/permissions-info.ts";
 import type { DatabaseInfo, StateDigest, WatchedType, WorkerApi } from "../worker/api.ts";
 import { compare, type Difference } from "./difference.ts";
 import type { Doc } from "./documents/doc.ts";
+import type { DocImportOptions } from "./documents/doc-import.ts";
 import type { Documents } from "./documents/documents.ts";
 import { writeTogether } from "./documents/joint-write.ts";
 import { type ExportOptions, exportStream } from "./export.ts";
@@ -161,6 +162,34 @@ export class Database {
   async doc<T extends object = Record<string, unknown>>(name: string): Promise<Doc<T>> {
     validateStoreName(name);
     return await this.#documents.open<T>(this.#id, name);
+  }
+
+  /**
+   * Takes over a document that was made elsewhere with Automerge, with its history: `bytes` are what `save()` of Automerge gave, or `repo.export(url)` of
+   * automerge-repo. This user signs all of it: the actors of the old history stay apart and in order, so value, conflicts and texts are what they were, but who they
+   * were nobody has proved. Hashes are others, and so are heads and cursors that were kept elsewhere.
+   *
+   * The document has to be empty here. What cannot be in one, such as integers beyond 2^53, refuses the whole before anything is written. A large history is
+   * written in several entries, one after the other; who is interrupted calls again with the same document and goes on, also when somebody has written
+   * meanwhile, and what is imported already is not written again. Resolves with the document when all of it is durable. Let one device import it: two make two.
+   *
+   * Rejects with INPUT_INVALID when Automerge cannot read the bytes, or they stand for more than 2,000,000 operations or 256 MiB; DOC_CHANGE for what
+   * cannot be taken over; DOC_NOT_EMPTY; PERMISSION_DENIED, ABORTED, and as `doc`.
+   *
+   * @example
+   * const page = await db.importDoc<{ title: string }>("readme", await repo.export(handle.url));
+   */
+  async importDoc<T extends object = Record<string, unknown>>(
+    name: string,
+    bytes: Uint8Array,
+    options: DocImportOptions = {},
+  ): Promise<Doc<T>> {
+    validateStoreName(name);
+    if (!(bytes instanceof Uint8Array)) throw invalid("bytes", bytes, "a Uint8Array, as save() of Automerge gives it");
+    assertObject(options, "options of importDoc", "{ signal, onProgress }");
+    assertSignal(options.signal);
+    if (options.onProgress !== undefined) assertFunction(options.onProgress, "onProgress");
+    return await this.#documents.import<T>(this.#id, name, bytes, options);
   }
 
   /**

@@ -47,6 +47,8 @@ export const domainTags = {
   room: "tidemark/room/1\0",
   /** The actor of a page in documents: database, author, the page's nonce. */
   actor: "tidemark/actor/1\0",
+  /** The nonce of an import of a document: its heads where it was. */
+  docImport: "tidemark/doc-import/1\0",
   /** The id that a document has in a `Repo` of automerge-repo: database, name. */
   repoDocument: "tidemark/repo-document/1\0",
   /** Checksums of texts that people copy. */

@@ -106,6 +106,7 @@ export interface ErrorDetails {
   BACKUP_LIMIT: { readonly max: number };
   EXPORT_MALFORMED: { readonly got: string; readonly expected: string };
   DOC_CHANGE: { readonly got: string; readonly expected: string };
+  DOC_NOT_EMPTY: { readonly store: string };
   DOC_OUTDATED: { readonly store: string; readonly reason: string };
   DOC_UNAVAILABLE: { readonly reason: string };
   DOC_CLOSED: { readonly store: string };
@@ -162,6 +163,7 @@ const hints: Partial<Record<ErrorCode, string>> = {
   INSTANCE_CLOSED: "Call open() again.",
   INSTANCE_WIPED: "Nothing of it is here any more. Call open() again for a new one.",
   EXPORT_MALFORMED: "Check that the file is whole, and an export. What was taken from it so far is kept.",
+  DOC_NOT_EMPTY: "Import it under another name.",
   DOC_OUTDATED: "Open the document anew, and write the change again.",
   DOC_UNAVAILABLE:
     "Install @automerge/automerge beside tidemark, and serve its WebAssembly: see `automerge` of open().",

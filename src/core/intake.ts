@@ -16,7 +16,7 @@ import { decodeParts, judge, type Surroundings, settingsIn, type Verdict } from 
 import { clockAheadMsMax, forksMax, pendingEntriesMax, voidBytesMax, voidEntriesMax } from "./limits.ts";
 import { type Outcome, refusal } from "./outcome.ts";
 import { Pending } from "./pending.ts";
-import type { DecodedPart } from "./store/kinds.ts";
+import { type DecodedPart, type DecodedPayloads, noneDecoded } from "./store/kinds.ts";
 import { indexOf, tryEntries } from "./trial.ts";
 
 export class Intake {
@@ -28,6 +28,8 @@ export class Intake {
   readonly #parts = new WeakMap<Entry, Result<readonly DecodedPart[]>>();
   /** Of the batch that was tried last, until it is taken. */
   #tried: ReadonlyMap<EntryId, Verdict> = noVerdicts;
+  /** Of the batch that is being taken. */
+  #decoded: DecodedPayloads = noneDecoded;
   #decidedBelow = 0;
 
   constructor(database: DatabaseId, graph: Graph, authority: Authority) {
@@ -54,9 +56,12 @@ export class Intake {
     return isProved;
   }
 
-  takeAll(entries: readonly VouchedEntry[], nowMs: number, outcome: Outcome): void {
+  /** `decoded`: what was found of their payloads before. */
+  takeAll(entries: readonly VouchedEntry[], nowMs: number, outcome: Outcome, decoded: DecodedPayloads): void {
+    this.#decoded = decoded;
     for (const entry of entries) this.#takeOne(entry, nowMs, outcome);
     this.#tried = noVerdicts;
+    this.#decoded = noneDecoded;
     for (const id of outcome.missing) if (this.graph.has(id) || this.pending.has(id)) outcome.missing.delete(id);
   }
 
@@ -87,6 +92,8 @@ export class Intake {
         return this.#wait(entry, verdict.missing, outcome);
       case "hold": {
         if (!this.pending.holdBack(entry)) return this.#refuse(entry, pendingFull, outcome);
+        // Held back, it keeps no more in memory than its bytes.
+        this.#parts.delete(entry);
         const details = { aheadMs: verdict.aheadMs, maxMs: clockAheadMsMax };
         outcome.folded.refusals.push(refusal(entry, { code: "ENTRY_TIME_AHEAD", details }));
         return;
@@ -153,7 +160,7 @@ export class Intake {
   #partsOf(entry: Entry): Result<readonly DecodedPart[]> {
     const known = this.#parts.get(entry);
     if (known !== undefined) return known;
-    const parts = decodeParts(entry);
+    const parts = decodeParts(entry, this.#decoded);
     this.#parts.set(entry, parts);
     return parts;
   }

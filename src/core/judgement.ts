@@ -14,7 +14,7 @@ import type { Failure, Result } from "./errors.ts";
 import type { Node } from "./graph.ts";
 import type { DatabaseId, EntryId } from "./ids.ts";
 import { clockAheadMsMax, redeemBytesMax } from "./limits.ts";
-import { type DecodedPart, decodeStores } from "./store/kinds.ts";
+import { type DecodedPart, type DecodedPayloads, decodeStores } from "./store/kinds.ts";
 import { beginsEpoch, type SettingsOp, settingsStoreName } from "./store/settings.ts";
 
 export type Verdict =
@@ -62,8 +62,8 @@ export function judge(entry: Entry, surroundings: Surroundings, nowMs: number): 
 }
 
 /** Fails with what the first bad payload is refused for. */
-export function decodeParts({ stores }: Entry): Result<readonly DecodedPart[]> {
-  return decodeStores(stores);
+export function decodeParts({ stores }: Entry, known?: DecodedPayloads): Result<readonly DecodedPart[]> {
+  return decodeStores(stores, known);
 }
 
 /** What an entry does to the settings; empty when nothing. */

@@ -51,14 +51,24 @@ export const actorLabelBytesMax = 8;
 export const actorBytesMax: number = actorBytesMin + actorLabelBytesMax;
 /** Automerge keeps counters of ops in 32 bits, and cannot load again what comes near 2^31. */
 export const opCounterMax = 2_147_483_647;
+/**
+ * What a counter begins with, and what one increment adds. Automerge hands out a counter from 2^53 − 1 on as a bigint, and panics at the next increment. From
+ * the one to the other it takes 2^26 increments, which is 67 times what `docLargeOps` warns of, and minutes to apply.
+ */
+export const counterStartMax: number = 2 ** 52;
+export const counterStepMax: number = 2 ** 26;
 /** What a JavaScript `Date` can be: an app that formats a time beyond gets an exception. */
 export const docTimeMsMax = 8_640_000_000_000_000;
 /** Changes in one part of an entry: a page gathers what it wrote while the last part was stored. */
 export const docChangesMax = 10_000;
 /** Their tails: a tenth of a second to check, and what a large import is split into. */
 export const docTailsBytesMax: number = 8 * mib;
-/** Their ops: two pastes of the largest size. */
+/** Their ops, and those of all documents in one entry: two pastes of the largest size, 0.6 s to check and fold. With 64 documents it would be 40 s. */
 export const docOpsMax: number = 2 * changeOpsMax;
+/** What an imported file of Automerge may inflate to: an honest one has some bytes for each op. A guess that a page survives. */
+export const docImportBytesMax: number = 256 * mib;
+/** Changes and ops that it may hold: twice what a document is too large with, some 600 MB of memory. */
+export const docImportValuesMax = 2_000_000;
 /** Of each of two things that documents of a database keep in memory to be quick: what 10,000 keystrokes stand on. A guess. */
 export const docCacheBytesMax: number = 8 * mib;
 /** Changes left out that are listed of a document: who looks into it needs the author, not all of them. */
@@ -78,12 +88,23 @@ export const docFaultsToldMax = 10_000;
 export const docTurnMs = 25;
 /** The same while a document is opened, and nothing of it is shown: the more go into one call, the sooner it is. */
 export const docOpeningTurnMs = 100;
+/**
+ * How long after an entry of a document began the next one begins at the soonest: what is changed meanwhile goes into it. Nobody sees the difference, and
+ * whoever types as fast as a machine costs both sides a tenth of what an entry for each round trip does.
+ */
+export const docEntryEveryMs = 20;
+/** How many UTF-16 units of edits of a text become one change, when nobody looks at the text between them: half of the ops that a change may hold. */
+export const gatheredUnitsMax = 65_536;
+/** How long edits wait at most to become a change while an entry is under way: what is undone at once must not be more than it would be without. */
+export const gatheredMs = 100;
 /** How often in a row a document is made anew because Automerge failed: what fails every time would never end. */
 export const docReopenedMax = 2;
 /** Changes after which a document is worth a first snapshot: 1,000 take some 80 ms to apply. */
 export const snapshotFirstChanges = 1_000;
 /** Changes after which the next one is made: 5,000 take some 150 ms more to open, and saving a long text 40 ms. */
 export const snapshotChanges = 5_000;
+/** The same of changes that are large: it is also when a document is weighed. */
+export const snapshotChangesBytes: number = 4 * mib;
 /** From here on a document opens slowly and takes some 200 MB of memory: the app should begin another one. */
 export const docLargeOps = 1_000_000;
 export const docLargeBytes: number = 16 * mib;

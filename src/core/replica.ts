@@ -27,6 +27,7 @@ import { type Content, contentOf, nothingOpened, type OpenedParts } from "./open
 import { type Folded, Outcome, type Refusal, type ReplicaEffect, refusal } from "./outcome.ts";
 import type { Pending } from "./pending.ts";
 import type { StateContext } from "./store/kind.ts";
+import { type DecodedPayloads, noneDecoded } from "./store/kinds.ts";
 import { type Power, READ, RELAY } from "./store/power.ts";
 import { beginsEpoch, type SettingsOp } from "./store/settings.ts";
 import { SettingsView } from "./store/settings-view.ts";
@@ -36,12 +37,16 @@ import { DatabaseState, type StoreChange } from "./store/state.ts";
 const wakeMsMax = 3_600_000;
 
 export type ReplicaEvent =
-  /** `opened`: what is in their sealed parts. Whether they are accepted does not depend on it. */
+  /**
+   * `opened`: what is in their sealed parts; whether they are accepted does not depend on it. `decoded`: what was found of payloads that this device
+   * has made itself.
+   */
   | {
       readonly type: "received";
       readonly entries: readonly VouchedEntry[];
       readonly nowMs: number;
       readonly opened?: OpenedParts;
+      readonly decoded?: DecodedPayloads;
     }
   | { readonly type: "ticked"; readonly nowMs: number }
   /** Everything at positions below `through` is durable. */
@@ -196,7 +201,7 @@ export class Replica {
   step(event: ReplicaEvent): readonly ReplicaEffect[] {
     switch (event.type) {
       case "received":
-        return this.#take(event.entries, event.nowMs, event.opened);
+        return this.#take(event.entries, event.nowMs, event.opened, event.decoded);
       case "ticked":
         return this.#takeEarly(event.nowMs);
       case "stored":
@@ -213,9 +218,10 @@ export class Replica {
     entries: readonly VouchedEntry[],
     nowMs: number,
     opened: OpenedParts = nothingOpened,
+    decoded: DecodedPayloads = noneDecoded,
   ): readonly ReplicaEffect[] {
     const outcome = new Outcome(entries, this.graph.size);
-    this.#intake.takeAll(entries, nowMs, outcome);
+    this.#intake.takeAll(entries, nowMs, outcome, decoded);
     if (outcome.isRecounted) this.#noteRecount();
     this.#foldTaken(outcome, opened);
     return outcome.effects(this.#wakeMs(nowMs));

@@ -1,3 +1,4 @@
+import * as A from "@automerge/automerge";
 import { sha256 } from "@noble/hashes/sha2.js";
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -5,10 +6,12 @@ import { unwrap } from "../core/errors.ts";
 import { type DecodedPart, decodePart } from "../core/store/kinds.ts";
 import type { DatabaseState } from "../core/store/state.ts";
 import type { CheckpointPart } from "../ports/storage.ts";
+import { docEntry, docWriter, sentChanges } from "../testing/document-entries.ts";
 import { newState, originAt } from "../testing/states.ts";
 import { rowParts } from "../testing/writers.ts";
 import { Checkpoints, tailMax } from "./checkpoints.ts";
 
+const writer = docWriter(1);
 const nothing = (): readonly number[] => [];
 
 function write(state: DatabaseState, time: number, row: number): void {
@@ -45,6 +48,28 @@ test("[ENGINE-4] a part is due exactly when tailMax entries came since the last 
   expect(checkpoints.take(state, tailMax, false, nothing)?.part.through).toBe(tailMax);
   expect(checkpoints.take(state, 2 * tailMax - 1, false, nothing)).toBeUndefined();
   expect(checkpoints.take(state, 2 * tailMax, false, nothing)?.part.number).toBe(2);
+});
+
+test("[ENGINE-4] a part is due once tailMax changes of documents came since the last one, however few entries hold them", () => {
+  const state = newState();
+  const checkpoints = new Checkpoints([], state);
+  const doc = A.from({ n: 1 }, { actor: writer.actor });
+  const { payload } = docEntry(writer, sentChanges(A.getAllChanges(doc)), 1);
+  let time = 0;
+  // One change again and again is as much to fold as others are.
+  const writeChanges = (count: number): void => {
+    const changes = Array.from({ length: count }, () => payload.changes).flat();
+    state.merge(
+      [{ type: "doc", name: "page", payload: { ...payload, changes } }],
+      originAt(++time, undefined, writer.key),
+    );
+  };
+  writeChanges(tailMax - 1);
+  expect(checkpoints.take(state, 1, false, nothing)).toBeUndefined();
+  writeChanges(1);
+  expect(checkpoints.take(state, 2, false, nothing)?.part.through).toBe(2);
+  writeChanges(1);
+  expect(checkpoints.take(state, 3, false, nothing)).toBeUndefined();
 });
 
 test("[ENGINE-4] while more is announced a part is due after ten times as many, and at once when no more is", () => {

@@ -1,15 +1,16 @@
 /**
  * When a checkpoint is taken, and which earlier parts it replaces.
  *
- * [ENGINE-4] Opening folds at most `tailMax` entries beyond the last checkpoint, plus what arrived since the last commit; while a peer has
- *            announced more to come, ten times as many, so that a long catch-up writes every row about once.
+ * [ENGINE-4] Opening folds at most `tailMax` entries beyond the last checkpoint, and as many changes of documents, of which one entry can hold many;
+ *            plus what arrived since the last commit; while a peer has announced more to come, ten times as many, so that a long catch-up writes
+ *            every row about once.
  * [ENGINE-5] Parts grow geometrically: a part is absorbed once what came after it is at least half as large, so every row is
  *            written again at most log2(rows / tailMax) times, and the number of parts stays logarithmic. After the log-structured merge-tree.
  */
 import type { DatabaseState } from "../core/store/state.ts";
 import type { CheckpointPart, SealedRange } from "../ports/storage.ts";
 
-/** Entries folded again at the next opening, at the most: 10,000 take about a tenth of a second. */
+/** Entries, and changes of documents, folded again at the next opening, at the most: 10,000 of either take about a tenth of a second. */
 export const tailMax = 10_000;
 /** While more is on its way: a crash in the middle of a catch-up costs a second at the next opening. */
 const fillingTailMax: number = 10 * tailMax;
@@ -50,7 +51,8 @@ export class Checkpoints {
     leftOut: (from: number, to: number) => readonly number[],
     unopened: () => readonly SealedRange[] = () => [],
   ): { readonly part: CheckpointPart; readonly replaces: number } | undefined {
-    if (through - this.#through < (isFilling ? fillingTailMax : tailMax)) return undefined;
+    const tail = Math.max(through - this.#through, state.unsavedChanges);
+    if (tail < (isFilling ? fillingTailMax : tailMax)) return undefined;
     const kept = this.#keptParts(state);
     const { number: since, through: from } = kept.at(-1) ?? { number: 0, through: 0 };
     const number = this.#newest + 1;

@@ -7,6 +7,7 @@ import type { Entry, StorePart } from "../core/entry.ts";
 import { TidemarkError } from "../core/errors.ts";
 import type { DatabaseId, PublicKey } from "../core/ids.ts";
 import type { Replica, ReplicaEffect, ReplicaEvent } from "../core/replica.ts";
+import type { BuiltPart } from "../core/store/kinds.ts";
 import { type Permission, type Power, permissionName, READ, WRITE } from "../core/store/power.ts";
 import { type SettingsOp, settingsPart } from "../core/store/settings.ts";
 import type { Identity } from "../ports/keys.ts";
@@ -126,12 +127,6 @@ export class OpenDatabase {
     return this.replica.settings.removed !== undefined;
   }
 
-  /** Whether what this device writes here now would be taken. */
-  get mayWrite(): boolean {
-    const isHere = this.hasRoot && missingKeyOf(this.#ports, this.record) === undefined;
-    return isHere && !this.isRemoved && this.power <= WRITE;
-  }
-
   /** Whether the database has arrived: its root is here. */
   get hasRoot(): boolean {
     return this.replica.graph.size > 0;
@@ -141,7 +136,7 @@ export class OpenDatabase {
    * Signs and accepts one transaction. Resolves when it is durable. Rejects with DATABASE_NOT_READY, DATABASE_REMOVED, PERMISSION_DENIED,
    * ENTRY_TOO_LARGE, a code of the builder, or a STORAGE_ code; then nothing was written. `marks`: the writes that it decides.
    */
-  commit(build: () => readonly StorePart[], marks: readonly WriteMark[] = []): Promise<void> {
+  commit(build: () => readonly BuiltPart[], marks: readonly WriteMark[] = []): Promise<void> {
     return this.#committing.commit(build, () => this.#assertMayWrite(), marks);
   }
 

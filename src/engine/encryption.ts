@@ -12,7 +12,12 @@ import { failure, type Result, TidemarkError, unwrap } from "../core/errors.ts";
 import type { EntryId } from "../core/ids.ts";
 import type { OpenedParts } from "../core/opened.ts";
 import type { Replica } from "../core/replica.ts";
-import { type DecodedPart, decodeSealedStores } from "../core/store/kinds.ts";
+import {
+  type DecodedPart,
+  type DecodedPayloads,
+  decodeContentStores,
+  decodeSealedStores,
+} from "../core/store/kinds.ts";
 import {
   associatedData,
   encodeContent,
@@ -84,14 +89,15 @@ export class Encryption {
   }
 
   /**
-   * Puts the content of a draft under the key of the current epoch. Rejects with EPOCH_KEY_MISSING, and with what content is refused
-   * for.
+   * Puts the content of a draft under the key of the current epoch; `decoded`: what was found of its payloads before. Rejects with EPOCH_KEY_MISSING,
+   * and with what content is refused for.
    */
-  async seal(draft: EntryBody): Promise<SealedDraft> {
+  async seal(draft: EntryBody, decoded: DecodedPayloads): Promise<SealedDraft> {
     const settings = draft.stores.filter(({ name }) => name === settingsStoreName);
     if (!this.isOn || settings.length === draft.stores.length) return { body: draft, content: undefined };
-    const bytes = encodeContent(draft.stores.filter(({ name }) => name !== settingsStoreName));
-    const content = unwrap(decodeSealedStores(bytes));
+    const stores = draft.stores.filter(({ name }) => name !== settingsStoreName);
+    const bytes = encodeContent(stores);
+    const content = unwrap(decodeContentStores(stores, decoded));
     await this.keys.learn();
     const epoch = this.keys.currentHeld();
     if (epoch === undefined) throw new TidemarkError("EPOCH_KEY_MISSING", { database: this.#replica.database });

@@ -1,7 +1,7 @@
 /** One opened SDK: its identity, its databases, its peers. What the page asks for arrives here, and is passed on to whoever does it. */
-import type { StorePart } from "../core/entry.ts";
 import { TidemarkError } from "../core/errors.ts";
 import type { DatabaseId, PublicKey } from "../core/ids.ts";
+import type { BuiltPart } from "../core/store/kinds.ts";
 import { OWNER } from "../core/store/power.ts";
 import type { DatabaseRecord } from "../ports/storage.ts";
 import type { Approval } from "./admissions.ts";
@@ -107,14 +107,14 @@ export class Instance {
   }
 
   /** Resolves when the entry is durable; see `OpenDatabase.commit` for the codes. */
-  commit(id: DatabaseId, build: (database: OpenDatabase) => readonly StorePart[], write?: WriteId): Promise<void> {
+  commit(id: DatabaseId, build: (database: OpenDatabase) => readonly BuiltPart[], write?: WriteId): Promise<void> {
     return this.writes.once(write, (mark) => this.#commit(id, build, mark));
   }
 
-  async #commit(id: DatabaseId, build: (database: OpenDatabase) => readonly StorePart[], mark: Marking): Promise<void> {
+  async #commit(id: DatabaseId, build: (database: OpenDatabase) => readonly BuiltPart[], mark: Marking): Promise<void> {
     const database = this.#parts.databases.toChange(id);
-    let parts: readonly StorePart[] = [];
-    const buildOnce = (): readonly StorePart[] => {
+    let parts: readonly BuiltPart[] = [];
+    const buildOnce = (): readonly BuiltPart[] => {
       parts = build(database);
       return parts;
     };

@@ -174,7 +174,9 @@ export class PresenceRoom {
     const { identity, encryption } = database;
     const { page } = own;
     const nowMs = this.#nowMs;
-    const header = { author: identity.publicKey, page, counter: own.count(), sentMs: nowMs, lifeMs: presenceLifeMs };
+    // Of a clock that may know parts of milliseconds.
+    const sentMs = Math.floor(nowMs);
+    const header = { author: identity.publicKey, page, counter: own.count(), sentMs, lifeMs: presenceLifeMs };
     const content = state === undefined ? new Uint8Array() : await this.#seal.seal(encryption, header, state);
     if (content === undefined) return;
     const body: AnnouncementBody = { ...header, content };

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { compareBytes, equalBytes } from "../core/bytes.ts";
 import { action, type Op, type OpId, valueType } from "../core/document/op.ts";
 import type { ChangeTail } from "../core/document/tail.ts";
-import { opCounterMax } from "../core/limits.ts";
+import { counterStartMax, counterStepMax, opCounterMax } from "../core/limits.ts";
 import { arbitraryText } from "./arbitrary.ts";
 import { markOps, opOf, plainOp, sleb, uleb } from "./document-tail.ts";
 
@@ -35,11 +35,11 @@ const arbitraryValue: fc.Arbitrary<Partial<Op>> = fc.oneof(
   value(valueType.float, fc.uint8Array({ minLength: 8, maxLength: 8 })),
   value(valueType.text, text),
   value(valueType.bytes, fc.uint8Array({ maxLength: 40 })),
-  value(valueType.counter, integer.map(sleb)),
+  value(valueType.counter, fc.integer({ min: -counterStartMax, max: counterStartMax }).map(sleb)),
   value(valueType.time, fc.integer({ min: -8.64e15, max: 8.64e15 }).map(sleb)),
 );
 
-const arbitraryInteger = value(valueType.int, integer.map(sleb));
+const arbitraryStep = value(valueType.int, fc.integer({ min: -counterStepMax, max: counterStepMax }).map(sleb));
 
 /** Ops that name no more than so many others. */
 function arbitraryOps(others: number): fc.Arbitrary<readonly Op[]> {
@@ -63,7 +63,7 @@ function arbitraryOps(others: number): fc.Arbitrary<readonly Op[]> {
     },
     fc.tuple(place, kind, replacing(0)).map(([at, make, preds]) => [put(plainOp(make, at), preds)]),
     altered.map((parts) => [plainOp(action.delete, parts)]),
-    fc.tuple(altered, arbitraryInteger).map(([parts, by]) => [opOf({ ...parts, ...by, action: action.increment })]),
+    fc.tuple(altered, arbitraryStep).map(([parts, by]) => [opOf({ ...parts, ...by, action: action.increment })]),
     fc
       .tuple(id, id, arbitraryValue, key, fc.boolean())
       .map(([at, to, set, mark, expand]) => markOps(at, undefined, to, { ...set, mark, expand })),

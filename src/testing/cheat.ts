@@ -8,6 +8,7 @@
 
 import { vouchOwn } from "../core/chain.ts";
 import { ticksPerMs } from "../core/clock.ts";
+import type { ChangeHash } from "../core/document/change-bytes.ts";
 import { decodeEntry, type Entry, type EntryBody, encodeUnsigned, type StorePart, sealEntry } from "../core/entry.ts";
 import { unreachable } from "../core/errors.ts";
 import type { Node } from "../core/graph.ts";
@@ -113,6 +114,20 @@ export class Cheat {
   leave(): void {
     this.#isOver = true;
     this.lurker?.leave();
+  }
+
+  /** Writes this to whoever is connected. False: nobody is. */
+  sendParts(stores: readonly StorePart[]): boolean {
+    const open = this.#mallory.peer.channels.filter((channel) => channel.isReady);
+    if (open.length === 0) return false;
+    if (this.#random.chance(0.5)) this.#spy();
+    const followed = this.#random.chance(0.8) ? this.#tips() : [this.#anyNode()];
+    return this.#send(this.#random.pick(open), [this.#write(this.#mallory.peer.identity, followed, stores)]);
+  }
+
+  /** Of a document, as it knows it. */
+  headsOf(store: string): readonly ChangeHash[] {
+    return this.#replica.state.doc(store)?.heads() ?? [];
   }
 
   /** Shows one trick to whoever is connected. */

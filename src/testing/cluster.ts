@@ -12,14 +12,15 @@ import { encodeSettings, type SettingsOp, settingsStoreName, settingsType } from
 import { openKeyRing } from "../crypto/key-ring.ts";
 import { loadSha256 } from "../crypto/sha256.ts";
 import { Instance } from "../engine/instance.ts";
+import type { InstanceListener } from "../engine/instance-listener.ts";
 import type { EnginePorts } from "../engine/ports.ts";
-import { healthyStorage } from "../engine/storage-health.ts";
+import { healthyStorage, type StorageHealth } from "../engine/storage-health.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Network } from "../ports/transport.ts";
 import { createMemoryStorage, MemoryDisk } from "../storage/memory.ts";
 import { SimulatedClock } from "./clock.ts";
 import { deafListener } from "./deaf-listener.ts";
-import { Device, type Skew } from "./device.ts";
+import { Device, type DeviceWatcher, type Skew } from "./device.ts";
 import { MemoryNetwork } from "./memory-network.ts";
 import { SeededRandom } from "./random.ts";
 import { type SimulatedIdentity, SimulatedVerifier, simulatedIdentity, simulatedKeyMaker } from "./simulated-keys.ts";
@@ -89,7 +90,7 @@ export class Cluster {
     const verifier = new SimulatedVerifier(sha256);
     const storage = new SlowStorage(createMemoryStorage(disk), { clock: this.clock, writeMs, disk });
     const problems: TidemarkError[] = [];
-    const told = { reloads: 0, health: healthyStorage };
+    const told = { reloads: 0, health: healthyStorage, watchers: new Set<DeviceWatcher>() };
     const networks: Network[] = [];
     const random = this.random.fork();
     const keys = await openKeyRing({
@@ -118,16 +119,7 @@ export class Cluster {
       },
     };
     const given = options.ports?.(ports, disk) ?? ports;
-    const instance = await Instance.open(given, {
-      ...deafListener,
-      reported: (error) => problems.push(error),
-      reloaded: () => {
-        told.reloads += 1;
-      },
-      storageChanged: (health) => {
-        told.health = health;
-      },
-    });
+    const instance = await Instance.open(given, listenerFor(problems, told));
     instance.setOnline(true);
     const cutPower = (loss: PowerLoss): void => {
       storage.crash(loss);
@@ -250,6 +242,29 @@ export class Cluster {
   async converge(database: DatabaseId, devices: readonly Device[], ms?: number): Promise<void> {
     await this.until(() => isConverged(database, devices), ms);
   }
+}
+
+interface Told {
+  reloads: number;
+  health: StorageHealth;
+  readonly watchers: ReadonlySet<DeviceWatcher>;
+}
+
+function listenerFor(problems: TidemarkError[], told: Told): InstanceListener {
+  return {
+    ...deafListener,
+    reported: (error) => problems.push(error),
+    changed: (database, changes) => {
+      for (const watcher of told.watchers) watcher.changed(database, changes);
+    },
+    reloaded: (database) => {
+      told.reloads += 1;
+      for (const watcher of told.watchers) watcher.reloaded(database);
+    },
+    storageChanged: (health) => {
+      told.health = health;
+    },
+  };
 }
 
 function isConverged(database: DatabaseId, devices: readonly Device[]): boolean {

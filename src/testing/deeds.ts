@@ -52,6 +52,17 @@ export function act(scene: Scene, action: Action, number: number): void {
       return;
     case "join":
       return inviteNext(scene);
+    case "edit":
+    case "transact":
+    case "openDoc":
+    case "closeDoc":
+    case "undo":
+    case "redo":
+    case "snapshot":
+    case "endTab":
+    case "say":
+    case "falsify":
+      return scene.documents?.act(action);
     default:
       return scene.up(action.peer, (device, peer) => actOnDevice(scene, device, peer, action, number));
   }

@@ -3,6 +3,7 @@ import type { StorePart } from "../core/entry.ts";
 import type { TidemarkError } from "../core/errors.ts";
 import { type DatabaseId, encodeHex, type PublicKey, type Sha256 } from "../core/ids.ts";
 import { KvChanges } from "../core/store/kv-changes.ts";
+import type { StoreChange } from "../core/store/state.ts";
 import { TableChanges } from "../core/store/table-changes.ts";
 import type { Instance } from "../engine/instance.ts";
 import type { EnginePorts } from "../engine/ports.ts";
@@ -21,10 +22,17 @@ export interface DeviceParts {
   readonly verifier: SimulatedVerifier;
   readonly sha256: Sha256;
   readonly problems: readonly TidemarkError[];
-  readonly told: { readonly reloads: number; readonly health: StorageHealth };
+  readonly told: { readonly reloads: number; readonly health: StorageHealth; readonly watchers: Set<DeviceWatcher> };
   /** By how much its clock is ahead, as long as it lives. */
   readonly skew: Skew;
   readonly cutPower: (loss: PowerLoss) => void;
+}
+
+/** Told of what a page would be told. */
+export interface DeviceWatcher {
+  changed(database: DatabaseId, changes: readonly StoreChange[]): void;
+  /** All that was read before may differ. */
+  reloaded(database: DatabaseId): void;
 }
 
 export interface Skew {
@@ -80,6 +88,11 @@ export class Device {
   /** How often the app was told that all it had read may differ. */
   get reloads(): number {
     return this.#told.reloads;
+  }
+
+  /** To be told what pages are told, as long as it lives. */
+  get watchers(): Set<DeviceWatcher> {
+    return this.#told.watchers;
   }
 
   /** What the app was told of storage last. */

@@ -6,7 +6,8 @@
 import * as A from "@automerge/automerge";
 import type { Automerge } from "../client/documents/automerge.ts";
 import { Feeds } from "../client/documents/feed.ts";
-import { type RawDocEvent, Replica, type ReplicaHome } from "../client/documents/replica.ts";
+import { Replica, type ReplicaHome } from "../client/documents/replica.ts";
+import type { RawDocEvent } from "../client/documents/telling.ts";
 import { LeaderLine } from "../client/leader-line.ts";
 import { actorOf } from "../core/document/actor.ts";
 import { changeHashFromHex } from "../core/document/change-bytes.ts";
@@ -67,8 +68,8 @@ export class DocEngine {
   }
 
   /** A page of that key, with this engine for its leader. */
-  page(author: string): DocPage {
-    const page = new DocPage(this, author.repeat(64).slice(0, 64) as PublicKey);
+  page(author: string, options: DocPageOptions = {}): DocPage {
+    const page = new DocPage(this, author.repeat(64).slice(0, 64) as PublicKey, options);
     this.pages.push(page);
     return page;
   }
@@ -81,6 +82,10 @@ export class DocEngine {
         this.#open = this.#open.filter((open) => open.page !== page || open.watch.watched.number !== number);
       },
       commit: async (_: DatabaseId, stores: readonly StoreWrites[]) => this.#commit(page, stores),
+      docHistory: async (_: DatabaseId, __: string, before: number | undefined, limit: number) =>
+        this.#state.records(before ?? Number.MAX_SAFE_INTEGER, limit).map((record) => {
+          return { ...record, time: this.entries.find(({ id }) => id === record.entry)?.time ?? 0 };
+        }),
       putSnapshot: async (_: DatabaseId, __: string, snapshot: DocSnapshot) => {
         this.snapshot = snapshot;
       },
@@ -122,7 +127,7 @@ export class DocEngine {
     const from = (given?.heads ?? heads).map(changeHashFromHex);
     const watched = { number, database: docDatabase, store, actor };
     this.#open.push({ page, watch: new DocumentWatch(watched, this.#state, from) });
-    return { author: page.author, may: true, ...(given === undefined ? {} : { snapshot: given }) };
+    return { author: page.author, ...(given === undefined ? {} : { snapshot: given }) };
   }
 
   async #commit(page: EnginePage, stores: readonly StoreWrites[]): Promise<void> {
@@ -145,6 +150,13 @@ function newState(): DocState {
   return new DocState({ database: docDatabase, sha256: plainSha256 });
 }
 
+export interface DocPageOptions {
+  /** Whether it listens to what it changes itself. Default: true. */
+  readonly local?: boolean;
+  /** What Automerge does there in another way. */
+  readonly alter?: Partial<Automerge>;
+}
+
 export class DocPage implements EnginePage {
   readonly author: PublicKey;
   readonly feeds: Feeds = new Feeds();
@@ -153,25 +165,31 @@ export class DocPage implements EnginePage {
   readonly events: RawDocEvent[] = [];
   readonly replica: Replica;
   nowMs = 0;
+  /** How long its replica wanted to wait, each time. */
+  readonly waitedMs: number[] = [];
   readonly #engine: DocEngine;
   #turns: (() => void)[] = [];
   static #nonces = 0;
 
-  constructor(engine: DocEngine, author: PublicKey) {
+  constructor(engine: DocEngine, author: PublicKey, { local = true, alter = {} }: DocPageOptions) {
     this.author = author;
     this.#engine = engine;
     this.line = new LeaderLine({ tab: author, forget: async () => {}, began: () => {}, wrote: () => {} });
     this.lead();
     const home: ReplicaHome = {
-      ...{ automerge, line: this.line, feeds: this.feeds },
+      ...{ automerge: { ...automerge, ...alter }, line: this.line, feeds: this.feeds },
       schedule: (run) => void this.#turns.push(run),
+      after: (ms, run) => {
+        this.waitedMs.push(ms);
+        this.#turns.push(run);
+      },
       whenIdle: (run) => void this.#turns.push(run),
       now: () => this.nowMs,
       drawNonce: () => new Uint8Array(16).fill(++DocPage.#nonces % 256).fill(Math.floor(DocPage.#nonces / 256), 0, 1),
       report: (error) => void this.problems.push(error instanceof TidemarkError ? error.code : String(error)),
     };
     this.replica = new Replica(home, docDatabase, store);
-    this.replica.subscribe((event) => this.events.push(event));
+    this.replica.subscribe((event) => this.events.push(event), local);
   }
 
   /** Another leader serves the page. */
@@ -201,7 +219,7 @@ export class DocPage implements EnginePage {
   }
 
   splice(index: number, deleted: number, text = ""): void {
-    this.replica.change((draft) => automerge.splice(draft, ["text"], index, deleted, text));
+    this.replica.splice(["text"], { index, deleteCount: deleted, text });
   }
 
   /** Whether something ran. */

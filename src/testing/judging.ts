@@ -20,6 +20,7 @@ import { SettingsView } from "../core/store/settings-view.ts";
 import { DatabaseState } from "../core/store/state.ts";
 import { AuthorityModel, type Counting, type ModelEntry } from "./authority-model.ts";
 import type { Device } from "./device.ts";
+import { judgeDocuments } from "./document-judging.ts";
 import { forgedRow } from "./mallory.ts";
 import type { Scene } from "./scene.ts";
 import { isSignedBy } from "./simulated-keys.ts";
@@ -106,6 +107,12 @@ class Judge {
       peers.flatMap(({ plan, key }) => (plan.role === "mallory" || key === undefined ? [] : [key])),
     );
     this.#judgeVoid(ids, counting, honest);
+    const { documents } = this.#scene;
+    const { counts } = counting;
+    if (documents !== undefined)
+      this.#problems.push(
+        ...judgeDocuments(this.#scene, documents, { held: [...this.#held.values()], counts, honest }),
+      );
     this.#judgeAccepted(ids, honest);
     this.#count(ids, counting, honest);
   }

@@ -3,14 +3,16 @@ import type { DatabaseId, PublicKey } from "../core/ids.ts";
 import { READ } from "../core/store/power.ts";
 import { takeAllDown } from "./bars.ts";
 import { Cheat } from "./cheat.ts";
-import type { DeviceOptions } from "./cluster.ts";
 import { inviteNext, inviteStranded, settled } from "./comings.ts";
 import { act } from "./deeds.ts";
 import type { Device } from "./device.ts";
+import { DocumentCheat } from "./document-cheat.ts";
 import { judgeAll } from "./judging.ts";
+import type { LifeDocuments } from "./life-documents.ts";
 import { Mallory } from "./mallory.ts";
 import type { Action, Plan } from "./plan.ts";
-import { Scene } from "./scene.ts";
+import { judgePresence } from "./presence-judging.ts";
+import { Scene, type SceneOptions } from "./scene.ts";
 import { describe, holdSame, isRotten, unsettledAt } from "./verdict.ts";
 
 /** Clocks may be three minutes apart, and what is missing is asked for less and less often. Hours pass in moments. */
@@ -25,18 +27,19 @@ export class Life {
   readonly tally: Map<string, number> = new Map();
   trace = "";
   readonly #plan: Plan;
-  readonly #ports: DeviceOptions["ports"];
+  readonly #options: SceneOptions;
 
-  constructor(plan: Plan, ports: DeviceOptions["ports"]) {
+  constructor(plan: Plan, options: SceneOptions) {
     this.#plan = plan;
-    this.#ports = ports;
+    this.#options = options;
   }
 
   /** Never rejects. */
   async run(actions: readonly { readonly action: Action; readonly number: number }[]): Promise<void> {
     try {
-      const scene = await Scene.open(this.#plan, this, this.#ports);
+      const scene = await Scene.open(this.#plan, this, this.#options);
       await this.#live(scene, actions).catch((error: unknown) => this.#failed(error));
+      scene.documents?.close();
       this.problems.unshift(...scene.invariants.problems);
       this.trace = traceOf(scene);
       scene.cluster.afterStep = () => {};
@@ -50,9 +53,12 @@ export class Life {
   }
 
   async #live(scene: Scene, actions: readonly { readonly action: Action; readonly number: number }[]): Promise<void> {
-    const { cluster, invariants } = scene;
+    const { cluster, invariants, documents } = scene;
     cluster.network.tap = invariants.messages;
-    cluster.afterStep = () => invariants.check();
+    cluster.afterStep = () => {
+      invariants.check();
+      documents?.follow();
+    };
     await letMalloryIn(scene);
     await cluster.pass(meetingMs);
     for (const { action, number } of actions) {
@@ -64,7 +70,9 @@ export class Life {
     await heal(scene);
     if (scene.rotten.size > 0) await healDisks(scene);
     await rest(scene);
+    if (documents !== undefined) await openAnew(scene, documents);
     this.problems.push(...judgeAll(scene));
+    if (documents !== undefined) this.problems.push(...(await judgePresence(scene, documents)));
     for (const { device } of scene.peers) if (device !== undefined) scene.collect(device);
     countNetwork(scene);
   }
@@ -79,6 +87,16 @@ async function letMalloryIn(scene: Scene): Promise<void> {
   scene.mallory = await Mallory.replace(cluster, device, id);
   scene.cheat = new Cheat(scene.mallory, device, cluster, id, () => scene.owner);
   peer.device = undefined;
+  addDocumentCheat(scene, scene.cheat, device);
+}
+
+function addDocumentCheat(scene: Scene, cheat: Cheat, { sha256 }: Device): void {
+  const { documents, cluster, id } = scene;
+  if (documents === undefined) return;
+  documents.cheat = new DocumentCheat({
+    ...{ cheat, sha256, automerge: documents.automerge, database: id, random: cluster.random.fork() },
+    played: (name) => scene.count(`document cheat ${name}`),
+  });
 }
 
 /** From now on nothing goes wrong any more, and everybody is there. */
@@ -126,6 +144,16 @@ async function healDisks(scene: Scene): Promise<void> {
     });
 }
 
+/** Once more by somebody who has nothing of them: from the disk, and from snapshots. */
+async function openAnew(scene: Scene, documents: LifeDocuments): Promise<void> {
+  for (const peer of scene.peers) {
+    const { device } = peer;
+    if (device !== undefined && scene.circle.includes(device))
+      await scene.cluster.settle(documents.openAnew(device, peer));
+  }
+  await rest(scene);
+}
+
 async function everybodyBack(scene: Scene): Promise<void> {
   for (const { device } of scene.peers) device?.storage.work();
   await settled(scene);
@@ -157,7 +185,9 @@ async function rest(scene: Scene): Promise<void> {
 }
 
 /** Why not all is well yet. */
-function unsettledIn({ circle, awaited, invariants, owner, id }: Scene): string | undefined {
+function unsettledIn({ circle, awaited, invariants, owner, id, documents }: Scene): string | undefined {
+  const unrest = documents?.unrest;
+  if (unrest !== undefined) return unrest;
   const keys = new Set(circle.map(({ key }) => key));
   const barred = [...awaited].find((key) => !keys.has(key) && owner !== undefined && !isRemovedAt(owner, id, key));
   if (barred !== undefined) return `${barred.slice(0, 6)} was never let in`;

@@ -1,5 +1,6 @@
 /** Many lives one after the other: what went wrong, told so that it can be seen again, and what happened in them. */
 import { cheats } from "./cheat.ts";
+import { documentCheats } from "./document-cheat.ts";
 import { tricks } from "./mallory.ts";
 import { describeFailure, shrink } from "./shrink.ts";
 import { type SimulationOptions, simulate } from "./simulation.ts";
@@ -109,7 +110,24 @@ export const expectedEvents: readonly string[] = [
   ...cheats.map((cheat) => `cheat ${cheat}`),
 ];
 
+/** The same, of lives with documents. */
+const expectedOfDocuments: readonly string[] = [
+  "document change",
+  "document edit done",
+  "document edit refused",
+  "transaction kept",
+  "undo done",
+  "redo done",
+  "snapshot kept",
+  "seen to be there",
+  "fault object",
+  "fault repeated",
+  "reported DOC_FAULTY",
+  ...documentCheats.map((cheat) => `document cheat ${cheat}`),
+];
+
 /** Those of the expected events that never happened. */
-export function neverHappened(tally: ReadonlyMap<string, number>): readonly string[] {
-  return expectedEvents.filter((what) => (tally.get(what) ?? 0) === 0);
+export function neverHappened(tally: ReadonlyMap<string, number>, withDocuments: boolean): readonly string[] {
+  const expected = withDocuments ? [...expectedEvents, ...expectedOfDocuments] : expectedEvents;
+  return expected.filter((what) => (tally.get(what) ?? 0) === 0);
 }

@@ -13,7 +13,12 @@ export function holdsText(value: unknown, text: string): boolean {
 }
 
 export function holdsBytes(bytes: Uint8Array, part: Uint8Array): boolean {
+  return placeOf(bytes, part) >= 0;
+}
+
+/** Where these bytes are first; −1: nowhere. */
+export function placeOf(bytes: Uint8Array, part: Uint8Array): number {
   for (let at = bytes.indexOf(part[0] ?? 0); at >= 0; at = bytes.indexOf(part[0] ?? 0, at + 1))
-    if (equalBytes(bytes.subarray(at, at + part.length), part)) return true;
-  return false;
+    if (equalBytes(bytes.subarray(at, at + part.length), part)) return at;
+  return -1;
 }

@@ -2,6 +2,7 @@
 import { unreachable } from "../core/errors.ts";
 import { NONE, type Power, READ, RELAY, WRITE } from "../core/store/power.ts";
 import type { Preset } from "../engine/settings.ts";
+import { addDocuments, type DocumentDeed } from "./document-plan.ts";
 import { SeededRandom } from "./random.ts";
 
 /** Numbers of peers are taken modulo what there is, so that any list of actions has a meaning. */
@@ -95,7 +96,8 @@ export type Deed =
   /** The same, of those that are about who may do what. */
   | { readonly type: "cheat"; readonly times: number }
   /** The next who has nothing gets a ticket. */
-  | { readonly type: "join" };
+  | { readonly type: "join" }
+  | DocumentDeed;
 
 export type Action = Deed & {
   /** How long nothing else is done afterwards. */
@@ -125,6 +127,8 @@ export interface PlanOptions {
   readonly actions?: number;
   /** Nothing but writes and who may do what, with a cheat among them. Default: everything. */
   readonly about?: "permissions";
+  /** In which lives tabs write to documents, and say that they are there. Default: in none. */
+  readonly documents?: "some" | "all";
 }
 
 /** What happens between eight takes nine times as long as between three, and hardly ever shows more. */
@@ -156,7 +160,8 @@ export function drawPlan(seed: number, options: PlanOptions = {}): Plan {
     ...drawDeed(random, options.about),
     pauseMs: drawPause(random),
   }));
-  return { seed, peers, actions };
+  const { documents } = options;
+  return { seed, peers, actions: documents === undefined ? actions : addDocuments(seed, actions, documents) };
 }
 
 function drawPower(role: PeerPlan["role"], i: number, random: SeededRandom): Power {

@@ -8,6 +8,8 @@ import { Cluster, type DeviceOptions } from "./cluster.ts";
 import type { Device } from "./device.ts";
 import type { MadeInvite } from "./governing.ts";
 import { Invariants } from "./invariants.ts";
+import { LifeDocuments } from "./life-documents.ts";
+import type { LifeAutomerge } from "./life-edits.ts";
 import type { Mallory } from "./mallory.ts";
 import type { PeerPlan, Plan } from "./plan.ts";
 import { SeededRandom } from "./random.ts";
@@ -22,6 +24,13 @@ export interface Peer {
   key: PublicKey | undefined;
 }
 
+export interface SceneOptions {
+  /** What instances run on instead of what they would. */
+  readonly ports: DeviceOptions["ports"];
+  /** For a life with documents. */
+  readonly automerge: LifeAutomerge | undefined;
+}
+
 export class Scene {
   readonly plan: Plan;
   readonly cluster: Cluster;
@@ -31,6 +40,8 @@ export class Scene {
   mallory: Mallory | undefined;
   /** The other side of Mallory: what it does to who may do what. */
   cheat: Cheat | undefined;
+  /** Undefined in a life without any. */
+  readonly documents: LifeDocuments | undefined;
   /** Every invite there ever was, the owner's own for latecomers left aside. */
   readonly invites: MadeInvite[] = [];
   readonly random: SeededRandom;
@@ -61,7 +72,7 @@ export class Scene {
     cluster: Cluster,
     group: { readonly id: DatabaseId; readonly devices: readonly (Device | undefined)[] },
     log: { readonly tally: Map<string, number>; readonly problems: string[] },
-    ports: DeviceOptions["ports"],
+    { ports, automerge }: SceneOptions,
   ) {
     this.plan = plan;
     this.cluster = cluster;
@@ -80,21 +91,22 @@ export class Scene {
       if (peer.device === undefined) this.uninvited.set(peer, undefined);
       else this.invariants.watch(peer.device);
     }
+    this.documents = automerge === undefined ? undefined : new LifeDocuments(this, automerge);
   }
 
   /** All but the latecomer share the database from the start. */
   static async open(
     plan: Plan,
     log: { readonly tally: Map<string, number>; readonly problems: string[] },
-    ports: DeviceOptions["ports"],
+    options: SceneOptions,
   ): Promise<Scene> {
     const cluster = new Cluster(plan.seed);
     const random = cluster.random.fork();
     const members = plan.peers.map((each) => ({
-      ...optionsOf(each, random.fork(), ports),
+      ...optionsOf(each, random.fork(), options.ports),
       power: each.role === "latecomer" ? undefined : each.power,
     }));
-    return new Scene(plan, cluster, await cluster.addMembers(members), log, ports);
+    return new Scene(plan, cluster, await cluster.addMembers(members), log, options);
   }
 
   /** For the next time that its device is opened. */

@@ -7,7 +7,9 @@
  *   knows that everybody has everything.
  */
 import type { DeviceOptions } from "./cluster.ts";
+import { isAboutDocuments } from "./document-plan.ts";
 import { Life } from "./life.ts";
+import type { LifeAutomerge } from "./life-edits.ts";
 import { drawPlan, type Plan, type PlanOptions } from "./plan.ts";
 
 export interface SimulationOptions extends PlanOptions {
@@ -18,6 +20,8 @@ export interface SimulationOptions extends PlanOptions {
   readonly keep?: readonly number[];
   /** What instances run on instead of what they would: to break one of them. */
   readonly ports?: DeviceOptions["ports"];
+  /** All that `@automerge/automerge` exports, for documents in some lives. Default: what is to happen to documents does not. */
+  readonly automerge?: LifeAutomerge;
 }
 
 export interface SimulationResult {
@@ -33,9 +37,11 @@ export interface SimulationResult {
 
 /** Lives one life. Never rejects because of what happens in it. */
 export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
-  const { seed, keep, ports } = options;
-  const plan = options.plan === undefined ? drawPlan(seed, options) : { ...options.plan, seed };
-  const life = new Life(plan, ports);
+  const { seed, keep, ports, automerge } = options;
+  const documents = automerge === undefined ? {} : ({ documents: "some" } as const);
+  const plan = options.plan === undefined ? drawPlan(seed, { ...documents, ...options }) : { ...options.plan, seed };
+  const isWithDocuments = plan.actions.some(isAboutDocuments);
+  const life = new Life(plan, { ports, automerge: isWithDocuments ? automerge : undefined });
   const actions = plan.actions.map((action, number) => ({ action, number }));
   await life.run(keep === undefined ? actions : actions.filter(({ number }) => keep.includes(number)));
   const { problems, tally, trace } = life;

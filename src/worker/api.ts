@@ -101,8 +101,6 @@ export interface DocOptions {
 export interface DocOpened {
   /** The key that what is written to the database is signed with. */
   readonly author: PublicKey;
-  /** Whether that key may write now. */
-  readonly may: boolean;
   /** What the page has is this then, and `changes` events go on after it. */
   readonly snapshot?: DocSnapshot;
 }

@@ -96,19 +96,26 @@ export class DocumentWatch {
   }
 
   #takePiece(state: DocView | undefined): Pick<DocChanges, "bytes" | "ends"> {
-    const changes: Uint8Array[] = [];
+    const changes = new Map<ChangeHash, Uint8Array>();
     const ends: number[] = [];
     let size = 0;
     for (const hash of this.#queue) {
       const [change = new Uint8Array()] = state?.bytesOf([hash]) ?? [];
       if (ends.length > 0 && (size + change.length > docEventBytesMax || ends.length === docEventChangesMax)) break;
       this.#queue.delete(hash);
-      for (const dep of splitChange(change).deps) this.#heads.delete(dep);
-      this.#heads.add(hash);
       size += change.length;
-      changes.push(change);
+      changes.set(hash, change);
       ends.push(size);
     }
-    return { bytes: concatBytes(...changes), ends: Uint32Array.from(ends) };
+    if (this.#queue.size > 0) this.#raiseHeads(changes);
+    return { bytes: concatBytes(...changes.values()), ends: Uint32Array.from(ends) };
+  }
+
+  /** While more is to come, the page has what it was sent so far, and not what the document has. */
+  #raiseHeads(changes: ReadonlyMap<ChangeHash, Uint8Array>): void {
+    for (const [hash, change] of changes) {
+      for (const dep of splitChange(change).deps) this.#heads.delete(dep);
+      this.#heads.add(hash);
+    }
   }
 }

@@ -52,7 +52,7 @@ export class DocumentWatches {
       this.#watches.set(number, new DocumentWatch(watched, this.#stateOf(id, store), snapshot?.heads ?? heads));
       this.#schedule();
     }
-    return { author, may: database.mayWrite, ...(snapshot !== undefined && { snapshot }) };
+    return { author, ...(snapshot !== undefined && { snapshot }) };
   }
 
   close(number: number): void {

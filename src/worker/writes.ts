@@ -5,10 +5,9 @@
  */
 
 import { changeHashFromHex } from "../core/document/change-bytes.ts";
-import type { StorePart } from "../core/entry.ts";
 import { TidemarkError, unwrap } from "../core/errors.ts";
 import type { PublicKey } from "../core/ids.ts";
-import { decodePart } from "../core/store/kinds.ts";
+import { type BuiltPart, type DecodedPart, decodePart } from "../core/store/kinds.ts";
 import type { DatabaseState } from "../core/store/state.ts";
 import { invalid } from "../core/store/values.ts";
 import { compareUtf8 } from "../core/utf8.ts";
@@ -19,12 +18,14 @@ import type { StoreWrites } from "./api.ts";
 export function buildParts(
   stores: readonly StoreWrites[],
   { replica, identity }: Pick<OpenDatabase, "replica" | "identity">,
-): readonly StorePart[] {
-  for (const writes of stores) {
-    if (writes.type === "doc") assertApplies(writes, replica.state, identity.publicKey);
-    else assertRows(writes, replica.state);
-  }
-  const parts = stores.map(({ type, store, payload }) => ({ type, name: store, payload }));
+): readonly BuiltPart[] {
+  const parts = stores.map((writes): BuiltPart => {
+    const { type, store: name, payload } = writes;
+    if (type === "doc")
+      return { type, name, payload, decoded: decodeFitting(writes, replica.state, identity.publicKey) };
+    assertRows(writes, replica.state);
+    return { type, name, payload };
+  });
   return parts.sort((a, b) => compareUtf8(a.name, b.name));
 }
 
@@ -34,9 +35,11 @@ function assertRows({ store, updatedRows }: StoreWrites, state: DatabaseState): 
   if (row !== undefined) throw new TidemarkError("ROW_MISSING", { store, row });
 }
 
-function assertApplies({ store, payload, last }: StoreWrites, state: DatabaseState, author: PublicKey): void {
+/** Of changes that would be applied. */
+function decodeFitting({ store, payload, last }: StoreWrites, state: DatabaseState, author: PublicKey): DecodedPart {
   const part = unwrap(decodePart({ type: "doc", name: store, payload }));
   if (part.type !== "doc" || last === undefined) throw invalid("last", last, "the hash of the last change");
   const reason = state.docRefusal(store, part.payload, author, changeHashFromHex(last));
   if (reason !== undefined) throw new TidemarkError("DOC_OUTDATED", { store, reason });
+  return part;
 }

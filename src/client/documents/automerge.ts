@@ -1,9 +1,12 @@
 /**
  * What of Automerge is used, and how a page comes by it: the app's own copy of the package, once a document is opened and not before.
  *
+ * [DOC-55] A change of known content is made before any other: whoever encodes it otherwise would write what all others refuse.
  * Written down here, so that the types of this package need no other to be installed.
  */
 import { TidemarkError } from "../../core/errors.ts";
+import { actorBytesMin } from "../../core/limits.ts";
+import { hashOf } from "./outgoing.ts";
 import type { DocPatch } from "./patches.ts";
 
 /** A document as Automerge keeps it. */
@@ -14,7 +17,8 @@ type Path = (string | number)[];
 export interface RawOptions {
   /** Hex digits. */
   readonly actor: string;
-  readonly freeze?: boolean;
+  /** Whether what is loaded is taken without computing its hashes anew. */
+  readonly unchecked?: boolean;
 }
 
 export interface RawChangeOptions {
@@ -22,6 +26,18 @@ export interface RawChangeOptions {
   /** In seconds since 1970. */
   time?: number;
   patchCallback?: (patches: DocPatch[]) => void;
+}
+
+/** What Automerge keeps in WebAssembly, of which the value of a document is made. */
+export interface RawHandle {
+  /** The value, new in all its parts. With the last argument it is a document, and nothing else is to be done with the one before. */
+  materialize(
+    object: "/",
+    heads: undefined,
+    state: { handle: RawHandle; heads: undefined; patchCallback: undefined },
+  ): unknown;
+  /** Throws when there is none of this name. */
+  objInfo(object: string): { readonly type: string };
 }
 
 /** A part of what the module exports: see its own documentation. */
@@ -42,8 +58,10 @@ export interface Automerge {
     options: { patchCallback?: (patches: DocPatch[]) => void },
   ): [RawDoc];
   getChangesSince(doc: RawDoc, heads: string[]): Uint8Array[];
+  getBackend(doc: RawDoc): RawHandle;
   getHeads(doc: RawDoc): string[];
   hasHeads(doc: RawDoc, heads: string[]): boolean;
+  getMissingDeps(doc: RawDoc, heads: string[]): string[];
   diff(doc: RawDoc, before: string[], after: string[]): DocPatch[];
   splice(doc: RawDoc, path: Path, index: number, del: number, text?: string): void;
   mark(
@@ -66,10 +84,13 @@ export interface AutomergeOptions {
 }
 
 /** Every call with the first that succeeds. Rejects with DOC_UNAVAILABLE. */
-export function automergeLoader({ wasm }: AutomergeOptions): () => Promise<Automerge> {
+export function automergeLoader(
+  { wasm }: AutomergeOptions,
+  importPackage: () => Promise<Automerge> = importAutomerge,
+): () => Promise<Automerge> {
   let loading: Promise<Automerge> | undefined;
   return () => {
-    loading ??= load(wasm).catch((error: unknown) => {
+    loading ??= load(importPackage, wasm).catch((error: unknown) => {
       loading = undefined;
       throw new TidemarkError("DOC_UNAVAILABLE", { reason: String(error) }, { cause: error });
     });
@@ -77,15 +98,43 @@ export function automergeLoader({ wasm }: AutomergeOptions): () => Promise<Autom
   };
 }
 
-async function load(wasm: AutomergeOptions["wasm"]): Promise<Automerge> {
-  const automerge = await importAutomerge();
+async function load(importPackage: () => Promise<Automerge>, wasm: AutomergeOptions["wasm"]): Promise<Automerge> {
+  const automerge = await importPackage();
+  await initialise(automerge, wasm);
+  assertEncoding(automerge);
+  return automerge;
+}
+
+async function initialise(automerge: Automerge, wasm: AutomergeOptions["wasm"]): Promise<void> {
   // The app may have done it, for other uses of its own.
-  if (automerge.isWasmInitialized()) return automerge;
+  if (automerge.isWasmInitialized()) return;
   // Bundlers look for exactly this expression.
   const source = wasm ?? new URL("./automerge_wasm_bg.wasm", import.meta.url);
   // Automerge hands on whatever the glue of its WebAssembly takes.
   await automerge.initializeWasm((source instanceof URL ? source.href : source) as string);
-  return automerge;
+}
+
+/** What Automerge 3.5 gives for the change below: of other bytes other devices would say that they are not in their one form. */
+const knownHash = "dba9e2cd8f29562f5882bc0e7d3f038bc77b10a1ce8e603bd2c13d5fbd86658a";
+
+/** Throws when a change comes out otherwise than the engine, and every other device, takes it. Costs a millisecond. */
+function assertEncoding(automerge: Automerge): void {
+  const empty = automerge.init({ actor: "a0".repeat(actorBytesMin) });
+  const doc = automerge.change(empty, { time: 1, message: "known" }, (draft) => {
+    const known: Record<string, unknown> = draft;
+    known.text = "";
+    automerge.splice(draft, ["text"], 0, 0, "ab🌍");
+    automerge.splice(draft, ["text"], 1, 1);
+    automerge.mark(draft, ["text"], { start: 0, end: 1, expand: "none" }, "bold", "yes");
+    known.list = [null, true, -7, 0.5, new Date(0), Uint8Array.of(1), { inner: "x" }];
+    known.text2 = "once";
+    known.text2 = "again";
+  });
+  const changes = automerge.getChangesSince(doc, []);
+  const hashes = [...changes.map(hashOf), ...automerge.getHeads(doc)];
+  automerge.free(doc);
+  if (hashes.join() !== `${knownHash},${knownHash}`)
+    throw new Error(`it encodes changes otherwise than the version that the package names: ${hashes.join()}`);
 }
 
 async function importAutomerge(): Promise<Automerge> {

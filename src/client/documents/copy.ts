@@ -8,11 +8,15 @@ import { equalBytes } from "../../core/bytes.ts";
 import { actorOf } from "../../core/document/actor.ts";
 import { splitChange } from "../../core/document/change-bytes.ts";
 import { type DatabaseId, encodeHex, type PublicKey } from "../../core/ids.ts";
-import { invalid } from "../../core/store/values.ts";
 import { plainSha256 } from "../../crypto/plain-sha256.ts";
 import type { DocSnapshot } from "../../worker/api.ts";
 import type { Automerge, RawChangeOptions, RawDoc } from "./automerge.ts";
-import type { DocPatch } from "./patches.ts";
+import { Branch } from "./branch.ts";
+import { Correction } from "./correction.ts";
+import { freezeDocument } from "./frozen.ts";
+import { isSameHeads } from "./heads.ts";
+import type { DocPatch, DocPath } from "./patches.ts";
+import { TextEdits, type TextSplice } from "./text-edits.ts";
 
 /** Heads before some changes of this page and behind them, and nobody else's in between. */
 export interface OwnRange {
@@ -24,30 +28,54 @@ export interface OwnChanges extends OwnRange {
   readonly changes: readonly Uint8Array[];
 }
 
+export interface ChangedAt {
+  readonly heads: readonly string[];
+  /** What it makes different in the whole, where it is from now on. Costs far more than the change did: else it is put there when somebody looks. */
+  readonly merge: () => readonly DocPatch[];
+}
+
+export interface CopyOptions {
+  readonly automerge: Automerge;
+  readonly nonce: Uint8Array;
+  readonly database: DatabaseId;
+  readonly author: PublicKey;
+  /** Automerge failed over what was changed before: it is lost, and what is in the copy is not known. */
+  readonly failed: (error: unknown) => void;
+}
+
 export class Copy {
   readonly nonce: Uint8Array;
   readonly author: PublicKey;
   /** As its changes name it. */
   readonly actor: Uint8Array;
   readonly #automerge: Automerge;
+  readonly #failed: (error: unknown) => void;
   #doc: RawDoc;
-  /** Where it was changed last as if some of it had not come yet. */
-  #branch: RawDoc | undefined;
+  /** Of what Automerge shows. */
+  readonly #correction: Correction;
+  /** Where it is changed as if some of it had not come yet. */
+  readonly #branch: Branch;
   /** Up to here it is read out. */
   #read: readonly string[];
+  /** What is not in `#doc` yet: in it before anybody looks. */
+  #edits: TextEdits | undefined;
+  #isShared = false;
 
   /** Empty, or what the snapshot holds. Throws when that is not what it says. */
-  constructor(
-    automerge: Automerge,
-    { nonce, database, author }: { nonce: Uint8Array; database: DatabaseId; author: PublicKey },
-    snapshot: DocSnapshot | undefined,
-  ) {
+  constructor({ automerge, nonce, database, author, failed }: CopyOptions, snapshot: DocSnapshot | undefined) {
     this.#automerge = automerge;
+    this.#failed = failed;
+    this.#correction = new Correction(automerge);
     this.nonce = nonce;
     this.author = author;
     this.actor = actorOf(database, author, nonce, new Uint8Array(), plainSha256);
-    const options = { actor: encodeHex(this.actor), freeze: true };
-    this.#doc = snapshot === undefined ? automerge.init(options) : automerge.load(snapshot.bytes, options);
+    const actor = encodeHex(this.actor);
+    const options = { actor };
+    this.#branch = new Branch({ automerge, actor, isOwn: (change) => this.isOwn(change) });
+    this.#doc =
+      snapshot === undefined
+        ? automerge.init(options)
+        : automerge.load(snapshot.bytes, { ...options, unchecked: true });
     this.#read = this.heads;
     if (snapshot !== undefined && !isSameHeads(this.#read, snapshot.heads)) {
       this.free();
@@ -55,12 +83,40 @@ export class Copy {
     }
   }
 
+  /** Frozen. */
   get doc(): RawDoc {
-    return this.#doc;
+    return freezeDocument(this.#settled());
+  }
+
+  /** For whoever may hold it longer than this is used: it is left to be collected as garbage. */
+  share(): RawDoc {
+    this.#isShared = true;
+    return this.doc;
   }
 
   get heads(): readonly string[] {
-    return this.#automerge.getHeads(this.#doc);
+    return this.#automerge.getHeads(this.#settled());
+  }
+
+  /** How many operations are kept for it. */
+  get ops(): number {
+    return this.#automerge.stats(this.#settled()).numOps + this.#branch.ops;
+  }
+
+  /** Whether they name a state that it has had. */
+  hasHeads(heads: readonly string[]): boolean {
+    const known = heads.filter((head) => head !== this.#branch.last);
+    return this.#automerge.hasHeads(this.#doc, known) || this.#automerge.hasHeads(this.#settled(), [...heads]);
+  }
+
+  /** One edit of a text, to be one change with those before and after it. False when it has to be changed as anything is. */
+  gather(path: DocPath, edit: TextSplice): boolean {
+    if (this.#edits?.isAt(path) !== true) {
+      const text = valueAt(this.#settled(), path);
+      if (typeof text !== "string") return false;
+      this.#edits = new TextEdits(path, text);
+    }
+    return this.#edits.add(edit);
   }
 
   /** What was made here has to be read out before: else it would be taken for what came. */
@@ -70,36 +126,44 @@ export class Copy {
     return patches;
   }
 
-  /** Whether something was changed. As fast as Automerge is: nothing else is done here. */
+  /** Whether something was changed. As fast as Automerge is, but where counters are: nothing else is done here. */
   change(options: RawChangeOptions, callback: (draft: RawDoc) => void): boolean {
-    const before = this.#doc;
-    this.#doc = this.#automerge.change(before, options, callback);
-    if (this.#doc === before) return false;
-    this.#endBranch();
+    const before = this.#settled();
+    let patches: DocPatch[] = [];
+    const patchCallback = (found: DocPatch[]): void => {
+      patches = found;
+    };
+    const doc = this.#automerge.change(before, { ...options, patchCallback }, callback);
+    if (doc === before) return false;
+    const corrected = this.#correction.afterChange(before, { doc, patches });
+    this.#doc = corrected.doc;
+    options.patchCallback?.([...corrected.patches]);
+    this.#branch.leave();
     return true;
   }
 
   /**
-   * Changes it as it was at these heads, which it has had, and puts that into what it is now. Undefined when nothing is changed. Throws what the callback
-   * throws, and INPUT_INVALID when some of what this copy changed itself is not among them: then nothing is changed.
+   * Changes it as it was at these heads, which it has had, and answers with those of what was made. Undefined when nothing is changed. Throws what the
+   * callback throws, and INPUT_INVALID when some of what this copy changed itself is not among them: then nothing is changed.
    */
   changeAt(
     heads: readonly string[],
     options: RawChangeOptions,
     callback: (draft: RawDoc) => void,
-  ): { readonly heads: readonly string[]; readonly patches: readonly DocPatch[] } | undefined {
-    const automerge = this.#automerge;
-    const branch = this.#branchAt(heads);
-    this.#branch = automerge.change(branch, options, callback);
-    const changes = automerge.getChangesSince(this.#branch, [...heads]);
-    if (changes.length === 0) return undefined;
-    return { heads: automerge.getHeads(this.#branch), patches: this.#put(changes) };
+  ): ChangedAt | undefined {
+    this.#settleEdits();
+    if (!this.#branch.isAt(heads)) {
+      if (this.#branch.last === undefined && isSameHeads(this.heads, heads)) return this.#changeHere(options, callback);
+      this.#branch.move(this.#doc, heads);
+    }
+    const made = this.#branch.change(options, callback);
+    return made === undefined ? undefined : { heads: made, merge: () => this.#merge() };
   }
 
   /** What the callback would change, as changes to `adopt` before any other is made. Throws what it throws. */
   rehearse(callback: (draft: RawDoc) => void): Uint8Array[] {
     const heads = [...this.heads];
-    let stage = this.#automerge.clone(this.#doc, { actor: encodeHex(this.actor) });
+    let stage = this.#automerge.clone(this.#settled(), { actor: encodeHex(this.actor) });
     try {
       stage = this.#automerge.change(stage, { time: 0 }, callback);
       return this.#automerge.getChangesSince(stage, heads);
@@ -110,13 +174,15 @@ export class Copy {
 
   /** What was rehearsed, as if it had been changed here. */
   adopt(changes: Uint8Array[]): readonly DocPatch[] {
-    return this.#put(changes);
+    const patches = this.#put(changes);
+    this.#branch.leave();
+    return patches;
   }
 
   /** What was changed since the last call; undefined when nothing was. */
   read(): OwnChanges | undefined {
     const before = this.#read;
-    const changes = this.#automerge.getChangesSince(this.#doc, [...before]);
+    const changes = this.#automerge.getChangesSince(this.#settled(), [...before]);
     if (changes.length === 0) return undefined;
     const after = this.heads;
     this.#read = after;
@@ -129,25 +195,47 @@ export class Copy {
 
   /** It is not used any more, and neither is a view of it. */
   free(): void {
-    this.#endBranch();
-    this.#automerge.free(this.#doc);
+    this.#branch.free();
+    if (!this.#isShared) this.#automerge.free(this.#doc);
   }
 
-  /** Whoever goes on where it was changed last has what is needed. */
-  #branchAt(heads: readonly string[]): RawDoc {
-    const automerge = this.#automerge;
-    if (this.#branch !== undefined && isSameHeads(automerge.getHeads(this.#branch), heads)) return this.#branch;
-    const after = automerge.getChangesSince(this.#doc, [...heads]);
-    if (after.some((change) => this.isOwn(change)))
-      throw invalid("heads", heads, "heads that have all that was changed here before in them");
-    this.#endBranch();
-    this.#branch = automerge.clone(automerge.view(this.#doc, [...heads]), { actor: encodeHex(this.actor) });
-    return this.#branch;
+  #changeHere(options: RawChangeOptions, callback: (draft: RawDoc) => void): ChangedAt | undefined {
+    let patches: readonly DocPatch[] = [];
+    const patchCallback = (found: DocPatch[]): void => {
+      patches = found;
+    };
+    if (!this.change({ ...options, patchCallback }, callback)) return undefined;
+    return { heads: this.heads, merge: () => patches };
   }
 
-  #endBranch(): void {
-    if (this.#branch !== undefined) this.#automerge.free(this.#branch);
-    this.#branch = undefined;
+  #settled(): RawDoc {
+    this.#settleEdits();
+    this.#merge();
+    return this.#doc;
+  }
+
+  #settleEdits(): void {
+    const edits = this.#edits;
+    if (edits === undefined) return;
+    this.#edits = undefined;
+    try {
+      this.change({ time: 0 }, (draft) => spliceAll(this.#automerge, draft, edits));
+    } catch (error) {
+      // Whoever made the edit was told long ago that it is in.
+      this.#failed(error);
+    }
+  }
+
+  /** What is in the branch alone. */
+  #merge(): readonly DocPatch[] {
+    const made = this.#branch.take();
+    if (made.length === 0) return [];
+    try {
+      return this.#put(made);
+    } catch (error) {
+      this.#failed(error);
+      return [];
+    }
   }
 
   #put(changes: Uint8Array[]): readonly DocPatch[] {
@@ -155,11 +243,21 @@ export class Copy {
     const patchCallback = (found: DocPatch[]): void => {
       patches = found;
     };
-    [this.#doc] = this.#automerge.applyChanges(this.#doc, changes, { patchCallback });
-    return patches;
+    const before = this.#settled();
+    const [doc] = this.#automerge.applyChanges(before, changes, { patchCallback });
+    this.#doc = doc;
+    const corrected = this.#correction.afterBatch(before, { doc, patches }, changes);
+    this.#doc = corrected.doc;
+    return corrected.patches;
   }
 }
 
-export function isSameHeads(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && [...a].sort().join() === [...b].sort().join();
+function spliceAll(automerge: Automerge, draft: RawDoc, { path, splices }: TextEdits): void {
+  // Automerge alters the array of the path.
+  for (const { index, deleteCount, text } of splices) automerge.splice(draft, [...path], index, deleteCount, text);
+}
+
+/** What is at the path; undefined when nothing is. */
+export function valueAt(doc: RawDoc, path: DocPath): unknown {
+  return path.reduce<unknown>((object, key) => (object as RawDoc | null | undefined)?.[key], doc);
 }

@@ -1,12 +1,15 @@
 /** A document, as the app holds it. */
 import { TidemarkError } from "../../core/errors.ts";
 import { invalid } from "../../core/store/values.ts";
-import { assertFunction, assertInteger, assertObject, assertText } from "../input.ts";
+import { assertBoolean, assertFunction, assertInteger, assertObject, assertText } from "../input.ts";
 import type { Stop } from "../listeners.ts";
 import type { RawDoc } from "./automerge.ts";
+import { valueAt } from "./copy.ts";
 import type { DocHistoryOptions, DocHistoryPage } from "./doc-history.ts";
+import { freezeDocument } from "./frozen.ts";
 import type { DocPatch, DocPath } from "./patches.ts";
-import type { DocOrigin, RawDocEvent, Replica } from "./replica.ts";
+import type { Replica } from "./replica.ts";
+import type { DocOrigin, RawDocEvent } from "./telling.ts";
 
 export type { DocOrigin };
 
@@ -19,7 +22,7 @@ export function replicaOf(doc: unknown): Replica {
   return replica;
 }
 
-/** What became different in a document. */
+/** What became different in a document: at least its heads. */
 export interface DocEvent<T extends object> {
   /** As it is now: frozen, and what did not change is the same object as before. */
   readonly value: T;
@@ -34,6 +37,13 @@ export interface DocEvent<T extends object> {
 export interface DocChangeOptions {
   /** What the change is about, for `history`: at most 4 KiB. */
   readonly message?: string;
+  /** False: `undo` leaves it, as for a beginning that others write into. Undone, it would take away what they wrote there. */
+  readonly isUndoable?: boolean;
+}
+
+export interface DocSubscribeOptions {
+  /** Whether the listener hears of what this page changes, by undo and redo excepted: these it always hears of. Default: true. */
+  readonly local?: boolean;
 }
 
 /**
@@ -79,7 +89,9 @@ export class Doc<T extends object> {
    */
   change(change: (draft: T) => void, options: DocChangeOptions = {}): void {
     const message = checkChange(change, options);
-    this.#open.change(checked(change), message);
+    const { isUndoable = true } = options;
+    assertBoolean(isUndoable, "isUndoable");
+    this.#open.change(checked(change), message, isUndoable);
   }
 
   /**
@@ -94,7 +106,11 @@ export class Doc<T extends object> {
    *   draft.title = "As I saw it";
    * });
    */
-  changeAt(heads: readonly string[], change: (draft: T) => void, options: DocChangeOptions = {}): readonly string[] {
+  changeAt(
+    heads: readonly string[],
+    change: (draft: T) => void,
+    options: Pick<DocChangeOptions, "message"> = {},
+  ): readonly string[] {
     const message = checkChange(change, options);
     this.#assertHeads(heads);
     return this.#open.changeAt(heads, checked(change), message) ?? heads;
@@ -104,6 +120,8 @@ export class Doc<T extends object> {
    * Alters a text: deletes so many UTF-16 units from `index` on, and inserts. Better than assigning a string, because only what is altered
    * here is merged with what others do. Throws INPUT_INVALID where no text is.
    *
+   * The fastest way to write what is typed: edits between which nobody reads the document, or hears of them, become one change.
+   *
    * @example
    * page.splice(["body"], 0, 0, "Once upon a time");
    */
@@ -111,16 +129,14 @@ export class Doc<T extends object> {
     assertInteger(index, "index", 0, Number.MAX_SAFE_INTEGER);
     assertInteger(deleteCount, "deleteCount", 0, Number.MAX_SAFE_INTEGER);
     assertText(text, "text", "a text");
-    this.#assertText(path);
-    // Automerge alters the array.
-    const place = [...path];
-    this.#open.change((draft) => this.#open.automerge.splice(draft, place, index, deleteCount, text));
+    assertPath(path);
+    this.#open.splice(path, { index, deleteCount, text });
   }
 
   /** The document as it was when those were its heads, read only. Throws INPUT_INVALID when they are not in it; DOC_CLOSED. */
   at(heads: readonly string[]): T {
     this.#assertHeads(heads);
-    return this.#open.automerge.view(this.#open.openDoc, [...heads]) as T;
+    return freezeDocument(this.#open.automerge.view(this.#open.openDoc, [...heads])) as T;
   }
 
   /**
@@ -145,7 +161,10 @@ export class Doc<T extends object> {
     return this.#open.automerge.getConflicts(object as RawDoc, key);
   }
 
-  /** A name for a place in a text that stays where it is while others write before it: `position` tells where that is. */
+  /**
+   * A name for a place in a text that stays where it is while others write before it: `position` tells where that is. `index` in UTF-16 units; from the
+   * length of the text on it names the end. Throws INPUT_INVALID where no text is; DOC_CLOSED.
+   */
   cursor(path: DocPath, index: number): string {
     assertInteger(index, "index", 0, Number.MAX_SAFE_INTEGER);
     this.#assertText(path);
@@ -163,10 +182,20 @@ export class Doc<T extends object> {
     }
   }
 
-  /** Calls `listener` when something became different: at once for this page's own changes. Stop it with what is returned. */
-  subscribe(listener: (event: DocEvent<T>) => void): Stop {
+  /**
+   * Calls `listener` when something became different, in the order in which it did: at once for this page's own changes, in a turn of their own for those of
+   * others, many together. Stop it with what is returned. Throws INPUT_INVALID, DOC_CLOSED.
+   *
+   * @example
+   * // An editor shows what is typed in it by itself.
+   * page.subscribe(({ patches }) => showPatches(patches), { local: false });
+   */
+  subscribe(listener: (event: DocEvent<T>) => void, options: DocSubscribeOptions = {}): Stop {
     assertFunction(listener, "listener");
-    const stop = this.#open.subscribe(listener as (event: RawDocEvent) => void);
+    assertObject(options, "options of subscribe", "{ local }");
+    const { local = true } = options;
+    assertBoolean(local, "local");
+    const stop = this.#open.subscribe(listener as (event: RawDocEvent) => void, local);
     this.#stops.add(stop);
     return () => {
       this.#stops.delete(stop);
@@ -215,14 +244,13 @@ export class Doc<T extends object> {
   }
 
   #objectAt(path: DocPath): unknown {
-    if (!Array.isArray(path)) throw invalid("path", path, "an array of keys and indexes");
-    return path.reduce<unknown>((object, key) => (object as RawDoc | null | undefined)?.[key], this.#open.openDoc);
+    assertPath(path);
+    return valueAt(this.#open.openDoc, path);
   }
 
   #assertHeads(heads: unknown): void {
     const known = Array.isArray(heads) && heads.every((head) => typeof head === "string" && hash.test(head));
-    if (!known || !this.#open.automerge.hasHeads(this.#open.openDoc, [...heads]))
-      throw invalid("heads", heads, "heads that it has had");
+    if (!known || !this.#open.hasHeads(heads)) throw invalid("heads", heads, "heads that it has had");
   }
 
   #assertText(path: DocPath): void {
@@ -231,6 +259,10 @@ export class Doc<T extends object> {
 }
 
 const hash = /^[0-9a-f]{64}$/;
+
+function assertPath(path: DocPath): void {
+  if (!Array.isArray(path)) throw invalid("path", path, "an array of keys and indexes");
+}
 
 /** Answers with the message. */
 function checkChange(change: unknown, options: DocChangeOptions): string | undefined {

@@ -6,10 +6,11 @@ import type { DocChanges } from "../../worker/api.ts";
 import type { LifecycleListener } from "../lifecycle.ts";
 import type { Line } from "../line.ts";
 import type { Automerge } from "./automerge.ts";
-import { Doc } from "./doc.ts";
+import { Doc, replicaOf } from "./doc.ts";
+import type { DocImportOptions } from "./doc-import.ts";
 import { Feeds } from "./feed.ts";
 import { Replica, type ReplicaHome } from "./replica.ts";
-import { Turns } from "./turns.ts";
+import { nextTurn, Turns } from "./turns.ts";
 
 export interface DocumentsOptions {
   readonly line: Line;
@@ -54,13 +55,34 @@ export class Documents implements LifecycleListener {
     return new Doc<T>(store, held.replica, () => void this.#letGo(key, held));
   }
 
+  /** As `Database.importDoc` says. */
+  async import<T extends object>(
+    database: DatabaseId,
+    store: string,
+    bytes: Uint8Array,
+    options: DocImportOptions,
+  ): Promise<Doc<T>> {
+    const doc = await this.open<T>(database, store);
+    try {
+      // Few pages ever import, so it is a file of its own that the others do not load.
+      const { importInto } = await import("./doc-import.ts");
+      const { line } = this.#options;
+      await importInto({ line, replica: replicaOf(doc), turn: nextTurn, now: () => performance.now() }, bytes, options);
+      return doc;
+    } catch (error) {
+      doc.close();
+      throw error;
+    }
+  }
+
   take(changes: DocChanges): void {
     this.#feeds.take(changes);
   }
 
   /** The page may end without another word: what was changed is written. */
   keep(): void {
-    for (const { replica } of this.#held.values()) replica.flush(true);
+    // One that failed stays until it is opened anew, and has nothing to be read any more.
+    for (const { replica } of this.#held.values()) if (!replica.isClosed) replica.flush(true);
   }
 
   /** Nothing is to be done: what comes is taken when it comes. */
@@ -93,6 +115,7 @@ export class Documents implements LifecycleListener {
     const home: ReplicaHome = {
       ...{ automerge, line, report, feeds: this.#feeds },
       schedule: (run) => turns.schedule(run),
+      after: (ms, run) => turns.after(ms, run),
       whenIdle,
       now: () => performance.now(),
       drawNonce: () => crypto.getRandomValues(new Uint8Array(docNonceBytes)),
@@ -107,7 +130,7 @@ export class Documents implements LifecycleListener {
   async #letGo(key: string, held: Held): Promise<void> {
     held.holders -= 1;
     await held.replica.saved().catch(() => {});
-    if (held.holders > 0 || this.#held.get(key) !== held) return;
+    if (this.#held.get(key) !== held) return;
     // The last one that is let go is the last one that has to go.
     this.#held.delete(key);
     this.#held.set(key, held);

@@ -64,6 +64,8 @@ export class Feed {
   close(): void {
     this.#stop();
     const number = this.#number;
+    // What is under way is over, too.
+    this.#number = 0;
     this.#feeds.delete(number);
     this.#line.send((api) => api.closeDoc(number));
   }

@@ -10,7 +10,7 @@ export interface IncomingOptions {
   readonly schedule: (run: () => void) => void;
   /** In milliseconds. */
   readonly now: () => number;
-  /** How long a turn may take. */
+  /** How long a turn may take; Infinity: all that waits goes into one call. */
   readonly turnMs: number;
   readonly apply: (changes: Uint8Array[]) => void;
 }
@@ -29,12 +29,13 @@ export class Incoming {
   #waiting: Uint8Array[] = [];
   readonly #marks: Mark[] = [];
   #applied = 0;
-  #perTurn = firstTurnChanges;
+  #perTurn: number;
   #isScheduled = false;
   #isClosed = false;
 
   constructor(options: IncomingOptions) {
     this.#options = options;
+    this.#perTurn = options.turnMs === Number.POSITIVE_INFINITY ? Number.POSITIVE_INFINITY : firstTurnChanges;
   }
 
   /** `reached` is called when these and all before are applied. */

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { TidemarkError } from "../../core/errors.ts";
+import { docWriteTriesMax } from "../../core/limits.ts";
 import { DocEngine, type DocPage, docDatabase } from "../../testing/doc-engine.ts";
 import type { StoreWrites, WorkerApi } from "../../worker/api.ts";
 import { writeTogether } from "./joint-write.ts";
@@ -95,4 +96,87 @@ test("[DOC-64] one whose document became another meanwhile is made again, and is
   expect(page.value).toEqual({ text: "Bye" });
   expect(engine.state.heads()).toEqual(page.replica.heads);
   expect(other.value).toEqual(page.value);
+});
+
+test("[DOC-64] one whose document becomes another each time is refused in the end, and taken back", async () => {
+  const engine = new DocEngine();
+  const page = await pageOf(engine);
+  let tries = 0;
+  const done = writeTogether([edit(page, "Bye")], async () => {
+    if (++tries > docWriteTriesMax) expect.fail("tried too often");
+    throw new TidemarkError("DOC_OUTDATED", { store: "page", reason: "hash" });
+  });
+  done.catch(() => {});
+  await engine.settle();
+  await expect(done).rejects.toMatchObject({ code: "DOC_OUTDATED" });
+  expect(tries).toBe(docWriteTriesMax);
+  expect(page.value).toEqual({ text: "Hello" });
+});
+
+test("[DOC-64] all that a transaction does to a document is one change, and none where it does nothing", async () => {
+  const engine = new DocEngine();
+  const page = await pageOf(engine);
+  const nothing = { replica: page.replica, changes: [() => {}] };
+  const written: (readonly StoreWrites[])[] = [];
+  await writeTogether([nothing], async (stores) => void written.push(stores));
+  expect(written).toEqual([[]]);
+  const { replica } = page;
+  const changes = ["Bye", "Good night"].map((text, at) => (draft: object) => void Object.assign(draft, { [at]: text }));
+  const done = writeTogether([{ replica, changes }], (stores) => api(engine, page).commit(docDatabase, stores));
+  await engine.settle();
+  await done;
+  expect(page.value).toEqual({ text: "Hello", 0: "Bye", 1: "Good night" });
+  expect(engine.entries.map(({ payload }) => payload.changes.length)).toEqual([1, 1]);
+});
+
+test("[DOC-64] a transaction waits until the last of its documents is not being made anew any more", async () => {
+  const engines = [new DocEngine(), new DocEngine()] as const;
+  const [steady, other] = [await pageOf(engines[0]), await pageOf(engines[1])];
+  engines[1].gate = () => {
+    engines[1].gate = () => {};
+    throw new TidemarkError("ENTRY_TOO_LARGE", { got: 2, max: 1 });
+  };
+  other.change((draft) => Object.assign(draft, { lost: 1 }));
+  other.replica.flush();
+  while (other.replica.isSteady) await Promise.resolve();
+  let tries = 0;
+  const done = writeTogether([edit(steady, "Bye"), edit(other, "Bye")], async (stores) => {
+    tries += 1;
+    await api(engines[0], steady).commit(docDatabase, stores.slice(0, 1));
+    await api(engines[1], other).commit(docDatabase, stores.slice(1));
+  });
+  await engines[1].settle();
+  await engines[0].settle();
+  await engines[1].settle();
+  await done;
+  expect(tries).toBe(1);
+  expect([steady.value, other.value]).toEqual([{ text: "Bye" }, { text: "Bye" }]);
+  expect(engines[1].state.heads()).toEqual(other.replica.heads);
+});
+
+test("[DOC-64] a document that is made anew once more as soon as it was is waited for again", async () => {
+  let waits = 0;
+  const replica = {
+    get isSteady() {
+      return waits === 2;
+    },
+    steady: async () => void waits++,
+    prepare: () => () => undefined,
+  };
+  await writeTogether([{ replica: replica as never, changes: [] }], async () => expect(waits).toBe(2));
+});
+
+test("[DOC-64] where a later document refuses what is changed in it, an earlier one takes back what it showed", async () => {
+  const engines = [new DocEngine(), new DocEngine()] as const;
+  const [first, second] = [await pageOf(engines[0]), await pageOf(engines[1])];
+  const large = {
+    replica: second.replica,
+    changes: [(draft: object) => void Object.assign(draft, { large: 2 ** 60 })],
+  };
+  await expect(writeTogether([edit(first, "Bye"), large], () => expect.fail("written"))).rejects.toMatchObject({
+    code: "INPUT_INVALID",
+  });
+  for (const engine of engines) await engine.settle();
+  expect([first.value, second.value]).toEqual([{ text: "Hello" }, { text: "Hello" }]);
+  await Promise.all([first.replica.saved(), second.replica.saved()]);
 });

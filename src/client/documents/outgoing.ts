@@ -5,11 +5,11 @@
  */
 import { changeHashFromBytes, splitChange } from "../../core/document/change-bytes.ts";
 import { encodeDocPayload, type SentChange } from "../../core/document/doc-payload.ts";
-import { countOps } from "../../core/document/tail.ts";
 import { TidemarkError } from "../../core/errors.ts";
-import { changeOpsMax, changeTailBytesMax, docChangesMax, docOpsMax, docTailsBytesMax } from "../../core/limits.ts";
+import { docChangesMax, docOpsMax, docTailsBytesMax } from "../../core/limits.ts";
 import { plainSha256 } from "../../crypto/plain-sha256.ts";
 import type { StoreWrites } from "../../worker/api.ts";
+import { checkDraft } from "./draft-check.ts";
 
 export interface OutgoingOptions {
   /** Resolves when it is durable. */
@@ -17,8 +17,8 @@ export interface OutgoingOptions {
   readonly store: string;
   /** Of the flight that ended so, and of nothing that was written after it. `isPart`: it was one with other things, whose writer knows. */
   readonly refused: (changes: readonly Uint8Array[], error: unknown, isPart: boolean) => void;
-  /** Nothing is under way any more, and nothing waits. */
-  readonly rested: () => void;
+  /** A flight is not under way any more: what waits can go. */
+  readonly ended: () => void;
 }
 
 /** What waits, as a part of a write that the caller sends. */
@@ -32,6 +32,8 @@ interface Made extends SentChange {
   /** The whole change. */
   readonly bytes: Uint8Array;
   readonly ops: number;
+  /** Why no replica would take it. */
+  readonly fault?: TidemarkError;
 }
 
 /** Changes that are sent together. */
@@ -80,9 +82,8 @@ export class Outgoing {
   flush(all = false): void {
     while (!this.#isHeld && this.#waiting.length > 0 && (all || this.#flights.size === 0)) {
       const flight = this.#begin();
-      const tooLarge = flight.changes.map(sizeFault).find((fault) => fault !== undefined);
-      const sent =
-        tooLarge === undefined ? this.#options.send(this.#writeOf(flight.changes)) : Promise.reject(tooLarge);
+      const fault = flight.changes[0]?.fault;
+      const sent = fault === undefined ? this.#options.send(this.#writeOf(flight.changes)) : Promise.reject(fault);
       this.#follow(flight, sent);
     }
   }
@@ -92,7 +93,7 @@ export class Outgoing {
     const [made] = this.#waiting;
     if (made === undefined) return undefined;
     const flight = this.#begin(true);
-    const fault = sizeFault(made);
+    const { fault } = made;
     if (fault !== undefined) {
       this.#follow(flight, Promise.reject(fault));
       throw fault;
@@ -135,6 +136,11 @@ export class Outgoing {
     return this.#lastDurable;
   }
 
+  /** What is added waits. */
+  get isUnderWay(): boolean {
+    return this.#flights.size > 0 || this.#isHeld;
+  }
+
   /** Something is not durable. */
   get isBusy(): boolean {
     return this.#waiting.length > 0 || this.#flights.size > 0 || this.#isHeld;
@@ -168,8 +174,7 @@ export class Outgoing {
     else this.#lastDurable = lastHash(flight.changes);
     this.#release();
     if (this.#flights.size === 0) this.#settled();
-    this.flush();
-    if (!this.isBusy) this.#options.rested();
+    this.#options.ended();
   }
 
   #refuse(flight: Flight, error: unknown): void {
@@ -209,8 +214,11 @@ export class Outgoing {
     for (const made of this.#waiting) {
       bytes += made.tail.length;
       ops += made.ops;
-      if (count > 0 && (count === docChangesMax || bytes > docTailsBytesMax || ops > docOpsMax)) break;
+      // What nobody would take goes alone, so that nothing else is refused with it.
+      const isAlone = count > 0 && made.fault !== undefined;
+      if (isAlone || (count > 0 && (count === docChangesMax || bytes > docTailsBytesMax || ops > docOpsMax))) break;
       count += 1;
+      if (made.fault !== undefined) break;
     }
     return count;
   }
@@ -236,18 +244,9 @@ function lastHash(changes: readonly Made[]): string {
   return hashOf(last.bytes);
 }
 
-/** No entry takes a change beyond these limits. */
-function sizeFault({ tail, ops }: Made): TidemarkError | undefined {
-  if (tail.length > changeTailBytesMax) {
-    return new TidemarkError("ENTRY_TOO_LARGE", { got: tail.length, max: changeTailBytesMax });
-  }
-  if (ops > changeOpsMax) return new TidemarkError("ENTRY_TOO_LARGE", { got: ops, max: changeOpsMax });
-  return undefined;
-}
-
 const noLabel = new Uint8Array();
 
 function toMade(bytes: Uint8Array): Made {
   const { tail, deps } = splitChange(bytes);
-  return { bytes, tail, deps, label: noLabel, ops: countOps(tail) };
+  return { bytes, tail, deps, label: noLabel, ...checkDraft(tail) };
 }

@@ -4,47 +4,139 @@
  * Both are put into a third one, where Automerge tells what to do to the new one: what others had written there, or was refused, and is not in
  * the new one any more, is taken back first.
  */
+import { splitChange } from "../../core/document/change-bytes.ts";
 import type { Automerge, RawDoc } from "./automerge.ts";
 import type { Copy } from "./copy.ts";
 import { hashOf } from "./outgoing.ts";
+import type { OwnPast } from "./own-past.ts";
 import { applyPatches, type DocPatch } from "./patches.ts";
 
-/** Sorts before any other, so that what it writes wins over nobody. */
-const scratchActor = "00".repeat(16);
+/** Some milliseconds each: what was written by turns with somebody who was removed is not so much that a page stands still for it. */
+const runsMax = 64;
 
-/**
- * Writes to `next` what the actor of `old` had written there, but what is in `refused` (by hash). Returns what is different in `next` from what `old` showed.
- */
-export function rebase(automerge: Automerge, old: Copy, next: Copy, refused: ReadonlySet<string>): readonly DocPatch[] {
-  const before = [...next.heads];
-  let both = automerge.clone(next.doc, { actor: scratchActor });
+/** Where it is found out what is to be written again. */
+interface Stage {
+  doc: RawDoc;
+  /** Heads of what of it is in the new document. */
+  readonly before: string[];
+  /** Whether the new one is in it. */
+  readonly isBoth: boolean;
+}
+
+/** Writes to `next` what this page had written to `old`, and is wanted. Returns what is different in `next` from what `old` showed. */
+export function rebase(automerge: Automerge, old: Copy, next: Copy, past: OwnPast): readonly DocPatch[] {
+  const stage = openStage(automerge, old, next);
+  const { before, isBoth } = stage;
   try {
-    both = automerge.merge(both, old.doc);
-    const lost = automerge.getChangesSince(both, before);
-    const unwanted = lost.filter((change) => !old.isOwn(change) || refused.has(hashOf(change)));
-    if (unwanted.length < lost.length) {
-      if (unwanted.length > 0) both = takeBack(automerge, both, before, unwanted.map(hashOf));
-      const patches = automerge.diff(both, before, automerge.getHeads(both));
-      next.change({ time: 0 }, (draft) => applyPatches(automerge, draft, patches));
-      both = automerge.merge(both, next.doc);
+    const lost = automerge.getChangesSince(stage.doc, before);
+    const isWanted = (change: Uint8Array): boolean => past.isWanted(old, change);
+    const wanted = lost.filter(isWanted);
+    if (wanted.length > 0) {
+      stage.doc = takeBack(automerge, stage.doc, runsOf(lost, before, isWanted));
+      const patches = automerge.diff(stage.doc, before, automerge.getHeads(stage.doc));
+      next.change({ time: 0 }, (draft) => (isBoth ? applyPatches : applyFitting)(automerge, draft, patches));
+      past.wroteAgain(wanted);
+      if (isBoth) stage.doc = automerge.merge(stage.doc, next.doc);
     }
-    return automerge.diff(both, [...old.heads], [...next.heads]);
+    if (!isBoth) return replaceAll(automerge, old.doc, next.doc);
+    return automerge.diff(stage.doc, [...old.heads], [...next.heads]);
   } finally {
-    automerge.free(both);
+    automerge.free(stage.doc);
   }
 }
 
-/** What those changes did is undone, as far as nobody has altered it since. */
-function takeBack(automerge: Automerge, both: RawDoc, before: string[], unwanted: readonly string[]): RawDoc {
-  const heads = [...before, ...unwanted];
-  let fork = automerge.clone(automerge.view(both, heads), { actor: scratchActor });
+/** Both in one; or, where a cheat used a number twice and each of them has another of the two, the old one alone: Automerge takes no two such changes. */
+function openStage(automerge: Automerge, old: Copy, next: Copy): Stage {
+  const both = automerge.clone(next.doc, { actor: scratchActor(0) });
   try {
-    const inverse = automerge.diff(fork, automerge.getHeads(fork), before);
-    fork = automerge.change(fork, { time: 0 }, (draft) => applyPatches(automerge, draft, inverse));
-    return automerge.merge(both, fork);
-  } finally {
-    automerge.free(fork);
+    return { doc: automerge.merge(both, old.doc), before: [...next.heads], isBoth: true };
+  } catch (error) {
+    automerge.free(both);
+    if (!(error instanceof RangeError)) throw error;
+    const doc = automerge.clone(old.doc, { actor: scratchActor(0) });
+    return { doc, before: commonHeads(automerge, old, next), isBoth: false };
   }
+}
+
+/** Of what both have. */
+function commonHeads(automerge: Automerge, old: Copy, next: Copy): string[] {
+  const known = new Set(automerge.getChangesSince(next.doc, []).map(hashOf));
+  const heads = new Set<string>();
+  for (const change of automerge.getChangesSince(old.doc, [])) {
+    const hash = hashOf(change);
+    if (!known.has(hash)) continue;
+    for (const dep of splitChange(change).deps) heads.delete(dep);
+    heads.add(hash);
+  }
+  return [...heads];
+}
+
+/** To a document that may lack what they alter, or have less of it. */
+function applyFitting(automerge: Automerge, draft: RawDoc, patches: readonly DocPatch[]): void {
+  for (const patch of patches) {
+    try {
+      applyPatches(automerge, draft, [patch]);
+    } catch (error) {
+      // What was written into something that fell has no place any more.
+      if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
+    }
+  }
+}
+
+/** Changes that follow each other and are to be taken back: between these heads there is nothing else. */
+interface Run {
+  readonly before: string[];
+  readonly after: string[];
+}
+
+function runsOf(
+  lost: readonly Uint8Array[],
+  before: readonly string[],
+  isWanted: (change: Uint8Array) => boolean,
+): Run[] {
+  const heads = new Set(before);
+  const runs: Run[] = [];
+  let begun: string[] | undefined;
+  for (const change of lost) {
+    if (!isWanted(change)) begun ??= [...heads];
+    else if (begun !== undefined) {
+      runs.push({ before: begun, after: [...heads] });
+      begun = undefined;
+    }
+    for (const dep of splitChange(change).deps) heads.delete(dep);
+    heads.add(hashOf(change));
+  }
+  if (begun !== undefined) runs.push({ before: begun, after: [...heads] });
+  return atMost(runs);
+}
+
+/** Each costs a copy of the document. Of more than so many the first are taken back with what was written between them. */
+function atMost(runs: Run[]): Run[] {
+  const joined = runs.splice(0, Math.max(0, runs.length - runsMax));
+  const [first, last] = [joined[0], runs[0]];
+  if (first !== undefined && last !== undefined) runs[0] = { before: first.before, after: last.after };
+  return runs;
+}
+
+/** What those changes did is undone, the last first, as far as nobody has altered it since. */
+function takeBack(automerge: Automerge, both: RawDoc, runs: readonly Run[]): RawDoc {
+  let taken = both;
+  for (const [number, { before, after }] of [...runs].reverse().entries()) {
+    let fork = automerge.clone(automerge.view(taken, [...after]), { actor: scratchActor(number + 1) });
+    try {
+      const inverse = automerge.diff(fork, [...after], [...before]);
+      fork = automerge.change(fork, { time: 0 }, (draft) => applyPatches(automerge, draft, inverse));
+      taken = automerge.merge(taken, fork);
+    } finally {
+      automerge.free(fork);
+    }
+  }
+  return taken;
+}
+
+/** They sort before any other, so that what they write wins over nobody. */
+function scratchActor(number: number): string {
+  return number.toString(16).padStart(32, "0");
 }
 
 /** What tells one document from another where nothing else can: all that is there goes, and all comes. */

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { TidemarkError } from "../../core/errors.ts";
+import { docEntryEveryMs, docReopenedMax, gatheredMs } from "../../core/limits.ts";
 import { automerge, DocEngine, type DocPage } from "../../testing/doc-engine.ts";
 
 const denied = new TidemarkError("PERMISSION_DENIED", { need: "write", have: "read" } as never);
@@ -42,6 +43,101 @@ test("[DOC-60] what a listener hears is what is shown: value, patches and heads,
   expect(b.events).toMatchObject([{ origin: "remote", value: { text: "Hello! world" }, heads: a.replica.heads }]);
   expect(a.events).toHaveLength(1);
   expect(Object.isFrozen(b.value)).toBe(true);
+});
+
+test("[DOC-74] edits of a text that nobody looks at between are one change, and shown when somebody looks", async () => {
+  const engine = new DocEngine();
+  const a = await engine.page("a", { local: false }).open();
+  a.change((draft) => Object.assign(draft, { text: "", other: "" }));
+  for (const [i, letter] of [..."Hello"].entries()) a.splice(i, 0, letter);
+  expect(a.value).toEqual({ text: "Hello", other: "" });
+  a.splice(5, 0, "!");
+  a.replica.splice(["other"], { index: 0, deleteCount: 0, text: "?" });
+  a.splice(6, 0, "!");
+  await engine.settle();
+  // The first, one for what was looked at, and one each time that another text is written.
+  expect(engine.entries.map(({ payload }) => payload.changes.length)).toEqual([5]);
+  expect(a.value).toEqual({ text: "Hello!!", other: "?" });
+  expect(engine.state.heads()).toEqual(a.replica.heads);
+  a.splice(0, 5, "Bye");
+  expect(automerge.view(a.replica.openDoc, [...a.replica.heads])).toEqual({ text: "Bye!!", other: "?" });
+});
+
+test("[DOC-74] an edit that is not in the text throws as Automerge does, and nothing is lost of those before it", async () => {
+  const engine = new DocEngine();
+  const a = await engine.page("a", { local: false }).open();
+  a.change((draft) => Object.assign(draft, { text: "" }));
+  a.splice(0, 0, "Hello");
+  expect(() => a.splice(6, 0, "!")).toThrow(RangeError);
+  expect(() => a.replica.splice(["gone"], { index: 0, deleteCount: 0, text: "!" })).toThrow(
+    expect.objectContaining({ code: "INPUT_INVALID" }),
+  );
+  await engine.settle();
+  expect(a.value).toEqual({ text: "Hello" });
+  expect(engine.state.heads()).toEqual(a.replica.heads);
+});
+
+test("[DOC-74] edits gather while an entry is under way, and no longer than gatheredMs", async () => {
+  const engine = new DocEngine();
+  const a = await engine.page("a", { local: false }).open();
+  a.change((draft) => Object.assign(draft, { text: "" }));
+  await engine.settle();
+  let open = (): void => {};
+  engine.gate = () =>
+    new Promise((resolve) => {
+      open = resolve;
+    });
+  const type = async (letter: string): Promise<void> => {
+    a.splice(0, 0, letter);
+    await engine.settle();
+  };
+  for (const letter of ["a", "b", "c"]) await type(letter);
+  a.nowMs += gatheredMs;
+  for (const letter of ["d", "e"]) await type(letter);
+  engine.gate = () => {};
+  open();
+  await engine.settle();
+  expect(engine.entries.slice(1).map(({ payload }) => payload.changes.length)).toEqual([1, 2]);
+  expect(a.value).toEqual({ text: "edcba" });
+  expect(engine.state.heads()).toEqual(a.replica.heads);
+});
+
+test("[DOC-74] who does not listen to what the page changes hears of the rest", async () => {
+  const [engine, , b] = await twoPages();
+  const a = await engine.page("c", { local: false }).open();
+  a.splice(0, 0, "> ");
+  a.change((draft) => Object.assign(draft, { title: "" }));
+  await engine.settle();
+  expect(a.events).toEqual([]);
+  b.splice(0, 0, "1");
+  await engine.settle();
+  a.replica.undo();
+  a.replica.redo();
+  expect(a.events.map(({ origin }) => origin)).toEqual(["remote", "undo", "redo"]);
+});
+
+test("[DOC-60] what is shown is frozen but for bytes, and what did not change is the same object as before", async () => {
+  const [engine, a, b] = await twoPages();
+  a.change((draft) =>
+    Object.assign(draft, { bytes: new Uint8Array([1, 2]), list: [{ deep: { n: 1 } }], kept: { n: 1 } }),
+  );
+  await engine.settle();
+  for (const { value } of [a, b]) {
+    const { list, kept } = value as { readonly list: { deep: object }[]; readonly kept: object };
+    for (const part of [value, list, list[0], list[0]?.deep, kept]) expect(Object.isFrozen(part)).toBe(true);
+  }
+  const { kept } = b.value;
+  a.change(({ list }) => Object.assign((list as object[] | undefined)?.[0] ?? {}, { more: new Uint8Array([3]) }));
+  await engine.settle();
+  expect(b.value).toEqual({
+    text: "Hello world",
+    bytes: new Uint8Array([1, 2]),
+    list: [{ deep: { n: 1 }, more: new Uint8Array([3]) }],
+    kept: { n: 1 },
+  });
+  const { kept: same } = b.value;
+  expect(same).toBe(kept);
+  expect([...a.problems, ...b.problems]).toEqual([]);
 });
 
 test("[DOC-60] a callback that throws changes nothing, and a change within another is refused", async () => {
@@ -91,6 +187,32 @@ test("[DOC-73] a change at heads that lack one of this page's own is refused, an
   await engine.settle();
   expect(b.value).toEqual({ text: "1Hello world" });
   expect(engine.state.heads()).toEqual(b.replica.heads);
+});
+
+test("[DOC-61] an entry begins docEntryEveryMs after the one before at the soonest, unless somebody waits for it", async () => {
+  const engine = new DocEngine();
+  const a = await engine.page("a").open();
+  a.nowMs = 1_000;
+  a.change((draft) => Object.assign(draft, { text: "" }));
+  expect(a.waitedMs).toEqual([]);
+  await engine.settle();
+  a.waitedMs.length = 0;
+  a.nowMs += 5;
+  a.splice(0, 0, "x");
+  a.splice(0, 0, "y");
+  expect(a.waitedMs).toEqual([docEntryEveryMs - 5]);
+  await engine.settle();
+  expect(engine.entries.map(({ payload }) => payload.changes.length)).toEqual([1, 2]);
+  a.waitedMs.length = 0;
+  a.nowMs += docEntryEveryMs;
+  a.splice(0, 0, "z");
+  expect(a.waitedMs).toEqual([]);
+  await engine.settle();
+  a.splice(0, 0, "!");
+  const saved = a.replica.saved();
+  expect(engine.commits.get(a)).toBe(4);
+  await engine.settle();
+  await saved;
 });
 
 test("[DOC-61] while an entry is under way the next gathers, and each change is in one entry, once", async () => {
@@ -246,6 +368,52 @@ test("[DOC-63] who may not write sees its changes go, and is told; what others w
   expect(a.problems).toEqual(["PERMISSION_DENIED"]);
 });
 
+test("[DOC-63] what was written before it was made anew the last time is written again all the same, or told", async () => {
+  const [engine, a, b] = await twoPages();
+  b.splice(0, 0, "[cheat] ");
+  await engine.settle();
+  engine.gate = (page) => {
+    if (page === b) throw denied;
+  };
+  engine.cut(({ author }) => author === b.author);
+  await engine.settle();
+  expect(a.value).toEqual({ text: "Hello world" });
+  for (const count of [1, 2]) {
+    engine.cut(({ author }) => author === a.author);
+    await engine.settle();
+    expect(engine.commits.get(a)).toBe(1 + count);
+    expect(b.value).toEqual({ text: "Hello world" });
+    expect(a.value).toEqual(b.value);
+  }
+  expect(a.problems).toEqual([]);
+  engine.gate = () => {
+    throw denied;
+  };
+  engine.cut(({ author }) => author === a.author);
+  await engine.settle();
+  expect(a.value).toEqual({});
+  expect(a.problems).toEqual(["PERMISSION_DENIED"]);
+});
+
+test("[DOC-63] what counts again after it was written again is there twice, and never more often", async () => {
+  const engine = new DocEngine();
+  const [a, b] = [await engine.page("a").open(), await engine.page("b").open()];
+  b.change((draft) => Object.assign(draft, { list: [] }));
+  await engine.settle();
+  a.change((draft) => (draft.list as unknown as string[]).push("mine"));
+  await engine.settle();
+  const first = engine.entries;
+  for (let i = 0; i < 3; i++) {
+    engine.cut(({ author }) => author === a.author);
+    await engine.settle();
+    expect(a.value).toEqual({ list: ["mine"] });
+    engine.entries = [...first, ...engine.entries.filter(({ author }) => author === a.author)];
+    engine.cut(() => false);
+    await engine.settle();
+    expect(b.value).toEqual({ list: ["mine", "mine"] });
+  }
+});
+
 test("[DOC-63] another leader goes on where the one before was, and is sent what it had not answered", async () => {
   const [engine, a, b] = await twoPages();
   engine.gate = () => new Promise(() => {});
@@ -283,4 +451,32 @@ test("[DOC-63] a snapshot that is not what it says is left out, and the document
     expect(a.value).toEqual(c.value);
     expect(c.problems).toEqual([]);
   }
+});
+
+/** A document of so many changes, and a page whose Automerge breaks over fewer in one call. */
+async function breaking(fewest: number): Promise<readonly [DocEngine, DocPage]> {
+  const engine = new DocEngine();
+  const a = await engine.page("a").open();
+  a.change((draft) => Object.assign(draft, { text: "" }));
+  for (let i = 1; i < 300; i++) a.splice(0, 0, "x");
+  await engine.settle();
+  const applyChanges: typeof automerge.applyChanges = (doc, changes, options) => {
+    if (changes.length < fewest) throw new Error("unreachable");
+    return automerge.applyChanges(doc, changes, options);
+  };
+  return [engine, engine.page("b", { alter: { applyChanges } })];
+}
+
+test("[DOC-63] where Automerge breaks over a part of what comes, all of it is tried in one call", async () => {
+  const [, b] = await breaking(300);
+  await b.open();
+  expect(b.value).toEqual({ text: "x".repeat(299) });
+  expect(b.problems).toEqual(["Error: unreachable"]);
+});
+
+test("[DOC-63] where Automerge breaks each time, the document is closed, and says why", async () => {
+  const [, b] = await breaking(301);
+  await expect(b.open()).rejects.toMatchObject({ code: "INTERNAL" });
+  expect(b.problems).toEqual(Array.from({ length: docReopenedMax + 1 }, () => "Error: unreachable"));
+  expect(b.replica.isClosed).toBe(true);
 });

@@ -2,68 +2,51 @@
  * A document on this page, one for all who opened it: shown at once as it is changed, kept up with what others write, and made anew where it went wrong.
  *
  * [DOC-60] A change is shown when the call returns, and is in no entry before the turn ends: what is changed in one turn is one entry.
- * [DOC-61] While an entry of a document is under way the next gathers; each change is in one entry, once.
+ * [DOC-61] While an entry of a document is under way the next gathers, and for `docEntryEveryMs` from when it began; each change is in one entry, once.
  * [DOC-62] What comes is applied in turns of their own, in the order in which it came, never within a callback of `change`.
  * [DOC-63] A document that does not stand as the page had it is opened anew under another nonce; what the page had written and was not refused is
  *          written again, as one change.
  *
- * Not here: what the app holds (doc.ts), which documents there are (documents.ts), and the way there and back (feed.ts, incoming.ts, outgoing.ts).
+ * Not here: what the app holds (doc.ts), which documents there are (documents.ts), and the way there and back (fed-copy.ts, outgoing.ts).
  */
-import { asTidemarkError, TidemarkError } from "../../core/errors.ts";
-import type { DatabaseId } from "../../core/ids.ts";
-import { docBaseBytes, docOpBytes, docOpeningTurnMs, docReopenedMax, docTurnMs } from "../../core/limits.ts";
+import { asTidemarkError, type TidemarkError } from "../../core/errors.ts";
+import type { DatabaseId, PublicKey } from "../../core/ids.ts";
+import {
+  docBaseBytes,
+  docEntryEveryMs,
+  docOpBytes,
+  docOpeningTurnMs,
+  docReopenedMax,
+  docTurnMs,
+  gatheredMs,
+} from "../../core/limits.ts";
 import { invalid } from "../../core/store/values.ts";
-import type { DocChanges, DocOpened, DocOptions, StoreWrites } from "../../worker/api.ts";
-import type { Line } from "../line.ts";
-import { callSafely, type Stop } from "../listeners.ts";
+import type { StoreWrites } from "../../worker/api.ts";
+import type { Stop } from "../listeners.ts";
 import type { Automerge, RawChangeOptions, RawDoc } from "./automerge.ts";
-import { Copy, type OwnRange } from "./copy.ts";
+import { type Copy, type OwnRange, valueAt } from "./copy.ts";
 import { type DocHistoryOptions, type DocHistoryPage, readDocHistory } from "./doc-history.ts";
-import { Feed, type Feeds, type FeedTaker } from "./feed.ts";
-import { Incoming } from "./incoming.ts";
-import { hashOf, Outgoing, type TakenWrite } from "./outgoing.ts";
-import type { DocPatch } from "./patches.ts";
+import { FedCopy, type FedPage } from "./fed-copy.ts";
+import { isSameHeads } from "./heads.ts";
+import { Outgoing, type TakenWrite } from "./outgoing.ts";
+import { OwnPast } from "./own-past.ts";
+import type { DocPatch, DocPath } from "./patches.ts";
 import { rebase, replaceAll } from "./rebase.ts";
+import { type DocOrigin, type RawDocEvent, Telling } from "./telling.ts";
+import type { TextSplice } from "./text-edits.ts";
 import { UndoHistory } from "./undo.ts";
 import { Upkeep } from "./upkeep.ts";
 
-/** Where a difference comes from: this page, one of its two ways back, or somebody else: another tab is somebody else too. */
-export type DocOrigin = "local" | "undo" | "redo" | "remote";
-
-export interface RawDocEvent {
-  readonly value: RawDoc;
-  readonly patches: readonly DocPatch[];
-  readonly origin: DocOrigin;
-  readonly heads: readonly string[];
-}
-
 /** What replicas need of their page. */
-export interface ReplicaHome {
-  readonly automerge: Automerge;
-  readonly line: Line;
-  readonly feeds: Feeds;
-  /** Runs it in a turn of its own, soon. */
-  readonly schedule: (run: () => void) => void;
+export interface ReplicaHome extends FedPage {
+  /** Runs it after so many milliseconds, or sooner. */
+  readonly after: (ms: number, run: () => void) => void;
   /** Runs it when the page has nothing else to do. */
   readonly whenIdle: (run: () => void) => void;
-  /** In milliseconds. */
-  readonly now: () => number;
   /** 16 random bytes. */
   readonly drawNonce: () => Uint8Array;
   /** Tells of an error that no call waits for. */
   readonly report: (error: unknown, database: DatabaseId) => void;
-}
-
-/** A copy on its way to be shown. */
-interface Draft {
-  readonly nonce: Uint8Array;
-  readonly incoming: Incoming;
-  /** Undefined until a leader answered. */
-  copy: Copy | undefined;
-  /** What is asked for is what comes after these. */
-  heads: readonly string[];
-  /** Nothing has been put into it. */
-  isEmpty: boolean;
 }
 
 export class Replica {
@@ -73,23 +56,25 @@ export class Replica {
   readonly #home: ReplicaHome;
   readonly #outgoing: Outgoing;
   readonly #upkeep: Upkeep;
-  readonly #listeners = new Set<(event: RawDocEvent) => void>();
-  readonly #events: RawDocEvent[] = [];
-  /** Hashes of changes that are not to be written again. */
-  readonly #refused = new Set<string>();
+  readonly #telling = new Telling();
+  readonly #past = new OwnPast();
   readonly #opened: Promise<void>;
   #setOpened: () => void = () => {};
   #failOpening: (error: unknown) => void = () => {};
   /** What is fed: what is shown, or what is to take its place. */
-  #fed: Draft;
-  #feed: Feed;
+  #fed: FedCopy;
   /** What is shown; undefined until it is open. */
   #shown: Copy | undefined;
+  /** When it was read out last. */
+  #readMs = 0;
+  /** When an entry began last. */
+  #sentMs = Number.NEGATIVE_INFINITY;
   #isReopening = false;
   readonly #steadied: (() => void)[] = [];
+  /** Who waits for something to come. */
+  readonly #moved: (() => void)[] = [];
   #isChanging = false;
   #isScheduled = false;
-  #isTelling = false;
   #useSnapshot = true;
   /** How often in a row it was made anew because Automerge failed. */
   #failures = 0;
@@ -105,20 +90,19 @@ export class Replica {
     });
     this.#opened.catch(() => {}); // Told by `open`.
     this.#undoHistory = new UndoHistory(home.automerge, home.now);
-    this.#fed = this.#draft();
     const send = (write: StoreWrites): Promise<void> => this.#send(write);
     this.#outgoing = new Outgoing({
       ...{ store, send },
       refused: (changes, error, isPart) => this.#wasRefused(changes, error, isPart),
-      rested: () => this.#upkeep.plan(),
+      ended: () => this.#scheduleFlush(),
     });
     this.#upkeep = this.#newUpkeep();
-    this.#feed = this.#newFeed(this.#fed);
+    this.#fed = this.#newFed();
   }
 
   /** Resolves when it is as the engine has it. Rejects with what `openDoc` rejects with, and INSTANCE_CLOSED. */
   open(): Promise<void> {
-    this.#feed.open();
+    this.#fed.open();
     return this.#opened;
   }
 
@@ -137,15 +121,42 @@ export class Replica {
     return this.#copy().doc;
   }
 
+  /** `openDoc`, for whoever may hold it longer than this is open. */
+  shareDoc(): RawDoc {
+    return this.#copy().share();
+  }
+
   /** Throws why it is closed. */
   get heads(): readonly string[] {
     return this.#copy().heads;
   }
 
+  /** Whether they name a state that it has had. Throws why it is closed. */
+  hasHeads(heads: readonly string[]): boolean {
+    return this.#copy().hasHeads(heads);
+  }
+
+  /** Resolves when these are in what is shown. Rejects with why it is closed. */
+  async shows(heads: readonly string[]): Promise<void> {
+    while (!this.hasHeads(heads)) await new Promise<void>((resolve) => this.#moved.push(resolve));
+  }
+
   /** Nothing but what Automerge does, and a note that there is something to send. Throws what the callback throws; then nothing is changed. */
-  change(callback: (draft: RawDoc) => void, message?: string): void {
+  change(callback: (draft: RawDoc) => void, message?: string, isUndoable = true): void {
+    if (!isUndoable) this.#read();
     const patches = this.#perform(callback, message);
+    if (!isUndoable) this.#read(false);
     if (patches !== undefined) this.#tell(patches, "local");
+  }
+
+  /** An edit of a text, as `change` with a splice: gathered with others, where nobody is to be told what it made. */
+  splice(path: DocPath, edit: TextSplice): void {
+    const copy = this.#unchanging();
+    if (!this.#telling.hears("local") && copy.gather(path, edit)) return this.#scheduleFlush();
+    if (typeof valueAt(copy.doc, path) !== "string") throw invalid("path", path, "the path of a text");
+    // Automerge alters the array.
+    const place = [...path];
+    this.change((draft) => this.automerge.splice(draft, place, edit.index, edit.deleteCount, edit.text));
   }
 
   /** As it was at these heads, and answers with those of what it made; undefined when it changed nothing. Throws as `Copy.changeAt` does. */
@@ -158,21 +169,18 @@ export class Replica {
     const made = this.#changing(() => copy.changeAt(heads, changeOptions(message), callback));
     if (made === undefined) return undefined;
     this.#scheduleFlush();
-    this.#tell(made.patches, "local");
+    if (this.#telling.hears("local")) this.#tell(made.merge(), "local");
     return made.heads;
-  }
-
-  /** What was changed in another copy of it, as if it had been changed here. They have this page's actor, and stand on what is here and on each other. */
-  adopt(changes: Uint8Array[]): void {
-    const copy = this.#unchanging();
-    const patches = copy.adopt(changes);
-    this.#scheduleFlush();
-    this.#tell(patches, "local");
   }
 
   /** Under which this page changes it. Throws why it is closed. */
   get actor(): Uint8Array {
     return this.#copy().actor;
+  }
+
+  /** With whose key it is written. Throws why it is closed. */
+  get author(): PublicKey {
+    return this.#copy().author;
   }
 
   /** As one change; false when there is nothing to undo. */
@@ -194,10 +202,8 @@ export class Replica {
     return this.#undoHistory.canRedo;
   }
 
-  subscribe(listener: (event: RawDocEvent) => void): Stop {
-    const own = (event: RawDocEvent): void => listener(event);
-    this.#listeners.add(own);
-    return () => void this.#listeners.delete(own);
+  subscribe(hear: (event: RawDocEvent) => void, local = true): Stop {
+    return this.#telling.listen({ hear, local });
   }
 
   /** What was changed is on its way to be durable. `all`: though an entry is under way. */
@@ -225,7 +231,7 @@ export class Replica {
 
   /** An estimate. */
   get memoryBytes(): number {
-    return this.isClosed ? 0 : docBaseBytes + docOpBytes * this.automerge.stats(this.doc).numOps;
+    return this.isClosed ? 0 : docBaseBytes + docOpBytes * this.#copy().ops;
   }
 
   /** Something of this page is not durable. */
@@ -270,11 +276,11 @@ export class Replica {
     this.flush(true);
     this.#end = reason;
     this.#steady();
-    this.#feed.close();
-    this.#fed.incoming.close();
+    this.#fed.close();
     this.#failOpening(reason);
     if (this.#fed.copy !== this.#shown) this.#fed.copy?.free();
     this.#shown?.free();
+    this.#hasMoved();
   }
 
   #copy(): Copy {
@@ -327,25 +333,39 @@ export class Replica {
   }
 
   #scheduleFlush(): void {
-    if (this.#isScheduled) return;
+    if (this.#isScheduled || this.#isGathering) return;
     this.#isScheduled = true;
-    this.#home.schedule(() => {
+    const run = (): void => {
       this.#isScheduled = false;
-      if (this.#end === undefined) this.flush();
-    });
+      if (this.#end !== undefined) return;
+      if (!this.#isGathering) this.flush();
+      if (!this.isBusy) this.#upkeep.plan();
+    };
+    const leftMs = this.#sentMs + docEntryEveryMs - this.#home.now();
+    if (leftMs > 0) this.#home.after(leftMs, run);
+    else this.#home.schedule(run);
+  }
+
+  /** An entry is under way: when that has ended, what is changed until then is sent. */
+  get #isGathering(): boolean {
+    return this.#outgoing.isUnderWay && this.#home.now() - this.#readMs < gatheredMs;
   }
 
   /** What was changed since, is in line to be sent. */
   #read(isUndoable = true): OwnRange | undefined {
-    const made = this.#isChanging ? undefined : this.#shown?.read();
-    if (made === undefined) return undefined;
+    if (this.#isChanging) return undefined;
+    this.#readMs = this.#home.now();
+    const shown = this.#shown;
+    const made = shown?.read();
+    if (shown === undefined || made === undefined) return undefined;
     this.#outgoing.add(made.changes);
-    this.#upkeep.grew(made.changes.length);
+    this.#upkeep.grew(made.changes, shown.ops);
     if (isUndoable) this.#undoHistory.add(made);
     return made;
   }
 
   #send(write: StoreWrites): Promise<void> {
+    this.#sentMs = this.#home.now();
     const { database } = this;
     const stores = [write];
     return this.#home.line.write("change", (api, id) => api.commit(database, stores, id), {
@@ -353,19 +373,34 @@ export class Replica {
     });
   }
 
-  #draft(): Draft {
-    const { schedule, now } = this.#home;
-    const draft: Draft = {
-      nonce: this.#home.drawNonce(),
-      incoming: new Incoming({
-        ...{ schedule, now, turnMs: this.#shown === undefined ? docOpeningTurnMs : docTurnMs },
-        apply: (changes) => this.#apply(draft, changes),
-      }),
-      copy: undefined,
-      heads: [],
-      isEmpty: true,
-    };
-    return draft;
+  #newFed(): FedCopy {
+    const isShown = (): boolean => this.#shown !== undefined && fed.copy === this.#shown;
+    const fed: FedCopy = new FedCopy({
+      ...{ page: this.#home, database: this.database, store: this.store, nonce: this.#home.drawNonce() },
+      ...{ useSnapshot: this.#useSnapshot, turnMs: this.#turnMs },
+      owner: {
+        isShown,
+        lastDurable: () => (isShown() ? this.#outgoing.lastDurable : undefined),
+        began: (snapshotBytes) => this.#upkeep.began(snapshotBytes),
+        apply: (copy, changes) => this.#apply(copy, changes),
+        applied: (isWhole) => this.#applied(fed, isWhole),
+        leftOut: (error) => this.#home.report(error, this.database),
+        outdated: () => void this.#reopen(),
+        snapshotFailed: () => {
+          this.#useSnapshot = false;
+          void this.#reopen();
+        },
+        broke: (error) => this.#broke(error),
+        failed: (error) => this.#fail(error),
+      },
+    });
+    return fed;
+  }
+
+  get #turnMs(): number {
+    // What fails in parts has been seen to succeed in one call.
+    if (this.#failures > 0) return Number.POSITIVE_INFINITY;
+    return this.#shown === undefined ? docOpeningTurnMs : docTurnMs;
   }
 
   #newUpkeep(): Upkeep {
@@ -378,89 +413,27 @@ export class Replica {
     });
   }
 
-  #newFeed(draft: Draft): Feed {
-    const { line, feeds } = this.#home;
-    const taker: FeedTaker = {
-      asked: () => this.#asked(draft),
-      opened: (answer) => this.#wasOpened(draft, answer),
-      take: (changes) => this.#take(draft, changes),
-      failed: (error) => this.#fail(error),
-    };
-    return new Feed(line, feeds, this.database, this.store, taker);
-  }
-
-  #asked({ heads, nonce, copy }: Draft): DocOptions {
-    // What was written here is not told again, and what is void by now has to be noticed all the same.
-    const own = copy === this.#shown ? this.#outgoing.lastDurable : undefined;
-    return {
-      heads: own === undefined ? heads : [...heads, own],
-      nonce,
-      snapshot: this.#useSnapshot && copy === undefined,
-    };
-  }
-
-  #wasOpened(draft: Draft, { author, snapshot }: DocOpened): void {
-    // The database is written with another key now, so nothing would be taken that is written under the old one's actor.
-    if (draft.copy !== undefined && draft.copy.author !== author) return void this.#reopen();
-    if (draft.copy !== undefined) return;
-    const { automerge } = this.#home;
-    try {
-      draft.copy = new Copy(automerge, { nonce: draft.nonce, database: this.database, author }, snapshot);
-      draft.heads = snapshot?.heads ?? [];
-      draft.isEmpty = snapshot === undefined;
-      this.#upkeep.began(snapshot !== undefined);
-    } catch (error) {
-      if (snapshot === undefined) return this.#fail(error);
-      // It is a cache: what it was made of is there.
-      this.#useSnapshot = false;
-      void this.#reopen();
-    }
-  }
-
-  #take(draft: Draft, { isAnew, bytes, ends, left, heads }: DocChanges): void {
-    if (draft !== this.#fed || this.#end !== undefined) return;
-    if (isAnew && !(draft.isEmpty && draft.copy !== this.#shown)) return void this.#reopen();
-    draft.isEmpty &&= ends.length === 0;
-    const changes = [...ends].map((end, at) => bytes.subarray(at === 0 ? 0 : ends[at - 1], end));
-    draft.incoming.push(changes, () => {
-      draft.heads = heads;
-      if (left === 0) this.#isComplete(draft);
-    });
-  }
-
-  #apply(draft: Draft, changes: Uint8Array[]): void {
-    const { copy } = draft;
-    if (copy === undefined) throw new Error("Tidemark bug: changes came before the answer");
+  #apply(copy: Copy, changes: Uint8Array[]): void {
     const isShown = copy === this.#shown;
     if (isShown) this.#read();
-    try {
-      const patches = copy.apply(changes);
-      this.#upkeep.grew(changes.length);
-      if (isShown && patches.length > 0) this.#tell(patches, "remote");
-    } catch (error) {
-      // After anything else nobody knows what is in it.
-      if (!(error instanceof RangeError)) return this.#broke(error);
-      this.#applyRest(draft, changes, error);
-    }
+    const before = copy.heads;
+    const patches = copy.apply(changes);
+    this.#upkeep.grew(changes, copy.ops);
+    // Also where nothing looks different: whoever waits for certain heads hears of them in no other way.
+    if (isShown && !isSameHeads(before, copy.heads)) this.#tell(patches, "remote");
   }
 
-  /** A batch is refused as a whole, and nothing of it is in the document: what is to blame for it is left out. */
-  #applyRest(draft: Draft, changes: Uint8Array[], error: unknown): void {
-    if (changes.length === 1) {
-      const details = { got: String(error), expected: "a change that Automerge takes" };
-      return this.#home.report(new TidemarkError("DOC_CHANGE", details, { cause: error }), this.database);
-    }
-    const half = changes.length >> 1;
-    for (const part of [changes.slice(0, half), changes.slice(half)])
-      if (this.#end === undefined) this.#apply(draft, part);
+  #applied({ copy }: FedCopy, isWhole: boolean): void {
+    if (isWhole && copy !== undefined) this.#isWhole(copy);
+    this.#hasMoved();
   }
 
-  #isComplete(draft: Draft): void {
-    if (draft !== this.#fed || draft.copy === undefined) return;
+  #isWhole(copy: Copy): void {
     this.#failures = 0;
-    if (draft.copy === this.#shown) return;
-    if (this.#shown === undefined) this.#show(draft.copy);
-    else this.#replace(this.#shown, draft.copy);
+    if (copy === this.#shown) return;
+    this.#upkeep.grew([], copy.ops);
+    if (this.#shown === undefined) this.#show(copy);
+    else this.#replace(this.#shown, copy);
   }
 
   #show(copy: Copy): void {
@@ -476,12 +449,12 @@ export class Replica {
     this.#shown = next;
     let patches: readonly DocPatch[];
     try {
-      patches = rebase(automerge, old, next, this.#refused);
+      patches = rebase(automerge, old, next, this.#past);
     } catch (error) {
       this.#home.report(error, this.database);
       patches = replaceAll(automerge, old.doc, next.doc);
     }
-    this.#refused.clear();
+    this.#past.left(old, this.#outgoing.lastDurable !== undefined);
     this.#undoHistory.clear();
     old.free();
     this.#steady();
@@ -495,7 +468,7 @@ export class Replica {
     // The page or the instance ends: nothing can be opened anew, and nothing was decided about what is in the outbox.
     if (this.#end !== undefined || endings.has(refused.code)) return;
     const isWanted = refused.code === "DOC_OUTDATED" && !isPart;
-    if (!isWanted) for (const change of changes) this.#refused.add(hashOf(change));
+    if (!isWanted) this.#past.refused(changes);
     if (!isWanted && !isPart) this.#home.report(refused, this.database);
     void this.#reopen();
   }
@@ -503,6 +476,10 @@ export class Replica {
   #steady(): void {
     this.#isReopening = false;
     for (const resolve of this.#steadied.splice(0)) resolve();
+  }
+
+  #hasMoved(): void {
+    for (const resolve of this.#moved.splice(0)) resolve();
   }
 
   /** Automerge failed in a way that leaves its copy in no state to be used. */
@@ -516,17 +493,15 @@ export class Replica {
 
   /** Changes can be made meanwhile, to the old one. */
   async #reopen(): Promise<void> {
-    this.#feed.close();
-    this.#fed.incoming.close();
+    this.#fed.close();
     if (this.#fed.copy !== this.#shown) this.#fed.copy?.free();
-    this.#fed = this.#draft();
-    const fed = this.#fed;
+    const fed = this.#newFed();
+    this.#fed = fed;
     this.#isReopening = true;
     await this.#outgoing.hold();
     // Begun again meanwhile.
     if (this.#fed !== fed || this.#end !== undefined) return;
-    this.#feed = this.#newFeed(fed);
-    this.#feed.open();
+    fed.open();
   }
 
   #fail(error: unknown): void {
@@ -538,16 +513,8 @@ export class Replica {
     if (isOpen) this.#home.report(reason, this.database);
   }
 
-  /** In order, also when a listener changes the document. */
   #tell(patches: readonly DocPatch[], origin: DocOrigin): void {
-    if (this.#listeners.size === 0) return;
-    this.#events.push({ value: this.doc, patches, origin, heads: this.heads });
-    if (this.#isTelling) return;
-    this.#isTelling = true;
-    for (let event = this.#events.shift(); event !== undefined; event = this.#events.shift()) {
-      for (const listener of [...this.#listeners]) callSafely(listener, event);
-    }
-    this.#isTelling = false;
+    if (this.#telling.hears(origin)) this.#telling.tell({ value: this.doc, patches, origin, heads: this.heads });
   }
 }
 

@@ -1,6 +1,10 @@
 import * as A from "@automerge/automerge";
 import { expect, test } from "vitest";
+import { TidemarkError } from "../../core/errors.ts";
+import { undoDepthMax, undoPauseMs, undoRangesMax } from "../../core/limits.ts";
 import { automerge, DocEngine, type DocPage } from "../../testing/doc-engine.ts";
+import type { Automerge } from "./automerge.ts";
+import { UndoHistory } from "./undo.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: what an app writes is whatever it likes.
 type Draft = any;
@@ -216,4 +220,140 @@ test("[DOC-70] text that comes back has its marks", async () => {
   a.replica.undo();
   expect(shown(a)).toEqual(before);
   expect(automerge.stats(a.replica.openDoc).numOps).toBeGreaterThan(0);
+});
+
+test("[DOC-75] what is not undoable stays, with what others wrote in it, and what is around it is undone", async () => {
+  const [engine, a, b] = await begin();
+  a.splice(0, 0, ">");
+  a.replica.change((draft) => Object.assign(draft, { page: "" }), undefined, false);
+  a.replica.change((draft) => A.splice(draft, ["page"], 0, 0, "mine"));
+  await engine.settle();
+  b.replica.change((draft) => A.splice(draft, ["page"], 0, 0, "theirs "));
+  await engine.settle();
+  a.replica.undo();
+  expect(a.value).toMatchObject({ text: "Hello world", page: "theirs " });
+  a.replica.redo();
+  expect(a.value).toMatchObject({ text: ">Hello world", page: "theirs mine" });
+  await engine.settle();
+  expect(b.value).toEqual(a.value);
+});
+
+/** One letter at the beginning, and what others say to it. */
+async function type(engine: DocEngine, page: DocPage, other?: DocPage): Promise<void> {
+  page.splice(0, 0, "x");
+  await engine.settle();
+  other?.splice(String(other.value.text).length, 0, "!");
+  await engine.settle();
+}
+
+test("[DOC-71] a pause counts from the change before, and is longer than undoPauseMs", async () => {
+  const [engine, a] = await begin();
+  for (const pauseMs of [undoPauseMs, undoPauseMs, undoPauseMs + 1, 0]) {
+    await type(engine, a);
+    a.nowMs += pauseMs;
+  }
+  expect(a.value.text).toBe("xxxxHello world");
+  a.replica.undo();
+  expect(a.value.text).toBe("xxxHello world");
+  a.replica.undo();
+  expect(a.value.text).toBe("Hello world");
+});
+
+test("[DOC-71] one step has as many parts as others have written between, and no more than undoRangesMax", async () => {
+  const [engine, a, b] = await begin();
+  for (let i = 0; i <= undoRangesMax; i++) await type(engine, a);
+  a.replica.undo();
+  expect(a.value.text).toBe("Hello world");
+  await engine.settle();
+  a.nowMs += undoPauseMs + 1;
+  for (let i = 0; i <= undoRangesMax; i++) await type(engine, a, b);
+  a.replica.undo();
+  expect(a.value.text).toBe(`${"x".repeat(undoRangesMax)}Hello world${"!".repeat(undoRangesMax + 1)}`);
+});
+
+test("[DOC-71] what is written right after a redo is a step of its own", async () => {
+  const [engine, a] = await begin();
+  await type(engine, a);
+  a.replica.undo();
+  a.replica.redo();
+  await type(engine, a);
+  a.replica.undo();
+  expect(a.value.text).toBe("xHello world");
+});
+
+test("[DOC-70] what others wrote between a change and its undoing stays when the change before is undone", async () => {
+  const [engine, a, b] = await begin();
+  a.splice(11, 0, ", hello");
+  await engine.settle();
+  a.nowMs += undoPauseMs + 1;
+  a.splice(14, 4);
+  await engine.settle();
+  b.splice(0, 0, "> ");
+  await engine.settle();
+  a.replica.undo();
+  expect(a.value.text).toBe("> Hello world, hello");
+  a.replica.undo();
+  expect(a.value.text).toMatch(/^> Hello world/);
+});
+
+test("[DOC-70] a document that was made anew has nothing to undo or to redo", async () => {
+  const [engine, a] = await begin();
+  await type(engine, a);
+  a.nowMs += undoPauseMs + 1;
+  await type(engine, a);
+  engine.gate = () => {
+    engine.gate = () => {};
+    throw new TidemarkError("ENTRY_TOO_LARGE", { got: 2, max: 1 });
+  };
+  a.replica.undo();
+  expect([a.replica.canUndo, a.replica.canRedo]).toEqual([true, true]);
+  await engine.settle();
+  expect([a.replica.canUndo, a.replica.canRedo]).toEqual([false, false]);
+  expect(a.value.text).toBe("xxHello world");
+});
+
+test("[DOC-70] undoDepthMax steps are remembered, the last ones, and one that fails is still there", () => {
+  const asked: (readonly string[])[] = [];
+  let fails = true;
+  // Nothing is altered, so that a thousand steps take no time.
+  const still: Automerge = {
+    ...automerge,
+    clone: (doc) => doc,
+    view: (doc, heads) => {
+      asked.push(heads);
+      return doc;
+    },
+    diff: () => {
+      if (fails) throw new Error("mine");
+      return [];
+    },
+    change: (doc) => doc,
+    merge: (doc) => doc,
+    free: () => {},
+  };
+  let nowMs = 0;
+  const history = new UndoHistory(still, () => nowMs);
+  for (let step = 0; step <= undoDepthMax; step++) {
+    nowMs += undoPauseMs + 1;
+    history.add({ before: [`${step}`], after: [`${step + 1}`] });
+  }
+  const doc = automerge.init({ actor: "aa" });
+  expect(() => history.begin("undo", doc)).toThrow("mine");
+  fails = false;
+  asked.length = 0;
+  while (history.begin("undo", doc) !== undefined);
+  expect([asked.length, asked[0], asked.at(-1)]).toEqual([undoDepthMax, [`${undoDepthMax + 1}`], ["2"]]);
+});
+
+test("[DOC-71] what was overwritten within a step comes back as it was before, also when others write meanwhile", async () => {
+  const [engine, a, b] = await begin();
+  for (const n of [2, 3]) {
+    a.change((draft) => Object.assign(draft, { n }));
+    await engine.settle();
+    b.splice(0, 0, "!");
+    await engine.settle();
+  }
+  a.replica.undo();
+  expect(a.value).toMatchObject({ text: "!!Hello world" });
+  expect(a.value.n).toBeUndefined();
 });

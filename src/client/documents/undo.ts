@@ -8,11 +8,13 @@
  * [DOC-70] Undoing takes back the last own changes and nothing of others; redoing brings back what was undone.
  * [DOC-71] Changes that follow each other within `undoPauseMs` are undone together.
  * Known: text that was deleted and brought back is new text. Where others wrote between its first writing and its deletion, undoing
- * the first does not take it away.
+ * the first does not take it away. Where a step wrote several values, one that another overwrote since may be taken back with them: of two ops at
+ * once the one with the higher counter wins, and each of a change has a higher one than that before it.
  */
 import { undoDepthMax, undoPauseMs, undoRangesMax } from "../../core/limits.ts";
 import type { Automerge, RawDoc } from "./automerge.ts";
-import { isSameHeads, type OwnRange } from "./copy.ts";
+import type { OwnRange } from "./copy.ts";
+import { isSameHeads } from "./heads.ts";
 import { applyPatches, type DocPatch } from "./patches.ts";
 
 /** What is undone at once: own changes, without those of others between them. */
@@ -104,35 +106,44 @@ export class UndoHistory {
  */
 function extend(earlier: Entry | undefined, undone: Entry, made: OwnRange): void {
   const [last, only] = [earlier?.ranges.at(-1), undone.ranges[0]];
-  if (earlier === undefined || last === undefined || only === undefined || undone.ranges.length > 1) return;
+  if (earlier === undefined || last === undefined || only === undefined) return;
   if (!isSameHeads(last.after, only.before) || !isSameHeads(only.after, made.before)) return;
   earlier.ranges[earlier.ranges.length - 1] = { before: last.before, after: made.after };
 }
 
 /** What taking back these changes does to the document as it is now. */
 function rehearse(automerge: Automerge, doc: RawDoc, ranges: readonly OwnRange[]): readonly DocPatch[] {
-  let stage = automerge.clone(doc, { actor: scratchActor(0) });
+  let stage = automerge.clone(doc, { actor: scratchActor });
   try {
     const heads = automerge.getHeads(stage);
-    for (const [at, range] of [...ranges].reverse().entries()) stage = takeBack(automerge, stage, range, at + 1);
+    let taken: readonly string[] = [];
+    for (const range of ranges) [stage, taken] = takeBack(automerge, stage, range, taken);
     return automerge.diff(stage, heads, automerge.getHeads(stage));
   } finally {
     automerge.free(stage);
   }
 }
 
-function takeBack(automerge: Automerge, stage: RawDoc, { before, after }: OwnRange, number: number): RawDoc {
-  let fork = automerge.clone(automerge.view(stage, [...after]), { actor: scratchActor(number) });
+/**
+ * Where the ranges before are taken back already: a value that was written in two of them is as it was before the first then. Answers with the
+ * heads of what takes back all until now.
+ */
+function takeBack(
+  automerge: Automerge,
+  stage: RawDoc,
+  { before, after }: OwnRange,
+  taken: readonly string[],
+): [RawDoc, readonly string[]] {
+  let fork = automerge.clone(automerge.view(stage, [...after, ...taken]), { actor: scratchActor });
   try {
-    const inverse = automerge.diff(fork, [...after], [...before]);
+    const inverse = automerge.diff(fork, [...after, ...taken], [...before, ...taken]);
+    if (inverse.length === 0) return [stage, taken];
     fork = automerge.change(fork, { time: 0 }, (draft) => applyPatches(automerge, draft, inverse));
-    return automerge.merge(stage, fork);
+    return [automerge.merge(stage, fork), automerge.getHeads(fork)];
   } finally {
     automerge.free(fork);
   }
 }
 
-/** They sort before any other, so that what they write wins over nobody. */
-function scratchActor(number: number): string {
-  return number.toString(16).padStart(32, "0");
-}
+/** Sorts before any other, so that what it writes wins over nobody. */
+const scratchActor = "00".repeat(16);

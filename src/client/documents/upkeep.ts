@@ -1,11 +1,18 @@
 /**
  * What is done for a document when the page has nothing else to do: a snapshot, by which it opens faster the next time, and a word when it gets too large.
  *
- * [DOC-67] A snapshot is kept of what is durable alone: after the first `snapshotFirstChanges` changes without one, then after each `snapshotChanges`.
+ * [DOC-67] A snapshot is kept of what is durable alone: after the first `snapshotFirstChanges` changes without one, then after each `snapshotChanges`, or
+ *          `snapshotChangesBytes` of them.
  * [DOC-68] Of a document of more than `docLargeOps` ops, or `docLargeBytes` saved, the app is told once, as the problem DOC_LARGE.
  */
 import { TidemarkError } from "../../core/errors.ts";
-import { docLargeBytes, docLargeOps, snapshotChanges, snapshotFirstChanges } from "../../core/limits.ts";
+import {
+  docLargeBytes,
+  docLargeOps,
+  snapshotChanges,
+  snapshotChangesBytes,
+  snapshotFirstChanges,
+} from "../../core/limits.ts";
 import type { DocSnapshot } from "../../worker/api.ts";
 import type { Automerge, RawDoc } from "./automerge.ts";
 
@@ -23,6 +30,11 @@ export interface UpkeepOptions {
 export class Upkeep {
   readonly #options: UpkeepOptions;
   #changes = 0;
+  /** Of these. */
+  #bytes = 0;
+  #ops = 0;
+  /** As it was when it was saved last. */
+  #savedBytes = 0;
   #due = snapshotFirstChanges;
   #isPlanned = false;
   #isTold = false;
@@ -31,21 +43,27 @@ export class Upkeep {
     this.#options = options;
   }
 
-  /** It began with a snapshot, or without. */
-  began(hasSnapshot: boolean): void {
+  /** It began with a snapshot of so many bytes, or without. */
+  began(snapshotBytes?: number): void {
     this.#changes = 0;
-    this.#due = hasSnapshot ? snapshotChanges : snapshotFirstChanges;
+    this.#bytes = 0;
+    this.#due = snapshotBytes === undefined ? snapshotFirstChanges : snapshotChanges;
+    this.#savedBytes = snapshotBytes ?? 0;
+    this.#weigh();
   }
 
-  /** So many changes more are in it. */
-  grew(changes: number): void {
-    this.#changes += changes;
+  /** These more are in it, and so many ops in all. */
+  grew(changes: readonly Uint8Array[], ops: number): void {
+    this.#changes += changes.length;
+    for (const { length } of changes) this.#bytes += length;
+    this.#ops = ops;
+    this.#weigh();
     this.plan();
   }
 
   /** Also when what was not durable is, maybe. */
   plan(): void {
-    if (this.#isPlanned || this.#changes < this.#due) return;
+    if (this.#isPlanned || (this.#changes < this.#due && this.#bytes < snapshotChangesBytes)) return;
     this.#isPlanned = true;
     this.#options.whenIdle(() => {
       this.#isPlanned = false;
@@ -57,13 +75,12 @@ export class Upkeep {
   #save(doc: RawDoc): void {
     const { automerge, keep } = this.#options;
     const bytes = automerge.save(doc);
-    this.#changes = 0;
-    this.#due = snapshotChanges;
-    this.#measure(automerge.stats(doc).numOps, bytes.length);
+    this.began(bytes.length);
     keep({ heads: automerge.getHeads(doc), bytes });
   }
 
-  #measure(ops: number, bytes: number): void {
+  #weigh(): void {
+    const [ops, bytes] = [this.#ops, this.#savedBytes];
     if (this.#isTold || (ops <= docLargeOps && bytes <= docLargeBytes)) return;
     this.#isTold = true;
     this.#options.report(new TidemarkError("DOC_LARGE", { store: this.#options.store, ops, bytes }));

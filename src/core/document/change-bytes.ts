@@ -28,6 +28,11 @@ export interface ChangeHeader {
   readonly startOp: number;
 }
 
+/** The same with the deps as bytes, one behind the other. */
+export interface PlainHeader extends Omit<ChangeHeader, "deps"> {
+  readonly deps: Uint8Array;
+}
+
 export interface BuiltChange {
   readonly hash: ChangeHash;
   readonly bytes: Uint8Array;
@@ -65,29 +70,43 @@ export function changeHashFromHex(hex: string): ChangeHash {
 
 /** The change that has this tail. Whether that is one that Automerge takes is for `decodeTail` to say. */
 export function buildChange(header: ChangeHeader, tail: Uint8Array, sha256: Sha256): BuiltChange {
+  const deps = new Uint8Array(header.deps.length * hashBytes);
+  for (const [i, dep] of header.deps.entries()) writeHex(dep, deps, i * hashBytes);
+  const bytes = joinChange({ ...header, deps }, tail);
+  const digest = digestOfChange(bytes, sha256);
+  setChecksum(bytes, digest);
+  return { hash: changeHashFromBytes(digest), bytes };
+}
+
+/** The change without its checksum, which `setChecksum` puts in. */
+export function joinChange(header: PlainHeader, tail: Uint8Array): Uint8Array {
   const contents = headerLength(header) + tail.length;
   const bytes = new Uint8Array(hashedFrom + 1 + uintLength(contents) + contents);
   bytes.set(magic);
   bytes[hashedFrom] = plainChange;
   const at = writeHeader(header, bytes, writeUint(contents, bytes, hashedFrom + 1));
   bytes.set(tail, at);
-  const hash = sha256(bytes.subarray(hashedFrom));
-  bytes.set(hash.subarray(0, checksumBytes), magic.length);
-  return { hash: changeHashFromBytes(hash), bytes };
+  return bytes;
 }
 
-function headerLength({ deps, actor, seq, startOp }: ChangeHeader): number {
-  const lists = uintLength(deps.length) + deps.length * hashBytes + uintLength(actor.length) + actor.length;
+/** The hash of a change as bytes. The checksum is no part of what is hashed, and need not be there. */
+export function digestOfChange(bytes: Uint8Array, sha256: Sha256): Uint8Array {
+  return sha256(bytes.subarray(hashedFrom));
+}
+
+export function setChecksum(bytes: Uint8Array, digest: Uint8Array): void {
+  for (let i = 0; i < checksumBytes; i++) bytes[magic.length + i] = digest[i] as number;
+}
+
+function headerLength({ deps, actor, seq, startOp }: PlainHeader): number {
+  const lists = uintLength(deps.length / hashBytes) + deps.length + uintLength(actor.length) + actor.length;
   return lists + uintLength(seq) + uintLength(startOp);
 }
 
-function writeHeader({ deps, actor, seq, startOp }: ChangeHeader, target: Uint8Array, offset: number): number {
-  let at = writeUint(deps.length, target, offset);
-  for (const dep of deps) {
-    writeHex(dep, target, at);
-    at += hashBytes;
-  }
-  at = writeUint(actor.length, target, at);
+function writeHeader({ deps, actor, seq, startOp }: PlainHeader, target: Uint8Array, offset: number): number {
+  let at = writeUint(deps.length / hashBytes, target, offset);
+  target.set(deps, at);
+  at = writeUint(actor.length, target, at + deps.length);
   target.set(actor, at);
   return writeUint(startOp, target, writeUint(seq, target, at + actor.length));
 }

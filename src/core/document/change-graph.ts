@@ -7,10 +7,19 @@
  * A change is known by its place here, which differs between replicas. Nothing is taken away again, but for what was only tried.
  * Not here: what the ops say (references.ts), and which of two with one number is applied (collisions.ts).
  */
-import { encodeHex } from "../ids.ts";
-import { type ChangeHash, type ChangeHeader, changeHashFromBytes } from "./change-bytes.ts";
+import { concatBytes } from "../bytes.ts";
+import { encodeHex, type Sha256 } from "../ids.ts";
+import {
+  type ChangeHash,
+  changeHashFromBytes,
+  digestOfChange,
+  joinChange,
+  type PlainHeader,
+  setChecksum,
+} from "./change-bytes.ts";
 import { type Clock, Clocks, type Lineage, type Past, seqOn } from "./clocks.ts";
 import { DigestTable } from "./digest-table.ts";
+import { outsideFrom, type SavedChanges } from "./doc-checkpoint.ts";
 import { ByteColumn, WordColumn } from "./growing-columns.ts";
 import type { LeastRecent } from "./least-recent.ts";
 
@@ -44,6 +53,13 @@ export interface Standing {
   readonly startOp: number;
   /** Undefined: the one before alone. */
   readonly deps: readonly number[] | undefined;
+}
+
+/** What numbers in a part of a checkpoint stand for here. */
+export interface Translation {
+  readonly actors: readonly number[];
+  readonly entries: readonly number[];
+  readonly outside: readonly number[];
 }
 
 /** A run of changes of one actor. */
@@ -242,15 +258,25 @@ export class ChangeGraph implements Lineage {
     return this.line(this.lineOf(before)).nodes.at(-1) !== before;
   }
 
-  headerOf(placement: Placement): ChangeHeader {
-    const { deps, actor, seq, startOp } = placement;
-    return { deps: deps.map((dep) => this.hashOf(dep)).sort(), actor: this.actorBytes(actor), seq, startOp };
+  /** The hash that a change with this tail has there. */
+  digestAt({ deps, actor, seq, startOp }: Placement, tail: Uint8Array, sha256: Sha256): Uint8Array {
+    const header = { deps: this.#digestsOf(deps), actor: this.actorBytes(actor), seq, startOp };
+    return digestOfChange(joinChange(header, tail), sha256);
   }
 
-  headerOfNode(node: number): ChangeHeader {
-    const deps = Array.from(this.depsOf(node), (dep) => this.hashOf(dep)).sort();
+  /** The change as Automerge takes it. */
+  bytesOf(node: number): Uint8Array {
     const actor = this.actorBytes(this.actorOf(node));
-    return { deps, actor, seq: this.seqOf(node), startOp: this.startOpOf(node) };
+    const deps = this.#digestsOf(this.depsOf(node));
+    const bytes = joinChange({ deps, actor, seq: this.seqOf(node), startOp: this.startOpOf(node) }, this.tailOf(node));
+    setChecksum(bytes, this.hashBytes(node));
+    return bytes;
+  }
+
+  /** One behind the other: deps are kept in the order of their hashes, in which they came. */
+  #digestsOf(nodes: ArrayLike<number>): PlainHeader["deps"] {
+    if (nodes.length === 1) return this.hashBytes(nodes[0] as number);
+    return concatBytes(...Array.from(nodes, (node) => this.hashBytes(node)));
   }
 
   /** Takes in a change that is not here. Its tail is copied. */
@@ -267,12 +293,36 @@ export class ChangeGraph implements Lineage {
 
   /** Takes in a change as it was. */
   restore(hash: Uint8Array, { before, actor, deps, startOp }: Standing, content: Content): number {
-    const seq = before === none ? 1 : this.seqOf(before) + 1;
-    const node = this.#append(hash, { before, actor, seq, startOp }, content);
+    const node = this.#append(hash, { before, actor, startOp }, content);
     this.#origins.push(deps === undefined ? this.originOf(before) : node);
     if (deps !== undefined) this.#deps.append(deps);
     this.#depsEnds.push(this.#deps.length);
     return node;
+  }
+
+  /** The same for all of a part, of which none is here. */
+  restoreAll(changes: SavedChanges, { actors, entries, outside }: Translation): void {
+    const { befores, deps, depCounts, tailEnds } = changes;
+    const [first, tailsBefore, count] = [this.size, this.#tails.length, befores.length];
+    const nodeOf = (name: number): number =>
+      name < outsideFrom ? first + name : (outside[name - outsideFrom] as number);
+    for (const column of this.#columns()) column.reserve(count);
+    this.#hashes.addAll(changes.hashes);
+    this.#tails.append(changes.tails);
+    this.#startOps.append(changes.startOps);
+    this.#ops.append(changes.ops);
+    this.#indexes.append(changes.indexes);
+    let depAt = 0;
+    for (let i = 0; i < count; i++) {
+      const before = befores[i] === 0 ? none : nodeOf((befores[i] as number) - 1);
+      const depCount = depCounts[i] as number;
+      this.#putInLine(first + i, before, actors[changes.actors[i] as number] as number);
+      this.#origins.push(depCount === 0 ? this.originOf(before) : first + i);
+      for (let left = depCount; left > 1; left--) this.#deps.push(nodeOf(deps[depAt++] as number));
+      this.#depsEnds.push(this.#deps.length);
+      this.#entries.push(entries[changes.entries[i] as number] as number);
+      this.#tailEnds.push(tailsBefore + (tailEnds[i] as number));
+    }
   }
 
   mark(): GraphMark {
@@ -290,20 +340,22 @@ export class ChangeGraph implements Lineage {
     this.#hashes.truncate(nodes);
     this.#tails.truncate(nodes === 0 ? 0 : this.#tailEnds.at(nodes - 1));
     this.#deps.truncate(nodes === 0 ? 0 : this.#depsEnds.at(nodes - 1));
+    for (const column of this.#columns()) column.truncate(nodes);
+  }
+
+  /** Those that have a number for each change. */
+  #columns(): readonly WordColumn[] {
     const columns = [this.#lineOf, this.#seqs, this.#startOps, this.#ops, this.#origins, this.#depsEnds];
-    for (const column of [...columns, this.#entries, this.#indexes, this.#tailEnds]) column.truncate(nodes);
+    return [...columns, this.#entries, this.#indexes, this.#tailEnds];
   }
 
   #append(
     hash: Uint8Array,
-    { before, actor, seq, startOp }: Pick<Placement, "before" | "actor" | "seq" | "startOp">,
+    { before, actor, startOp }: Pick<Placement, "before" | "actor" | "startOp">,
     { tail, ops, entry, index }: Content,
   ): number {
     const node = this.#hashes.add(hash);
-    const line = this.#lineAfter(before, actor, seq);
-    this.line(line).nodes.push(node);
-    this.#lineOf.push(line);
-    this.#seqs.push(seq);
+    this.#putInLine(node, before, actor);
     this.#startOps.push(startOp);
     this.#ops.push(ops);
     this.#entries.push(entry);
@@ -311,6 +363,14 @@ export class ChangeGraph implements Lineage {
     this.#tails.append(tail);
     this.#tailEnds.push(this.#tails.length);
     return node;
+  }
+
+  #putInLine(node: number, before: number, actor: number): void {
+    const seq = before === none ? 1 : this.seqOf(before) + 1;
+    const line = this.#lineAfter(before, actor, seq);
+    this.line(line).nodes.push(node);
+    this.#lineOf.push(line);
+    this.#seqs.push(seq);
   }
 
   /** The line that goes on behind a change, or a new one where another has taken its number. */

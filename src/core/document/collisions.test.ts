@@ -113,6 +113,7 @@ test("[DOC-17] [DOC-18] replicas that have the same entries apply the same, what
       const first = fold(half.slice(0, half.length >> 1));
       const bytes = first.checkpoint(0, 1);
       if (bytes !== undefined) unwrap(restored.restore(bytes, 1));
+      expect(seen(restored)).toEqual(seen(first));
       for (const { payload, origin } of half.slice(half.length >> 1)) restored.merge(payload, origin);
       expect(seen(restored)).toEqual(seen(whole));
     }),

@@ -18,7 +18,7 @@ export class DigestTable {
 
   /** The place of the digest at `offset` of `bytes`; −1: it is not there. */
   find(bytes: Uint8Array, offset = 0): number {
-    const digests = this.#digests.view();
+    const digests = this.#digests.room;
     const slots = this.#slots;
     for (let slot = this.#slotOf(bytes, offset); ; slot = (slot + 1) & (slots.length - 1)) {
       const place = (slots[slot] as number) - 1;
@@ -34,10 +34,19 @@ export class DigestTable {
   /** Of one that is not there. */
   add(bytes: Uint8Array, offset = 0): number {
     const place = this.length;
-    this.#digests.append(bytes.subarray(offset, offset + digestBytes));
-    if (2 * this.length > this.#slots.length) this.#grow();
-    else this.#enter(place);
+    this.addAll(bytes.subarray(offset, offset + digestBytes));
     return place;
+  }
+
+  /** Of digests one behind the other, none of which is there. */
+  addAll(bytes: Uint8Array): void {
+    let from = this.length;
+    this.#digests.append(bytes);
+    if (2 * this.length > this.#slots.length) {
+      this.#makeRoom();
+      from = 0;
+    }
+    for (let place = from; place < this.length; place++) this.#enter(place);
   }
 
   /** Only those at the places below stay. */
@@ -62,7 +71,7 @@ export class DigestTable {
 
   #enter(place: number): void {
     const slots = this.#slots;
-    let slot = this.#slotOf(this.#digests.view(), place * digestBytes);
+    let slot = this.#slotOf(this.#digests.room, place * digestBytes);
     while (slots[slot] !== 0) slot = (slot + 1) & (slots.length - 1);
     slots[slot] = place + 1;
   }
@@ -70,15 +79,16 @@ export class DigestTable {
   /** Of the last that entered: none has stepped aside for it. */
   #leave(place: number): void {
     const slots = this.#slots;
-    let slot = this.#slotOf(this.#digests.view(), place * digestBytes);
+    let slot = this.#slotOf(this.#digests.room, place * digestBytes);
     while (slots[slot] !== place + 1) slot = (slot + 1) & (slots.length - 1);
     slots[slot] = 0;
   }
 
-  #grow(): void {
-    this.#slots = new Int32Array(4 * this.#slots.length);
-    this.#shift -= 2;
-    for (let place = 0; place < this.length; place++) this.#enter(place);
+  /** All have to enter again. */
+  #makeRoom(): void {
+    let length = this.#slots.length;
+    for (; 2 * this.length > length; length *= 2) this.#shift--;
+    this.#slots = new Int32Array(length);
   }
 }
 

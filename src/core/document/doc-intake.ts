@@ -1,16 +1,11 @@
 /** Judges the changes of a document as they come, and keeps those that wait for others. What it says follows from the set of what came: [DOC-20]. */
-import { unwrap } from "../errors.ts";
-import { decodeHex, type Sha256 } from "../ids.ts";
+import { unreachable } from "../errors.ts";
 import { unsaved } from "../store/part-counts.ts";
-import { buildChange, type ChangeHash } from "./change-bytes.ts";
-import { type ChangeGraph, none } from "./change-graph.ts";
+import type { ChangeHash } from "./change-bytes.ts";
+import { none } from "./change-graph.ts";
 import type { EntryTable } from "./entry-table.ts";
-import type { ReferenceFault, References } from "./references.ts";
-import { decodeTail } from "./tail.ts";
+import { type ChangeFault, type JudgingParts, judgeChange } from "./judging.ts";
 import { changeKey, type SentAs, type WaitingChange, type WaitingChanges } from "./waiting-changes.ts";
-
-/** Why a change is left out for what it is: `history` if two of one number are in its past. */
-export type ChangeFault = ReferenceFault | "history";
 
 export interface KeptFault {
   readonly reason: ChangeFault;
@@ -21,12 +16,9 @@ export interface KeptFault {
 /** What became of a change: its place in the graph; or it waits; or it is left out for ever. */
 export type Taken = number | WaitingChange | undefined;
 
-export interface DocIntakeParts {
-  readonly graph: ChangeGraph;
+export interface DocIntakeParts extends JudgingParts {
   readonly entries: EntryTable;
   readonly waiting: WaitingChanges;
-  readonly references: References;
-  readonly sha256: Sha256;
   /** A change is in the graph now. */
   readonly added: (node: number) => void;
   /** One that is in the graph was in an earlier entry. */
@@ -91,21 +83,24 @@ export class DocIntake {
   }
 
   #judge(sent: SentAs, deps: readonly number[], part: number): number | undefined {
-    const { graph, references, sha256, added } = this.#parts;
-    const placement = graph.place(deps, graph.addActor(sent.actor));
-    if (placement === undefined) return this.#leaveOut(sent, "history", part);
-    const { hash } = buildChange(graph.headerOf(placement), sent.tail, sha256);
-    const known = graph.find(hash);
-    if (known !== none) {
-      this.attribute(known, sent.entry, sent.index);
-      return known;
+    const { graph, references, added } = this.#parts;
+    const actor = graph.addActor(sent.actor);
+    const judged = sent.judged ?? judgeChange(this.#parts, sent, deps, actor);
+    switch (judged.type) {
+      case "fault":
+        return this.#leaveOut(sent, judged.reason, part);
+      case "known":
+        this.attribute(judged.node, sent.entry, sent.index);
+        return judged.node;
+      case "sound": {
+        const node = graph.add(judged.digest, judged.placement, sent);
+        references.added(node, judged.places);
+        added(node);
+        return node;
+      }
+      default:
+        return unreachable(judged);
     }
-    const fault = references.check(unwrap(decodeTail("", sent.tail)), placement);
-    if (fault !== undefined) return this.#leaveOut(sent, fault, part);
-    const node = graph.add(decodeHex(hash), placement, sent);
-    references.added(node);
-    added(node);
-    return node;
   }
 
   /** A change that is here stands in an entry as well. */

@@ -48,6 +48,23 @@ function item(...parts: readonly (Uint8Array | null | readonly Uint8Array[])[]):
   };
 }
 
+test("[DOC-11] what a tail was read as is kept until it is judged, unless it is many ops in few bytes", () => {
+  const kept = (bytes: Uint8Array): unknown => {
+    const sent = [{ tail: bytes, deps: [], label: new Uint8Array(0) }];
+    const result = decodeDocPayload("page", encodeDocPayload(nonce, sent));
+    return result.ok ? result.value.changes.map(({ ops, decoded }) => [ops, decoded?.ops.length]) : result.failure;
+  };
+  expect(kept(tail)).toEqual([[1, 1]]);
+  const many = encodeTail({
+    time: 0,
+    message: "",
+    others: [],
+    ops: Array.from({ length: 5_000 }, () => opOf({ valueType: 0, value: new Uint8Array(0) })),
+  });
+  expect(many.length).toBeLessThan(1_000);
+  expect(kept(many)).toEqual([[5_000, undefined]]);
+});
+
 test("[DOC-10] a payload reads back as it was written, and every other form of its bytes is refused", () => {
   fc.assert(
     fc.property(changes, fc.nat(), fc.nat(255), (all, at, byte) => {

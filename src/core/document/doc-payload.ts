@@ -16,7 +16,7 @@ import { writeHex } from "../ids.ts";
 import { actorLabelBytesMax, changeDepsMax, docChangesMax, docOpsMax, docTailsBytesMax } from "../limits.ts";
 import { payloadError } from "../store/payload.ts";
 import { type ChangeHash, changeHashFromBytes } from "./change-bytes.ts";
-import { decodeTail } from "./tail.ts";
+import { type ChangeTail, decodeTail } from "./tail.ts";
 
 export const docType = "doc";
 export const docNonceBytes = 16;
@@ -34,6 +34,8 @@ export interface SentChange {
 export interface DocPayloadChange extends SentChange {
   /** How many the tail holds. */
   readonly ops: number;
+  /** The tail as it was read, until it is judged; left out where it takes far more memory than the tail. */
+  readonly decoded?: ChangeTail;
 }
 
 export interface DocPayload {
@@ -95,9 +97,12 @@ function readChanges(reader: CborReader, store: string): readonly DocPayloadChan
     if (bytes > docTailsBytesMax) throw payloadError(store, `tails of ${bytes} bytes`, `at most ${docTailsBytesMax}`);
     const tail = decodeTail(store, sent.tail);
     if (!tail.ok) throw toError(tail.failure);
-    ops += tail.value.ops.length;
+    const { length } = tail.value.ops;
+    ops += length;
     if (ops > docOpsMax) throw payloadError(store, `${ops} ops`, `at most ${docOpsMax}`);
-    changes.push({ ...sent, ops: tail.value.ops.length });
+    // A hundred bytes can stand for a hundred thousand ops; an honest op takes a byte at the least.
+    if (length > sent.tail.length) changes.push({ ...sent, ops: length });
+    else changes.push({ ...sent, ops: length, decoded: tail.value });
   }
   if (changes.length === 0) throw payloadError(store, "no changes", "at least one");
   return changes;

@@ -3,7 +3,7 @@ import { unwrap } from "../errors.ts";
 import { isAfter, laterPart } from "../store/part-counts.ts";
 import { payloadError } from "../store/payload.ts";
 import { type ChangeHash, changeHashFromBytes } from "./change-bytes.ts";
-import { type ChangeGraph, none } from "./change-graph.ts";
+import { type ChangeGraph, none, type Translation } from "./change-graph.ts";
 import { digestBytes } from "./digest-table.ts";
 import {
   changesIn,
@@ -14,9 +14,11 @@ import {
   type SavedDoc,
   type SavedWaiting,
 } from "./doc-checkpoint.ts";
-import type { ChangeFault, DocIntake, Taken } from "./doc-intake.ts";
+import type { DocIntake, Taken } from "./doc-intake.ts";
 import type { EntryTable } from "./entry-table.ts";
 import { ByteColumn, WordColumn } from "./growing-columns.ts";
+import type { ChangeFault } from "./judging.ts";
+import type { PartColumn } from "./part-column.ts";
 import { decodeTail } from "./tail.ts";
 import { splitKey, type WaitingChange, type WaitingChanges } from "./waiting-changes.ts";
 
@@ -30,8 +32,7 @@ export interface DocContents {
   readonly entries: EntryTable;
   readonly waiting: WaitingChanges;
   readonly intake: DocIntake;
-  /** By change: the checkpoint part that holds it. */
-  readonly parts: WordColumn;
+  readonly parts: PartColumn;
 }
 
 /** Places given out anew, in the order in which they are asked for. */
@@ -53,8 +54,7 @@ class Renumbering {
 
 /** How much was altered since the part numbered `since`. */
 export function sizeSince({ waiting, intake, parts }: DocContents, since: number): number {
-  let size = 0;
-  for (const part of parts.view()) if (isAfter(part, since)) size++;
+  let size = parts.sizeSince(since);
   for (const { part } of waiting.all()) if (isAfter(part, since)) size++;
   for (const { part } of intake.faults.values()) if (isAfter(part, since)) size++;
   return size;
@@ -198,48 +198,55 @@ class Saving {
   }
 }
 
-/** Merges bytes that `saveDoc` returned; `added` is told of each change that was not here. Throws a CBOR_ code or ENTRY_PAYLOAD. */
-export function restoreDoc(
-  contents: DocContents,
-  bytes: Uint8Array,
-  number: number,
-  added: (node: number) => void,
-): void {
-  new Restoring(contents, decodeSavedDoc(bytes), number, added).run();
+/** Merges bytes that `saveDoc` returned. Throws a CBOR_ code or ENTRY_PAYLOAD. */
+export function restoreDoc(contents: DocContents, bytes: Uint8Array, number: number): void {
+  new Restoring(contents, decodeSavedDoc(bytes), number).run();
 }
 
 class Restoring {
   readonly #contents: DocContents;
   readonly #saved: SavedDoc;
   readonly #number: number;
-  readonly #added: (node: number) => void;
   /** By their place in the part: their places here. */
   readonly #entries: readonly number[];
 
-  constructor(contents: DocContents, saved: SavedDoc, number: number, added: (node: number) => void) {
+  constructor(contents: DocContents, saved: SavedDoc, number: number) {
     this.#contents = contents;
     this.#saved = saved;
     this.#number = number;
-    this.#added = added;
     this.#entries = restoreEntries(contents.entries, saved.entries);
   }
 
   run(): void {
-    const { graph } = this.#contents;
-    const { outside } = this.#saved.changes;
-    const outsideNodes = Array.from({ length: outside.length / digestBytes }, (_, i) =>
-      graph.findBytes(outside, i * digestBytes),
-    );
-    if (outsideNodes.includes(none)) this.#takeAgain();
-    else this.#restoreChanges(outsideNodes);
+    const outside = this.#nodesOf(this.#saved.changes.outside);
+    if (outside.includes(none)) this.#takeAgain();
+    else this.#restoreChanges(outside);
     this.#restoreFaults();
     this.#restoreWaiting();
   }
 
   /** What they follow is here. */
   #restoreChanges(outside: readonly number[]): void {
-    const { graph, parts, intake, waiting } = this.#contents;
-    const actors = this.#saved.actors.map((actor) => graph.addActor(actor));
+    const { graph, intake, waiting } = this.#contents;
+    const { changes, actors } = this.#saved;
+    const translation = { actors: actors.map((actor) => graph.addActor(actor)), entries: this.#entries, outside };
+    const from = graph.size;
+    const isNew = from === 0 || this.#nodesOf(changes.hashes).every((node) => node === none);
+    const nodes = isNew ? this.#appendChanges(translation) : this.#mergeChanges(translation);
+    if (waiting.size > 0) for (const node of nodes) intake.release(node);
+  }
+
+  /** None of them is here. */
+  #appendChanges(translation: Translation): readonly number[] {
+    const { graph, parts } = this.#contents;
+    const from = graph.size;
+    graph.restoreAll(this.#saved.changes, translation);
+    parts.push(this.#number, graph.size - from);
+    return Array.from({ length: graph.size - from }, (_, i) => from + i);
+  }
+
+  #mergeChanges({ actors, outside }: Translation): readonly number[] {
+    const { graph, parts, intake } = this.#contents;
     const nodes: number[] = [];
     const nodeOf = (name: number): number => (name < outsideFrom ? nodes[name] : outside[name - outsideFrom]) as number;
     for (const each of changesIn(this.#saved.changes)) {
@@ -250,14 +257,18 @@ class Restoring {
         const stands = { before: before === none ? none : nodeOf(before), actor: actors[actor] as number, startOp };
         node = graph.restore(hash, { ...stands, deps: deps && Array.from(deps, nodeOf) }, { tail, ops, entry, index });
         parts.push(this.#number);
-        this.#added(node);
       } else {
         parts.set(node, laterPart(parts.at(node), this.#number));
         intake.attribute(node, entry, index);
       }
       nodes.push(node);
     }
-    if (waiting.size > 0) for (const node of nodes) intake.release(node);
+    return nodes;
+  }
+
+  #nodesOf(hashes: Uint8Array): readonly number[] {
+    const { graph } = this.#contents;
+    return Array.from({ length: hashes.length / digestBytes }, (_, i) => graph.findBytes(hashes, i * digestBytes));
   }
 
   /** A part before it has not come: its changes wait, and are judged as if they came from entries. */

@@ -11,22 +11,23 @@
  * Deliberately not here: what the changes come to. That is for Automerge to say, on the page.
  */
 import { assert, attempt, type Result, unwrap } from "../errors.ts";
-import { decodeHex, type EntryId, encodeHex, type PublicKey } from "../ids.ts";
+import { type EntryId, encodeHex, type PublicKey } from "../ids.ts";
 import { docFaultsMax } from "../limits.ts";
 import type { Origin, StateContext, StoreState } from "../store/kind.ts";
 import { unsaved } from "../store/part-counts.ts";
 import { actorOf } from "./actor.ts";
-import { buildChange, type ChangeHash } from "./change-bytes.ts";
+import type { ChangeHash } from "./change-bytes.ts";
 import { ChangeGraph, none } from "./change-graph.ts";
 import { seqOn } from "./clocks.ts";
 import { Collisions, type Decision } from "./collisions.ts";
 import { DocCaches } from "./doc-caches.ts";
 import { encodeDoc, type KeyedFault } from "./doc-digest.ts";
-import { type ChangeFault, DocIntake, type Taken } from "./doc-intake.ts";
-import type { DocPayload } from "./doc-payload.ts";
+import { DocIntake, type Taken } from "./doc-intake.ts";
+import type { DocPayload, DocPayloadChange } from "./doc-payload.ts";
 import { type DocContents, restoreDoc, saveDoc, sizeSince } from "./doc-saving.ts";
 import { EntryTable } from "./entry-table.ts";
-import { WordColumn } from "./growing-columns.ts";
+import { type ChangeFault, type Judged, type JudgingParts, judgeChange } from "./judging.ts";
+import { PartColumn } from "./part-column.ts";
 import { References } from "./references.ts";
 import { decodeTail } from "./tail.ts";
 import { splitKey, WaitingChanges } from "./waiting-changes.ts";
@@ -66,21 +67,32 @@ export interface DocRecord {
   readonly message: string;
 }
 
+/** A payload that would be applied whole, by this author, to the document as it is. */
+interface Tried {
+  readonly payload: DocPayload;
+  readonly author: PublicKey;
+  readonly judged: readonly Judged[];
+}
+
 export class DocState implements StoreState<DocPayload, DocChange> {
   readonly #context: StateContext;
   readonly #graph: ChangeGraph;
   readonly #references: References;
   readonly #contents: DocContents;
   readonly #collisions: Collisions;
+  readonly #judging: JudgingParts;
   #heads = new Set<number>();
+  /** What was found when the payload was tried that comes next. Whatever alters the document forgets it. */
+  #tried: Tried | undefined;
 
   constructor(context: StateContext, caches: DocCaches = new DocCaches()) {
     const firstKey = caches.claimKeys();
     const graph = new ChangeGraph(caches.clocks, firstKey);
     const references = new References(graph, caches.tables, firstKey);
-    const [entries, waiting, parts] = [new EntryTable(), new WaitingChanges(), new WordColumn()];
+    const [entries, waiting, parts] = [new EntryTable(), new WaitingChanges(), new PartColumn()];
+    this.#judging = { graph, references, sha256: context.sha256 };
     const intake = new DocIntake({
-      ...{ graph, entries, waiting, references, sha256: context.sha256 },
+      ...{ ...this.#judging, entries, waiting },
       added: (node) => {
         parts.push(unsaved);
         this.#enter(node);
@@ -134,9 +146,7 @@ export class DocState implements StoreState<DocPayload, DocChange> {
     return hashes.map((hash) => {
       const node = this.#find(hash);
       assert(node !== none, "only what is applied is asked for");
-      // It is known what hashing it would give.
-      const digest = this.#graph.hashBytes(node);
-      return buildChange(this.#graph.headerOfNode(node), this.#graph.tailOf(node), () => digest).bytes;
+      return this.#graph.bytesOf(node);
     });
   }
 
@@ -177,14 +187,17 @@ export class DocState implements StoreState<DocPayload, DocChange> {
     return records;
   }
 
-  merge({ nonce, changes }: DocPayload, origin: Origin): DocChange | undefined {
+  merge(payload: DocPayload, origin: Origin): DocChange | undefined {
     const { intake, entries } = this.#contents;
     const entry = entries.add(origin);
-    const actorFor = this.#actorsOf(origin.author, nonce);
+    const actorFor = this.#actorsOf(origin.author, payload.nonce);
+    const judged = this.#takeTried(payload, origin.author);
     return this.#change(() => {
       let previous: Taken;
-      for (const [index, { tail, deps, label, ops }] of changes.entries())
-        previous = intake.take({ entry, index, actor: actorFor(label), tail, ops, deps }, previous);
+      for (const [index, { tail, deps, label, ops, decoded }] of payload.changes.entries()) {
+        const sent = { entry, index, actor: actorFor(label), tail, ops, deps, decoded, judged: judged?.[index] };
+        previous = intake.take(sent, previous);
+      }
     });
   }
 
@@ -195,9 +208,12 @@ export class DocState implements StoreState<DocPayload, DocChange> {
 
   /** The document may be different in any way afterwards. */
   restore(bytes: Uint8Array, number: number): Result<void> {
+    this.#tried = undefined;
     return attempt(() => {
-      restoreDoc(this.#contents, bytes, number, (node) => this.#enter(node));
-      this.#decide();
+      restoreDoc(this.#contents, bytes, number);
+      this.#collisions.reopen();
+      this.#collisions.decide();
+      this.#heads = this.#findHeads();
     });
   }
 
@@ -240,36 +256,55 @@ export class DocState implements StoreState<DocPayload, DocChange> {
   #decide(): Decision | undefined {
     const decision = this.#collisions.decide();
     if (decision === undefined || decision.fallen.length + decision.revived.length === 0) return decision;
-    this.#heads = new Set();
-    for (let node = 0; node < this.#graph.size; node++) if (!this.#collisions.leftOut.has(node)) this.#raiseHeads(node);
+    this.#heads = this.#findHeads();
     return decision;
   }
 
-  #try({ nonce, changes }: DocPayload, author: PublicKey, last: ChangeHash): string | undefined {
-    const actorFor = this.#actorsOf(author, nonce);
-    let previous = none;
-    for (const { tail, deps, label, ops } of changes) {
-      const nodes = deps === undefined ? [previous] : deps.map((dep) => this.#find(dep));
-      if (nodes.includes(none)) return "it follows a change that is not applied";
-      const added = this.#tryOne(nodes, this.#graph.addActor(actorFor(label)), tail, ops);
-      if (typeof added === "string") return added;
-      previous = added;
+  #findHeads(): Set<number> {
+    const isFollowed = new Uint8Array(this.#graph.size);
+    const applied: number[] = [];
+    for (let node = 0; node < this.#graph.size; node++) {
+      if (this.#collisions.leftOut.has(node)) continue;
+      applied.push(node);
+      const deps = this.#graph.depsOf(node);
+      for (let i = 0; i < deps.length; i++) isFollowed[deps[i] as number] = 1;
     }
-    return this.#graph.hashOf(previous) === last ? undefined : "its last change has another hash";
+    return new Set(applied.filter((node) => isFollowed[node] === 0));
   }
 
-  #tryOne(deps: readonly number[], actor: number, tail: Uint8Array, ops: number): number | DocFaultReason {
-    const graph = this.#graph;
-    const placement = graph.place(deps, actor);
-    if (placement === undefined) return "history";
-    const { hash } = buildChange(graph.headerOf(placement), tail, this.#context.sha256);
-    const known = this.#find(hash);
-    if (known !== none) return known;
-    if (graph.isTaken(placement)) return "repeated";
-    const fault = this.#references.check(unwrap(decodeTail("", tail)), placement);
-    if (fault !== undefined) return fault;
-    const node = graph.add(decodeHex(hash), placement, { tail, ops, entry: 0, index: 0 });
-    this.#references.added(node);
+  #takeTried(payload: DocPayload, author: PublicKey): readonly Judged[] | undefined {
+    const tried = this.#tried;
+    this.#tried = undefined;
+    // What waits for one of its changes would come in between them.
+    if (tried?.payload !== payload || tried.author !== author || this.waiting > 0) return undefined;
+    return tried.judged;
+  }
+
+  #try(payload: DocPayload, author: PublicKey, last: ChangeHash): string | undefined {
+    const actorFor = this.#actorsOf(author, payload.nonce);
+    const judged: Judged[] = [];
+    let previous = none;
+    for (const change of payload.changes) {
+      const nodes = change.deps === undefined ? [previous] : change.deps.map((dep) => this.#find(dep));
+      if (nodes.includes(none)) return "it follows a change that is not applied";
+      const one = judgeChange(this.#judging, change, nodes, this.#graph.addActor(actorFor(change.label)));
+      const added = this.#tryOne(one, change);
+      if (typeof added === "string") return added;
+      judged.push(one);
+      previous = added;
+    }
+    if (this.#graph.hashOf(previous) !== last) return "its last change has another hash";
+    this.#tried = { payload, author, judged };
+    return undefined;
+  }
+
+  #tryOne(judged: Judged, { tail, ops }: DocPayloadChange): number | DocFaultReason {
+    if (judged.type === "fault") return judged.reason;
+    if (judged.type === "known") return this.#collisions.leftOut.has(judged.node) ? "repeated" : judged.node;
+    const { digest, placement, places } = judged;
+    if (this.#graph.isTaken(placement)) return "repeated";
+    const node = this.#graph.add(digest, placement, { tail, ops, entry: 0, index: 0 });
+    this.#references.added(node, places);
     return node;
   }
 

@@ -11,7 +11,17 @@ import type { LebReader } from "./leb128.ts";
 
 type Segment = "start" | "run" | "literal" | "nulls";
 
-/** A column of runs: the bytes of `reader`. One without bytes holds nulls only. `next` is called `count` times, and then `finish`. */
+/** `next` is called as often as there are values, and then `finish`. */
+export interface Column<Value> {
+  /** Undefined is a null. */
+  next(): Value | undefined;
+  finish(): void;
+}
+
+/** One without bytes: nulls only. Most columns of a keystroke are such. */
+export const emptyColumn: Column<never> = { next: () => undefined, finish: () => {} };
+
+/** A column of runs: the bytes of `reader`. `next` is called `count` times, and then `finish`. */
 abstract class RunColumn<Value> {
   protected readonly reader: LebReader;
   #segment: Segment = "start";

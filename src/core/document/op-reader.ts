@@ -2,7 +2,7 @@
 import { opCounterMax } from "../limits.ts";
 import { LebReader } from "./leb128.ts";
 import { action, checkOp, type Op, type OpId, readValue } from "./op.ts";
-import { BooleanColumn, CounterColumn, TextColumn, UintColumn } from "./op-columns.ts";
+import { BooleanColumn, type Column, CounterColumn, emptyColumn, TextColumn, UintColumn } from "./op-columns.ts";
 
 /** The columns by their place in a change: each of them once, or not at all. */
 export const column = {
@@ -23,7 +23,7 @@ export const column = {
 } as const;
 
 /** How a change calls them, by their place: a number times 16 and the type. 8 would say that it is compressed. */
-const columnNames: readonly number[] = [
+export const columnNames: readonly number[] = [
   0x01, 0x02, 0x11, 0x13, 0x15, 0x34, 0x42, 0x56, 0x57, 0x70, 0x71, 0x73, 0x94, 0xa5,
 ];
 
@@ -45,7 +45,7 @@ export function readBounds(reader: LebReader): Bounds {
 function readLengths(reader: LebReader): readonly number[] {
   const lengths = columnNames.map(() => 0);
   let next = 0;
-  for (let left = reader.uint(columnNames.length); left > 0; left--) {
+  for (let left = reader.uint(); left > 0; left--) {
     const name = reader.uint();
     const place = columnNames.indexOf(name, next);
     if (place < 0) throw reader.refuse(`column ${name}`, "known ones in order, each once");
@@ -72,20 +72,20 @@ const noPreds: readonly OpId[] = [];
 export class OpReader {
   readonly #reader: LebReader;
   readonly #counts: Counts;
-  readonly #objActor: UintColumn;
-  readonly #objCounter: UintColumn;
-  readonly #keyActor: UintColumn;
-  readonly #keyCounter: CounterColumn;
-  readonly #keyText: TextColumn;
+  readonly #objActor: Column<number>;
+  readonly #objCounter: Column<number>;
+  readonly #keyActor: Column<number>;
+  readonly #keyCounter: Column<number>;
+  readonly #keyText: Column<string>;
   readonly #insert: BooleanColumn;
-  readonly #action: UintColumn;
-  readonly #valueMeta: UintColumn;
+  readonly #action: Column<number>;
+  readonly #valueMeta: Column<number>;
   readonly #value: LebReader;
-  readonly #predCount: UintColumn;
-  readonly #predActor: UintColumn;
-  readonly #predCounter: CounterColumn;
+  readonly #predCount: Column<number>;
+  readonly #predActor: Column<number>;
+  readonly #predCounter: Column<number>;
   readonly #expand: BooleanColumn;
-  readonly #mark: TextColumn;
+  readonly #mark: Column<string>;
   /** By actor: whether an op names it. */
   readonly #named: Uint8Array;
   /** The op before, when that began a mark. */
@@ -95,23 +95,29 @@ export class OpReader {
   constructor(reader: LebReader, bounds: Bounds, counts: Counts) {
     const { ops, preds, others } = counts;
     const at = (place: number) => columnReader(reader, bounds, place);
+    const isEmpty = (place: number): boolean => bounds[place] === bounds[place + 1];
+    const uints = (place: number, count = ops): Column<number> =>
+      isEmpty(place) ? emptyColumn : new UintColumn(at(place), count);
+    const counters = (place: number, count = ops): Column<number> =>
+      isEmpty(place) ? emptyColumn : new CounterColumn(at(place), count);
+    const texts = (place: number): Column<string> => (isEmpty(place) ? emptyColumn : new TextColumn(at(place), ops));
     this.#reader = reader;
     this.#counts = counts;
     this.#named = new Uint8Array(others + 1);
-    this.#objActor = new UintColumn(at(column.objActor), ops);
-    this.#objCounter = new UintColumn(at(column.objCounter), ops);
-    this.#keyActor = new UintColumn(at(column.keyActor), ops);
-    this.#keyCounter = new CounterColumn(at(column.keyCounter), ops);
-    this.#keyText = new TextColumn(at(column.keyText), ops);
+    this.#objActor = uints(column.objActor);
+    this.#objCounter = uints(column.objCounter);
+    this.#keyActor = uints(column.keyActor);
+    this.#keyCounter = counters(column.keyCounter);
+    this.#keyText = texts(column.keyText);
     this.#insert = new BooleanColumn(at(column.insert), ops, false);
-    this.#action = new UintColumn(at(column.action), ops);
-    this.#valueMeta = new UintColumn(at(column.valueMeta), ops);
+    this.#action = uints(column.action);
+    this.#valueMeta = uints(column.valueMeta);
     this.#value = at(column.value);
-    this.#predCount = new UintColumn(at(column.predCount), ops);
-    this.#predActor = new UintColumn(at(column.predActor), preds);
-    this.#predCounter = new CounterColumn(at(column.predCounter), preds);
+    this.#predCount = uints(column.predCount);
+    this.#predActor = uints(column.predActor, preds);
+    this.#predCounter = counters(column.predCounter, preds);
     this.#expand = new BooleanColumn(at(column.expand), ops, true);
-    this.#mark = new TextColumn(at(column.mark), ops);
+    this.#mark = texts(column.mark);
   }
 
   read(): readonly Op[] {

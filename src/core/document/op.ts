@@ -1,16 +1,17 @@
 /**
  * An operation of a change, and what it must look like by itself, whatever document it is for.
  *
- * [DOC-5] Values have the one form of their type. Integers and counters lie within ±(2^53 − 1), because an app gets anything beyond as a
+ * [DOC-5] Values have the one form of their type. Integers lie within ±(2^53 − 1), because an app gets anything beyond as a
  *         bigint, on which `JSON.stringify` fails; times are those that a `Date` has. Neither a key nor a mark is called `__proto__`: an
  *         app would find its value as the prototype of an object.
+ * [DOC-40] Counters begin within `counterStartMax`, and an increment is within `counterStepMax`: how far several writers come together, no past tells.
  * [DOC-6] An operation has what its action needs and nothing else, and a mark is two of them, one right after the other. Automerge
  *         takes much else, and then cannot load what it saves.
  * Not here: whether what an operation names is in the document (references.ts).
  */
-import { docTimeMsMax } from "../limits.ts";
+import { counterStartMax, counterStepMax, docTimeMsMax } from "../limits.ts";
 import { readUtf8 } from "../utf8.ts";
-import type { LebReader, Refuse } from "./leb128.ts";
+import { LebReader, type Refuse } from "./leb128.ts";
 
 /** Names an operation: its counter, and who made it. */
 export interface OpId {
@@ -110,6 +111,8 @@ function checkInteger(reader: LebReader, type: number, from: number): void {
   if (reader.at !== end) throw reader.refuse("an integer of another length", "as long as its column says");
   if (type === valueType.time && Math.abs(value) > docTimeMsMax)
     throw reader.refuse(`a time of ${value} ms`, `within ±${docTimeMsMax}`);
+  if (type === valueType.counter && Math.abs(value) > counterStartMax)
+    throw reader.refuse(`a counter of ${value}`, `within ±${counterStartMax}`);
 }
 
 function isAscii(bytes: Uint8Array, from: number, to: number): boolean {
@@ -170,6 +173,8 @@ function checkInsert(op: Op, refuse: Refuse): void {
 function checkIncrement(op: Op, refuse: Refuse): void {
   if (op.preds.length === 0) throw refuse("an increment of nothing", "what it increments");
   if (op.valueType !== valueType.int) throw refuse(`an increment by a value of type ${op.valueType}`, "an integer");
+  const step = new LebReader(op.value, refuse).int();
+  if (Math.abs(step) > counterStepMax) throw refuse(`an increment by ${step}`, `within ±${counterStepMax}`);
 }
 
 /** Whatever has a name begins a mark, whatever has none ends the one before. */

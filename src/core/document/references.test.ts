@@ -4,33 +4,18 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { arbitraryEdits, playEdits } from "../../testing/automerge-edits.ts";
 import { changesOf, docEntry, docWriter, entriesOf, loadedHeads, noLabel } from "../../testing/document-entries.ts";
-import { encodeTail, opOf } from "../../testing/document-tail.ts";
+import { encodeTail, markOps, opOf, plainOp } from "../../testing/document-tail.ts";
+import { alterTail, arbitraryAlteration } from "../../testing/hostile-documents.ts";
 import { stateContext } from "../../testing/states.ts";
-import { unwrap } from "../errors.ts";
 import { encodeHex } from "../ids.ts";
 import { type ChangeHash, splitChange } from "./change-bytes.ts";
 import { DocState } from "./doc-state.ts";
 import { action, type Op, type OpId, valueType } from "./op.ts";
-import { type ChangeTail, decodeTail } from "./tail.ts";
 
+const noValue = { valueType: valueType.null, value: new Uint8Array(0) };
 const increment = { action: action.increment, valueType: valueType.int, value: Uint8Array.of(1) };
 const writers = [1, 2, 3].map((author) => docWriter(author));
 const actors = writers.map(({ actor }) => actor);
-
-const id: fc.Arbitrary<OpId> = fc.record({ counter: fc.integer({ min: 1, max: 40 }), actor: fc.nat(2) });
-const key = fc.oneof(fc.constantFrom("a", "text", "map", "counter"), id, fc.constant(undefined));
-
-/** Another value for one or two properties of an op. */
-const alteration: fc.Arbitrary<Partial<Op>> = fc.oneof(
-  fc.record({ obj: fc.option(id, { nil: undefined }) }),
-  fc.record({ key }),
-  fc.record({ obj: fc.option(id, { nil: undefined }), key }),
-  fc.record({ preds: fc.array(id, { maxLength: 2 }) }),
-  fc.record({ key, preds: fc.array(id, { minLength: 1, maxLength: 2 }) }),
-  fc.record({ action: fc.nat(5), preds: fc.array(id, { maxLength: 2 }) }),
-  fc.record({ insert: fc.boolean(), key: id }),
-  fc.constant(increment),
-);
 
 interface Forgery {
   readonly change: number;
@@ -38,15 +23,7 @@ interface Forgery {
   readonly altered: Partial<Op>;
 }
 
-const forgery: fc.Arbitrary<Forgery> = fc.record({ change: fc.nat(), op: fc.nat(), altered: alteration });
-
-/** The tail with one op altered, as far as it has the form of one. */
-function forge(tail: ChangeTail, { op, altered }: Forgery): Uint8Array | undefined {
-  const at = op % Math.max(1, tail.ops.length);
-  const ops = tail.ops.map((each, i) => (i === at ? { ...each, ...altered } : each));
-  const bytes = encodeTail({ ...tail, ops });
-  return decodeTail("page", bytes).ok ? bytes : undefined;
-}
+const forgery: fc.Arbitrary<Forgery> = fc.record({ change: fc.nat(), op: fc.nat(), altered: arbitraryAlteration });
 
 test("[DOC-14] [DOC-15] whatever is applied of changes with altered ops, Automerge applies, saves and loads again", () => {
   const seen = { malformed: 0, applied: 0 };
@@ -57,7 +34,7 @@ test("[DOC-14] [DOC-15] whatever is applied of changes with altered ops, Automer
       for (const each of forgeries) {
         const original = changes[each.change % changes.length] as Uint8Array;
         const { tail, deps, actor } = splitChange(original);
-        const forged = forge(unwrap(decodeTail("page", tail)), each);
+        const forged = alterTail(tail, each.op, each.altered);
         if (forged === undefined) {
           seen.malformed++;
           continue;
@@ -136,7 +113,7 @@ test("[DOC-15] an increment of a counter is none", () => {
 test("[DOC-14] what is in the document but not in the past of a change is not there for it", () => {
   const { merged } = fixture();
   const { change } = merged([opOf({ key: "map", preds: [at(1)] })], []);
-  expect(change?.faults.map(({ reason }) => reason)).toEqual(["predecessor"]);
+  expect(change?.faults.map(({ reason }) => reason)).toEqual(["actor"]);
 });
 
 test("[DOC-16] naming an actor that is not in the document, or its own as another, is a fault", () => {
@@ -145,4 +122,52 @@ test("[DOC-16] naming an actor that is not in the document, or its own as anothe
     const { change } = merged([opOf({ preds: [at(1)] })], undefined, [bytesOf(actor)]);
     expect(change?.faults.map(({ reason }) => reason)).toEqual(["actor"]);
   }
+});
+
+/** Every actor that a change has among its others is named by one of its ops. */
+const naming = opOf({ key: "counter", preds: [at(7)] });
+const making = (key: string): Op => opOf({ key, action: action.makeList, ...noValue });
+
+test.each<[string, readonly Op[], string]>([
+  [
+    "an element of another list of its own",
+    [
+      making("a"),
+      making("b"),
+      opOf({ obj: at(8, 0), key: undefined, insert: true }),
+      opOf({ obj: at(9, 0), key: at(10, 0), insert: true }),
+      naming,
+    ],
+    "element",
+  ],
+  [
+    "an element of its own that was not inserted",
+    [making("a"), opOf({ obj: at(8, 0), key: at(8, 0), insert: true }), naming],
+    "element",
+  ],
+  [
+    "a mark of its own in the place of an element",
+    [...markOps(at(4), at(5), at(6)), plainOp(action.delete, { obj: at(4), key: at(8, 0), preds: [at(8, 0)] })],
+    "element",
+  ],
+])("[DOC-14] %s is a fault", (_, ops, reason) => {
+  expect(
+    fixture()
+      .merged(ops)
+      .change?.faults.map((fault) => fault.reason),
+  ).toEqual([reason]);
+});
+
+test("[DOC-14] what two wrote at the same time, under the same counters, is told apart by a third who removes it", () => {
+  const [one, two, third] = writers.map(({ actor }) => actor);
+  if (one === undefined || two === undefined || third === undefined) throw new Error("three writers");
+  const splice = (doc: A.Doc<{ text: string }>, at: number, removed: number, text = "") =>
+    A.change(doc, { time: 0 }, (draft) => A.splice(draft, ["text"], at, removed, text));
+  const start = A.from({ text: "" }, { actor: one });
+  const [left, right] = [splice(start, 0, 0, "aaaa"), splice(A.clone(start, { actor: two }), 0, 0, "bbbb")];
+  const both = A.merge(A.clone(left, { actor: third }), right);
+  const changes = A.getAllChanges(splice(both, 1, 6));
+  const state = new DocState(stateContext);
+  for (const { payload, origin } of entriesOf(changes, writers)) state.merge(payload, origin);
+  expect([state.size, state.faults()]).toEqual([changes.length, []]);
 });

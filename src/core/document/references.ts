@@ -4,8 +4,8 @@
  * [DOC-14] An op alters the root, or an object that an op in its past, or before it in its change, has made; by a key if that is a map, and by an
  *          element that was inserted into it if that is a sequence.
  * [DOC-15] What an op replaces, deletes or increments stands at the same key or element of the same object, is no mark, and is named in the order of
- *          counters and actors; of what an increment is for, one is a counter.
- * [DOC-16] The others that a change names are not its own actor, and its counters stay within 2^31.
+ *          counters and actors; of what an increment is for, the last is a counter.
+ * [DOC-16] The others that a change names have written in its past and are not its own actor, and its counters stay within 2^31.
  * Automerge takes most of what is refused here, and then panics, or cannot load what it saves. All of it depends on the past of the change alone.
  */
 import { compareBytes } from "../bytes.ts";
@@ -23,15 +23,15 @@ export type ReferenceFault = "actor" | "object" | "element" | "predecessor" | "i
 /** What a run of a column takes in memory for each byte that it has in the tail, at the most, and a table for itself. */
 const weightPerByte = 24;
 const tableOverheadBytes = 3_000;
-/** A keystroke is one op, which the next names: its place is kept from when it was checked. */
-const shortOpsMax = 8;
+/** What was just typed is what the next change names: its places are kept from when they were checked. More of them take less memory as runs. */
+const shortOpsMax = 32;
 const shortOpBytes = 150;
+const noPlaces: readonly OpPlace[] = [];
 
 export class References {
   readonly #graph: ChangeGraph;
   readonly #tables: LeastRecent<number, OpPlaces>;
   readonly #firstKey: number;
-  #checked: readonly OpPlace[] | undefined;
 
   constructor(graph: ChangeGraph, tables: LeastRecent<number, OpPlaces>, firstKey: number) {
     this.#graph = graph;
@@ -39,28 +39,29 @@ export class References {
     this.#firstKey = firstKey;
   }
 
-  /** Undefined: all is there. */
-  check(tail: ChangeTail, placement: Placement): ReferenceFault | undefined {
+  /** What is wrong; if nothing is, what its ops are for those that name them, where they are few. */
+  check(tail: ChangeTail, placement: Placement): ReferenceFault | readonly OpPlace[] {
     if (placement.startOp + tail.ops.length - 1 > opCounterMax) return "counter";
     const actors = [placement.actor];
     for (const bytes of tail.others) {
       const actor = this.#graph.findActor(bytes);
-      if (actor === undefined || actor === placement.actor) return "actor";
+      // Not only in the document: what has come from elsewhere is not to make another reason of it.
+      if (actor === undefined || actor === placement.actor || !this.#hasWritten(actor, placement)) return "actor";
       actors.push(actor);
     }
     const check = new Check(this.#graph, (node) => this.#tableOf(node), placement, tail.ops, actors);
-    const fault = check.run();
-    this.#checked = fault === undefined && tail.ops.length <= shortOpsMax ? check.places() : undefined;
-    return fault;
+    return check.run() ?? (tail.ops.length <= shortOpsMax ? check.places() : noPlaces);
   }
 
-  /** What was checked last has come into the graph. */
-  added(node: number): void {
-    const places = this.#checked;
-    if (places === undefined) return;
+  #hasWritten(actor: number, { past }: Placement): boolean {
+    return this.#graph.linesOf(actor).some((line) => seqOn(past, line) > 0);
+  }
+
+  /** What was checked has come into the graph. */
+  added(node: number, places: readonly OpPlace[]): void {
+    if (places.length === 0) return;
     const weight = shortOpBytes * (places.length + 1);
     this.#tables.set(this.#firstKey + node, new ShortOpTable(places), weight);
-    this.#checked = undefined;
   }
 
   /** Of changes that were only tried. */
@@ -98,6 +99,10 @@ class Check {
   readonly #ops: readonly Op[];
   readonly #actors: readonly number[];
   readonly #stretches: (readonly Stretch[])[] = [];
+  /** The op that was looked up last, and the change that it was found in: what is named next is mostly that, or its neighbour. */
+  #lastId: OpId | undefined;
+  #lastPlace: OpPlace | undefined;
+  #lastNode = none;
   #obj: OpId | undefined;
   #objKind: OpKind = "map";
 
@@ -150,6 +155,11 @@ class Check {
   }
 
   #isElement(key: OpId, obj: number, isInsert: boolean, i: number): boolean {
+    const own = this.#ownOp(key, i);
+    if (own !== undefined) {
+      if (!own.insert || this.#nameOf(own.obj) !== obj) return false;
+      return isInsert || own.action !== action.mark;
+    }
     const element = this.#find(key, i);
     if (element === undefined || !element.insert || element.obj !== obj) return false;
     // A mark has a place, and no value that could be altered.
@@ -159,16 +169,17 @@ class Check {
   #checkPreds(op: Op, obj: number, i: number): ReferenceFault | undefined {
     const key = typeof op.key === "string" ? op.key : this.#nameOf(op.key);
     let before: OpId | undefined;
-    let counters = 0;
+    let isCounter = false;
     for (const pred of op.preds) {
       if (before !== undefined && this.#compare(before, pred) >= 0) return "predecessor";
       before = pred;
       const place = this.#find(pred, i);
       if (place === undefined || place.obj !== obj || place.key !== key) return "predecessor";
       if (place.kind === "mark" || place.kind === "nothing") return "predecessor";
-      if (place.kind === "counter") counters++;
+      isCounter = place.kind === "counter";
     }
-    return op.action === action.increment && counters === 0 ? "increment" : undefined;
+    // The last is what is shown. Automerge fails where that is no counter, and one beneath it is incremented.
+    return op.action === action.increment && !isCounter ? "increment" : undefined;
   }
 
   #compare(a: OpId, b: OpId): number {
@@ -185,17 +196,39 @@ class Check {
     return id === undefined ? 0 : opName(this.#actorOf(id), id.counter);
   }
 
+  /** Of this change, before op `i`. */
+  #ownOp({ actor, counter }: OpId, i: number): Op | undefined {
+    const own = counter - this.#placement.startOp;
+    return actor === 0 && own >= 0 && own < i ? this.#ops[own] : undefined;
+  }
+
   /** Undefined: nothing of that name is before op `i`. */
   #find(id: OpId, i: number): OpPlace | undefined {
     const { startOp } = this.#placement;
-    if (id.actor === 0 && id.counter >= startOp) {
-      const own = id.counter - startOp;
-      return own < i ? this.#ownPlace(own) : undefined;
+    if (id.actor === 0 && id.counter >= startOp)
+      return id.counter - startOp < i ? this.#ownPlace(id.counter - startOp) : undefined;
+    const last = this.#lastId;
+    if (last === undefined || last.actor !== id.actor || last.counter !== id.counter) {
+      this.#lastPlace = this.#findBefore(id);
+      this.#lastId = id;
     }
-    const node = this.#changeOf(id);
-    if (node === none) return undefined;
-    const place = id.counter - this.#graph.startOpOf(node);
-    return place < this.#graph.opsOf(node) ? this.#tableOf(node).place(place) : undefined;
+    return this.#lastPlace;
+  }
+
+  /** Of another change. */
+  #findBefore(id: OpId): OpPlace | undefined {
+    const isNear =
+      this.#lastNode !== none && this.#lastId?.actor === id.actor && this.#placeIn(this.#lastNode, id) >= 0;
+    if (!isNear) this.#lastNode = this.#changeOf(id);
+    const node = this.#lastNode;
+    const place = node === none ? none : this.#placeIn(node, id);
+    return place < 0 ? undefined : this.#tableOf(node).place(place);
+  }
+
+  /** Negative: it is not one of its ops. */
+  #placeIn(node: number, { counter }: OpId): number {
+    const place = counter - this.#graph.startOpOf(node);
+    return place < this.#graph.opsOf(node) ? place : none;
   }
 
   #ownPlace(i: number): OpPlace {

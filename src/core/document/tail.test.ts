@@ -129,8 +129,11 @@ test.each<[string, Uint8Array, Uint8Array]>([
   ["an integer", ofValue(valueType.int, sleb(2n ** 53n - 1n)), ofValue(valueType.int, sleb(2n ** 53n))],
   ["a negative integer", ofValue(valueType.int, sleb(1n - 2n ** 53n)), ofValue(valueType.int, sleb(-(2n ** 53n)))],
   ["an unsigned integer", ofValue(valueType.uint, uleb(2n ** 53n - 1n)), ofValue(valueType.uint, uleb(2n ** 53n))],
-  ["a counter", ofValue(valueType.counter, sleb(2n ** 53n - 1n)), ofValue(valueType.counter, sleb(2n ** 53n))],
-])("[DOC-2] [DOC-3] [DOC-5] %s may be as large as its limit says and no larger", (_, at, beyond) => {
+  ["a counter", ofValue(valueType.counter, sleb(2 ** 52)), ofValue(valueType.counter, sleb(2 ** 52 + 1))],
+  ["a counter below 0", ofValue(valueType.counter, sleb(-(2 ** 52))), ofValue(valueType.counter, sleb(-(2 ** 52) - 1))],
+  ["an increment", ofStep(2 ** 26), ofStep(2 ** 26 + 1)],
+  ["a decrement", ofStep(-(2 ** 26)), ofStep(-(2 ** 26) - 1)],
+])("[DOC-2] [DOC-3] [DOC-5] [DOC-40] %s may be as large as its limit says and no larger", (_, at, beyond) => {
   expect(refusal(at)).toBe("");
   expect(refusal(beyond)).not.toBe("");
 });
@@ -152,6 +155,11 @@ function ofLength(length: number): Uint8Array {
 
 function ofOthers(others: readonly Uint8Array[]): Uint8Array {
   return tailOf([naming(others.length)], { others });
+}
+
+function ofStep(by: number): Uint8Array {
+  const value = Uint8Array.from(sleb(by));
+  return tailOf([opOf({ action: action.increment, valueType: valueType.int, value, preds: [one] })]);
 }
 
 function ofObj(counter: number): Uint8Array {

@@ -1,5 +1,7 @@
 /** Changes that follow others which are not here. They may come: entries that are sealed are opened late. */
 import type { ChangeHash } from "./change-bytes.ts";
+import type { Judged } from "./judging.ts";
+import type { ChangeTail } from "./tail.ts";
 
 /** A change as its entry has it, with its actor. */
 export interface SentAs {
@@ -11,6 +13,10 @@ export interface SentAs {
   readonly ops: number;
   /** Undefined: the one before it in its entry. */
   readonly deps: readonly ChangeHash[] | undefined;
+  /** The tail as it was read already. */
+  readonly decoded?: ChangeTail | undefined;
+  /** What was found of it in the document as it is now. */
+  readonly judged?: Judged | undefined;
 }
 
 export interface WaitingChange extends SentAs {
@@ -51,7 +57,8 @@ export class WaitingChanges {
 
   /** `on`: a change that is not here, or the one before it, which waits as well. */
   add(sent: SentAs, part: number, on: ChangeHash | WaitingChange): WaitingChange {
-    const change: WaitingChange = { ...sent, tail: sent.tail.slice(), next: undefined, part };
+    const { entry, index, actor, tail, ops, deps } = sent;
+    const change: WaitingChange = { entry, index, actor, tail: tail.slice(), ops, deps, next: undefined, part };
     this.#byKey.set(changeKey(change.entry, change.index), change);
     if (typeof on === "string") this.waitFor(change, on);
     else on.next = change;

@@ -10,7 +10,7 @@
 import { type DocPayload, decodeDocPayload, docType } from "../document/doc-payload.ts";
 import type { StorePart } from "../entry.ts";
 import { attempt, failure, type Result, success } from "../errors.ts";
-import { entryItemsMax, storeNameBytesMax } from "../limits.ts";
+import { docOpsMax, entryItemsMax, storeNameBytesMax } from "../limits.ts";
 import { utf8Length } from "../utf8.ts";
 import { countItems } from "./item-count.ts";
 import type { PayloadKind } from "./kind.ts";
@@ -30,6 +30,16 @@ export type DecodedPart =
   | { readonly type: "settings"; readonly name: string; readonly payload: SettingsPayload }
   | { readonly type: "sealed"; readonly name: string; readonly payload: SealedPayload }
   | { readonly type: "unknown"; readonly name: string; readonly storeType: string };
+
+/** A part as this device writes it: decoded already, where that was needed to see whether it fits. */
+export interface BuiltPart extends StorePart {
+  readonly decoded?: DecodedPart;
+}
+
+/** What payloads were found to be, by the payload itself. */
+export type DecodedPayloads = ReadonlyMap<Uint8Array, DecodedPart>;
+
+export const noneDecoded: DecodedPayloads = new Map();
 
 const docPayloads: PayloadKind<DocPayload> = { type: docType, decode: decodeDocPayload };
 
@@ -68,30 +78,49 @@ export function decodePart({ name, type, payload }: StorePart): Result<DecodedPa
   }
 }
 
-/** All parts of one entry. Fails with what the first bad payload is refused for. */
-export function decodeStores(stores: readonly StorePart[]): Result<readonly DecodedPart[]> {
+/** All parts of one entry. Fails with what the first bad payload is refused for, and with `ENTRY_PAYLOAD` for too many ops of documents: [DOC-41]. */
+export function decodeStores(
+  stores: readonly StorePart[],
+  known: DecodedPayloads = noneDecoded,
+): Result<readonly DecodedPart[]> {
   let items = 0;
   for (const { type, payload } of stores) {
     if (kindOf(type) !== undefined) items += countItems(payload, entryItemsMax);
     if (items > entryItemsMax) return failure("CBOR_TOO_LARGE", { got: items, max: entryItemsMax });
   }
   const parts: DecodedPart[] = [];
+  let ops = 0;
   for (const part of stores) {
-    const decoded = decodePart(part);
+    const before = known.get(part.payload);
+    const decoded = before === undefined ? decodePart(part) : success(before);
     if (!decoded.ok) return decoded;
     parts.push(decoded.value);
+    if (decoded.value.type === "doc") ops += countDocOps(decoded.value.payload);
+    if (ops > docOpsMax)
+      return failure("ENTRY_PAYLOAD", { store: part.name, got: `${ops} ops`, expected: `at most ${docOpsMax}` });
   }
   return success(parts);
+}
+
+function countDocOps({ changes }: DocPayload): number {
+  return changes.reduce((sum, { ops }) => sum + ops, 0);
 }
 
 /** [ENCRYPTION-6]: what stood in a sealed part, as strictly as what stands in an entry. Fails with the same codes. */
 export function decodeSealedStores(bytes: Uint8Array): Result<readonly DecodedPart[]> {
   const stores = decodeContent(bytes);
-  if (!stores.ok) return stores;
-  const reserved = stores.value.find(({ name }) => name.startsWith("_"));
+  return stores.ok ? decodeContentStores(stores.value) : stores;
+}
+
+/** The same of what is to be sealed. */
+export function decodeContentStores(
+  stores: readonly StorePart[],
+  known?: DecodedPayloads,
+): Result<readonly DecodedPart[]> {
+  const reserved = stores.find(({ name }) => name.startsWith("_"));
   if (reserved !== undefined)
     return failure("ENTRY_PAYLOAD", { store: sealedStoreName, got: reserved.name, expected: "stores of the app" });
-  return decodeStores(stores.value);
+  return decodeStores(stores, known);
 }
 
 /** [STORE-10] for a store that came from outside. Fails with `ENTRY_PAYLOAD`. */

@@ -63,6 +63,7 @@ export class DatabaseState {
   readonly #stores: Store[] = [];
   readonly #context: StateContext;
   readonly #docCaches = new DocCaches();
+  #unsavedChanges = 0;
 
   constructor(context: StateContext) {
     this.#context = context;
@@ -86,6 +87,11 @@ export class DatabaseState {
   /** `DocState.refusal`, also of a document that nothing was written to yet. */
   docRefusal(name: string, payload: DocPayload, author: PublicKey, last: ChangeHash): string | undefined {
     return (this.doc(name) ?? new DocState(this.#context)).refusal(payload, author, last);
+  }
+
+  /** How many changes of documents were merged since the last checkpoint. */
+  get unsavedChanges(): number {
+    return this.#unsavedChanges;
   }
 
   /** In no order. */
@@ -113,6 +119,7 @@ export class DatabaseState {
    * by part `number`, which must be greater than `since` and than any number before.
    */
   checkpoint(since: number, number: number): readonly StoreCheckpoint[] {
+    this.#unsavedChanges = 0;
     return this.#sorted().flatMap(({ name, type, state }) => {
       const bytes = state.checkpoint(since, number);
       return bytes === undefined ? [] : [{ name, type, bytes }];
@@ -161,6 +168,7 @@ export class DatabaseState {
         return keys && { type, name, keys };
       }
       case "doc": {
+        this.#unsavedChanges += part.payload.changes.length;
         const changes = this.#openDoc(name).merge(part.payload, origin);
         return changes && { type, name, changes };
       }
