@@ -24,7 +24,7 @@ export const typing: Workload = {
   what: "writing: recorded keystrokes in one document at A, each a call in a task of its own: `splice` here, `change` there; until shown and durable at B",
   run: async (bench) => {
     const { txns } = readComponent();
-    const keystrokes = txns.slice(0, scaled(10_000, bench, 200));
+    const keystrokes = txns.slice(0, scaled(txns.length, bench, 200));
     const paced = Array.from({ length: scaled(200, bench, 20) }, (_, i): Keystroke => ({ patches: [[i, 0, "x"]] }));
     const ours = await withTidemark(bench, keystrokes, paced);
     const theirs = await withRepo(bench, keystrokes, paced);

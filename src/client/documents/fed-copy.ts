@@ -20,6 +20,8 @@ export interface FedPage {
   readonly feeds: Feeds;
   /** Runs it in a turn of its own, soon. */
   readonly schedule: (run: () => void) => void;
+  /** Runs it after so many milliseconds, or sooner. */
+  readonly after: (ms: number, run: () => void) => void;
   /** In milliseconds. */
   readonly now: () => number;
 }
@@ -74,7 +76,11 @@ export class FedCopy {
     this.#options = options;
     const { page, database, store, turnMs, owner } = options;
     const { schedule, now } = page;
-    this.#incoming = new Incoming({ schedule, now, turnMs, apply: (changes) => this.#apply(changes) });
+    this.#incoming = new Incoming({
+      ...{ schedule, now, turnMs, apply: (changes) => this.#apply(changes) },
+      // Who opens a document has nothing else to do.
+      after: (ms, run) => (owner.isShown() ? page.after(ms, run) : schedule(run)),
+    });
     this.#feed = new Feed(page.line, page.feeds, database, store, {
       asked: () => this.#asked(),
       opened: (answer) => this.#opened(answer),

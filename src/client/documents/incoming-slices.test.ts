@@ -9,7 +9,12 @@ function setUp(tookMs: (count: number) => number, turn = turnMs) {
   const sizes: number[] = [];
   let nowMs = 0;
   const incoming = new Incoming({
-    ...{ turnMs: turn, now: () => nowMs, schedule: (run) => void turns.push(run) },
+    ...{
+      turnMs: turn,
+      now: () => nowMs,
+      schedule: (run) => void turns.push(run),
+      after: (_ms, run) => void turns.push(run),
+    },
     apply: ({ length }) => {
       sizes.push(length);
       nowMs += tookMs(length);

@@ -5,9 +5,14 @@ import { Incoming } from "./incoming.ts";
 function setUp(turnMs = 25) {
   const turns: (() => void)[] = [];
   const applied: number[][] = [];
+  const rested: number[] = [];
   let nowMs = 0;
   const incoming = new Incoming({
     ...{ turnMs, now: () => nowMs, schedule: (run) => void turns.push(run) },
+    after: (ms, run) => {
+      rested.push(ms);
+      turns.push(run);
+    },
     apply: (changes) => {
       applied.push(changes.map(([low = 0, high = 0]) => low + 256 * high));
       nowMs += 5 + changes.length / 10;
@@ -16,7 +21,10 @@ function setUp(turnMs = 25) {
   const run = (): void => {
     for (let turn = turns.shift(); turn !== undefined; turn = turns.shift()) turn();
   };
-  return { incoming, applied, run, turns };
+  const wait = (ms: number): void => {
+    nowMs += ms;
+  };
+  return { incoming, applied, rested, run, wait };
 }
 
 function changes(from: number, to: number): readonly Uint8Array[] {
@@ -35,6 +43,22 @@ test("[DOC-62] changes are applied in the order in which they came, in slices th
   expect(Math.max(...sizes.slice(1))).toBeLessThanOrEqual(200);
   expect(reached[0]).toBeGreaterThanOrEqual(900);
   expect(reached[1]).toBe(2_000);
+});
+
+test("[DOC-62] between two turns the page has half as long for itself as the first one took", () => {
+  const { incoming, rested, run, wait } = setUp();
+  incoming.push(changes(0, 10));
+  run();
+  expect(rested).toEqual([]);
+  wait(2);
+  incoming.push(changes(10, 20));
+  incoming.push(changes(20, 30));
+  expect(rested).toEqual([1]);
+  run();
+  wait(3.5);
+  incoming.push(changes(30, 40));
+  run();
+  expect(rested).toEqual([1]);
 });
 
 test("[DOC-62] slices grow while turns are short", () => {

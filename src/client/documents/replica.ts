@@ -39,8 +39,6 @@ import { Upkeep } from "./upkeep.ts";
 
 /** What replicas need of their page. */
 export interface ReplicaHome extends FedPage {
-  /** Runs it after so many milliseconds, or sooner. */
-  readonly after: (ms: number, run: () => void) => void;
   /** Runs it when the page has nothing else to do. */
   readonly whenIdle: (run: () => void) => void;
   /** 16 random bytes. */
