@@ -14,6 +14,9 @@ const long = `--testTimeout=${hourMs}`;
 /** Other lives each time; the command that shows one that failed again is printed. */
 const simulation = ["--from", String(Date.now() % 1e9), "--runs", SIMULATION_LIVES, "--actions", "40"];
 const playwright = "node_modules/@playwright/test/cli.js";
+/** Recorded sessions to their end. */
+const whole = { RECORDED_KEYSTROKES: "26078" };
+
 /** Tabs that end at random moments: many rounds, once. The seed stands in the titles of the tests. */
 const rounds = { TAB_ROUNDS, BACKFILL_CYCLES, TAB_SEED: String(Date.now() % 1e9) };
 const steps = [
@@ -31,7 +34,7 @@ const steps = [
     env: rounds,
     hours: 4,
   },
-  { name: "e2e", script: playwright, args: ["test", "--repeat-each", SOAK_REPEATS], repeats: 1 },
+  { name: "e2e", script: playwright, args: ["test", "--repeat-each", SOAK_REPEATS], env: whole, repeats: 1 },
 ];
 
 stopOnSignals();

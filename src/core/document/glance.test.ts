@@ -29,11 +29,11 @@ test("[DOC-77] a glance at a change finds what reading all of it finds", () => {
     found.add(typeof glance === "string" ? glance : "sequence");
     expect(glance).toEqual(readWhole(change));
   };
-  fc.assert(
-    fc.property(arbitraryBatches, (batches) => playBatches(batches).batches.flat().forEach(check)),
-    { numRuns: 50 },
-  );
+  const play = (batches: Parameters<typeof playBatches>[0]): void => playBatches(batches).batches.flat().forEach(check);
+  // Always the same ones, in which there is each kind.
+  for (const batches of fc.sample(arbitraryBatches, { seed: 1, numRuns: 50 })) play(batches);
   expect([...found].sort()).toEqual(["anything", "nothing", "sequence"]);
+  fc.assert(fc.property(arbitraryBatches, play), { numRuns: 50 });
 });
 
 test("[DOC-77] a glance at a damaged change, or at what is none, ends", () => {
