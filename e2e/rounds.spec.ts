@@ -5,7 +5,7 @@ import { checkChains, endSomehow, seeded, Witness } from "./rounds.ts";
 import { openTabs, Tab } from "./tabs.ts";
 
 /** `npm run soak` asks for more, and for other seeds. */
-const rounds = Number(process.env.TAB_ROUNDS ?? 12);
+const rounds = Number(process.env.TAB_ROUNDS ?? 8);
 const seed = Number(process.env.TAB_SEED ?? 1);
 /** All that a device holds is read after every round: one that lived longer would do little else. */
 const roundsOfDevice = 100;
