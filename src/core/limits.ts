@@ -90,7 +90,7 @@ export const docTurnMs = 25;
 export const docOpeningTurnMs = 100;
 /**
  * How long after an entry of a document began the next one begins at the soonest: what is changed meanwhile goes into it. Nobody sees the difference, and
- * whoever types as fast as a machine costs both sides a tenth of what an entry for each round trip does.
+ * what types as fast as a machine makes 50 entries a second, not one for each round trip.
  */
 export const docEntryEveryMs = 20;
 /** How many UTF-16 units of edits of a text become one change, when nobody looks at the text between them: half of the ops that a change may hold. */

@@ -106,7 +106,7 @@ export class PageMessages {
 }
 
 /** Throws INPUT_INVALID. */
-export function checkChannel(channel: string): void {
+function checkChannel(channel: string): void {
   checkLabel("channel", channel, appChannelBytesMax);
   if (channel === "") throw invalid("channel", channel, "a text that is not empty");
 }

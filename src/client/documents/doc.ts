@@ -79,7 +79,7 @@ export class Doc<T extends object> {
 
   /**
    * Changes it: at once, for every handle of this page. The function alters a draft; what it throws is thrown, and nothing is changed.
-   * It is signed and stored soon after, with all that is changed in the same turn: `saved` tells. Changes that are refused, as of somebody who
+   * It is signed and stored soon after, with all that is changed until then: `saved` tells. Changes that are refused, as of somebody who
    * may not write, are taken back, and the "problem" of the instance says why. Throws INPUT_INVALID, also within another change; DOC_CLOSED.
    *
    * @example
