@@ -21,6 +21,9 @@ const optimizeDeps = {
 /** `npm run soak` asks for more runs of those properties that do not say how many they need. */
 const setupFiles = process.env.FUZZ_RUNS === undefined ? [] : [path("scripts/fuzz-runs.ts")];
 
+/** Of the unit tests, which share a process for each core. */
+const ownGlobals = path("scripts/own-globals.ts");
+
 /** Properties take seconds on a busy machine; what hangs is still found. */
 const testTimeout = 30_000;
 
@@ -38,8 +41,11 @@ const config: ViteUserConfig = {
       {
         test: {
           name: "unit",
-          setupFiles,
+          setupFiles: [...setupFiles, ownGlobals],
+          // A process for each of three hundred files takes longer than most of them: to start, to load what they import, and to compile it.
+          isolate: false,
           testTimeout,
+          hookTimeout: testTimeout,
           include: ["src/**/*.test.ts"],
           exclude: ["src/**/*.browser.test.ts"],
         },
@@ -50,7 +56,8 @@ const config: ViteUserConfig = {
           name: "browser",
           setupFiles,
           testTimeout,
-          include: ["src/**/*.browser.test.ts"],
+          hookTimeout: testTimeout,
+          include: ["{src,demo}/**/*.browser.test.ts"],
           browser: {
             enabled: true,
             headless: true,

@@ -98,12 +98,19 @@ async function measure(
   paced: readonly Keystroke[],
 ): Promise<Measured> {
   await b.waitForFunction(() => typed.read() === "");
-  // At the speed of a hand first: after that the browsers have compiled what they run.
+  // At the speed of a hand first, and then some as fast as it goes: after that the browsers have compiled what they run.
   const shownAt = b.evaluate(noteLengths, paced.length);
   const typedAt = await a.evaluate(typePaced, paced);
   const delays = (await shownAt).map((at, i) => at - (typedAt[i] ?? Number.NaN));
-  await a.evaluate(clear);
-  await b.waitForFunction(() => typed.read() === "");
+  await clear(a, b);
+  await typeAll(a, b, keystrokes.slice(0, Math.ceil(keystrokes.length / 4)));
+  await clear(a, b);
+  const keystrokesPerSecond = (keystrokes.length * 1_000) / (await typeAll(a, b, keystrokes));
+  return { keystrokesPerSecond, shownP50Ms: percentile(delays, 0.5), shownP99Ms: percentile(delays, 0.99) };
+}
+
+/** Answers with how many milliseconds it took until all was shown and durable at B. */
+async function typeAll(a: Page, b: Page, keystrokes: readonly Keystroke[]): Promise<number> {
   // Handing them over takes a second, and is no writing.
   await a.evaluate((json) => {
     globalThis.keystrokes = JSON.parse(json);
@@ -113,8 +120,12 @@ async function measure(
   await a.evaluate(type);
   await shown;
   await b.evaluate(() => typed.durable());
-  const keystrokesPerSecond = (keystrokes.length * 1_000) / (performance.now() - start);
-  return { keystrokesPerSecond, shownP50Ms: percentile(delays, 0.5), shownP99Ms: percentile(delays, 0.99) };
+  return performance.now() - start;
+}
+
+async function clear(a: Page, b: Page): Promise<void> {
+  await a.evaluate(() => typed.edit([[0, typed.read().length, ""]]));
+  await b.waitForFunction(() => typed.read() === "");
 }
 
 /** On A's page: as fast as it goes, but each keystroke in a task of its own, as a keyboard's. */
@@ -139,11 +150,6 @@ async function typePaced(keystrokes: readonly Keystroke[]): Promise<readonly num
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   return times;
-}
-
-/** On A's page. */
-function clear(): void {
-  typed.edit([[0, typed.read().length, ""]]);
 }
 
 /** On B's page. */

@@ -11,15 +11,18 @@ export interface Action {
 export class ActionRow {
   readonly element: HTMLElement = element("div", { class: "action-row" });
   #actions: readonly Action[] = [];
-  #isBusy = false;
+  #buttons: readonly HTMLElement[] = [];
+  /** Of which one was pressed and is not done: those that are shown, or earlier ones. */
+  #busy: readonly HTMLElement[] | undefined;
 
   show(actions: readonly Action[]): void {
     const before = this.#actions.map(nameOf).join("\n");
     this.#actions = actions;
     this.element.hidden = actions.length === 0;
     if (before === actions.map(nameOf).join("\n")) return;
-    const focused = [...this.element.children].find((button) => button === document.activeElement);
+    const focused = this.#buttons.find((button) => button === document.activeElement);
     const buttons = actions.map((action, i) => this.#button(action, i));
+    this.#buttons = buttons;
     this.element.replaceChildren(...buttons);
     if (focused === undefined) return;
     // What was pressed is gone: its opposite, which comes first, is what somebody who listens looks for.
@@ -34,14 +37,18 @@ export class ActionRow {
     return button;
   }
 
-  /** One at a time: a button that is disabled meanwhile would lose the focus. */
+  /**
+   * One at a time: a button that is disabled meanwhile would lose the focus. Buttons that have come since are another matter: what was pressed has
+   * happened, though its answer may still wait for the disk.
+   */
   async #run(i: number): Promise<void> {
-    if (this.#isBusy) return;
-    this.#isBusy = true;
+    const buttons = this.#buttons;
+    if (this.#busy === buttons) return;
+    this.#busy = buttons;
     try {
       await this.#actions[i]?.run();
     } finally {
-      this.#isBusy = false;
+      if (this.#busy === buttons) this.#busy = undefined;
     }
   }
 }

@@ -80,7 +80,7 @@ export class Board implements View {
       () => this.#clearDone(),
     );
     this.#list = new NoteList({
-      tick: (note, done) => void this.#tick(note, done),
+      tick: (note, done) => this.#write(this.#notes.tick(note.id, done)),
       edit: (note, text) => void this.#edit(note, text),
       remove: (note) => void this.#remove([note]),
       authorOf: ({ by }) => (by === "" ? "" : this.#people.wordFor(by)),
@@ -105,7 +105,7 @@ export class Board implements View {
     this.#panel = new Panel(
       { around, database, people: this.#people, peers: this.#peers, members: this.#members },
       {
-        setOffline: (isOffline) => void this.#setOffline(isOffline),
+        setOffline: (isOffline) => this.#setOffline(isOffline),
         setOwnName: (name) => void this.#setOwnName(name),
         attempt: (work) => this.#write(work),
         forgotten: () => around.toBoards(),
@@ -286,11 +286,6 @@ export class Board implements View {
 
   // --- What people do
 
-  async #tick(note: PlacedNote, done: boolean): Promise<void> {
-    if (await this.#write(this.#notes.tick(note.id, done))) return;
-    this.#showNotes(); // The box goes back to what is true.
-  }
-
   async #edit(note: PlacedNote, text: string): Promise<void> {
     if (text === "") return this.#remove([note]);
     try {
@@ -315,10 +310,12 @@ export class Board implements View {
     if (done.length > 0) void this.#remove(done);
   }
 
-  async #setOffline(isOffline: boolean): Promise<void> {
+  /** Resolves with whether it worked. */
+  async #setOffline(isOffline: boolean): Promise<boolean> {
     const { instance, announcer } = this.#around;
-    if (await this.#write(isOffline ? instance.goOffline() : instance.goOnline()))
-      announcer.announce(isOffline ? "You are offline" : "You are online");
+    const isDone = await this.#write(isOffline ? instance.goOffline() : instance.goOnline());
+    if (isDone) announcer.announce(isOffline ? "You are offline" : "You are online");
+    return isDone;
   }
 
   #goOnline(): void {

@@ -8,7 +8,8 @@ import { NoteRow, type RowControl, type RowLook } from "./note-row.ts";
 import type { PlacedNote } from "./notes.ts";
 
 export interface NoteListOwner {
-  tick(note: PlacedNote, done: boolean): void;
+  /** Resolves with whether it worked. */
+  tick(note: PlacedNote, done: boolean): Promise<boolean>;
   edit(note: PlacedNote, text: string): void;
   remove(note: PlacedNote): void;
   authorOf(note: PlacedNote): string;
@@ -149,7 +150,12 @@ export class NoteList {
   #onChange(event: Event): void {
     const { target } = event;
     const row = target instanceof HTMLInputElement ? this.#rowAt(target) : undefined;
-    if (row !== undefined) this.#owner.tick(row.note, (target as HTMLInputElement).checked);
+    if (row !== undefined) void this.#tick(row, (target as HTMLInputElement).checked);
+  }
+
+  async #tick(row: NoteRow, done: boolean): Promise<void> {
+    row.tick(done);
+    if (!(await this.#owner.tick(row.note, done))) row.tick(undefined);
   }
 
   #onClick(event: MouseEvent): void {

@@ -30,6 +30,8 @@ export class NoteRow {
   readonly #remove: HTMLButtonElement = controlButton("remove");
   readonly #body: HTMLDivElement;
   #endEditing: (() => void) | undefined;
+  /** Ticked or unticked here, and not yet told of: until then the box does not go back. */
+  #ticked: boolean | undefined;
 
   constructor(note: PlacedNote, look: RowLook) {
     this.note = note;
@@ -51,11 +53,12 @@ export class NoteRow {
   }
 
   show(note: PlacedNote, { author, isReadOnly }: RowLook): void {
+    if (note !== this.note) this.#ticked = undefined;
     this.note = note;
     setText(this.#text, note.text);
     setText(this.#author, author);
     this.#author.title = note.at > 0 ? new Date(note.at).toLocaleString() : "";
-    this.#check.checked = note.done;
+    this.#check.checked = this.#ticked ?? note.done;
     this.#check.disabled = isReadOnly;
     this.#edit.hidden = isReadOnly;
     this.#remove.hidden = isReadOnly;
@@ -63,6 +66,12 @@ export class NoteRow {
     const short = note.text.length > 60 ? `${note.text.slice(0, 60)}…` : note.text;
     this.#edit.setAttribute("aria-label", `Edit “${short}”`);
     this.#remove.setAttribute("aria-label", `Delete “${short}”`);
+  }
+
+  /** By whoever uses this device. Undefined: that came to nothing. */
+  tick(done: boolean | undefined): void {
+    this.#ticked = done;
+    this.#check.checked = done ?? this.note.done;
   }
 
   control(name: RowControl): HTMLElement {

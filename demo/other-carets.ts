@@ -1,5 +1,5 @@
 /** The carets and selections of others, with their names: drawn over a text, to be seen and not to be touched. */
-import { element } from "./element.ts";
+import { element, setText } from "./element.ts";
 
 export interface OtherCaret {
   readonly name: string;
@@ -48,23 +48,21 @@ export class OtherCarets {
 
   #draw(): void {
     const carets = this.#carets();
-    this.selections.replaceChildren(...carets.flatMap((caret) => this.#selection(caret)));
-    this.element.replaceChildren(...gather(carets).map((caret) => this.#caret(caret)));
-    for (const flag of this.element.querySelectorAll<HTMLElement>(".text-name")) this.#keepInside(flag);
+    const selections = carets.flatMap((caret) => this.#selection(caret));
+    const flags = gather(carets).map(({ head, ...flag }) => ({ ...flag, box: this.#boxAt(head) }));
+    for (const [made, { box, colour }] of elementsFor(this.selections, selections, makeSelection))
+      place(made, colour, box, this.#origin);
+    for (const [made, { box, colour, name }] of elementsFor(this.element, flags, makeCaret)) {
+      place(made, colour, box, this.#origin);
+      setText(flagOf(made), name);
+      this.#keepInside(flagOf(made));
+    }
   }
 
-  #selection({ anchor, head, colour }: OtherCaret): readonly HTMLElement[] {
+  #selection({ anchor, head, colour }: OtherCaret): readonly { readonly box: Box; readonly colour: number }[] {
     if (anchor === head) return [];
     const rects = this.#range(Math.min(anchor, head), Math.max(anchor, head)).getClientRects();
-    return [...rects].map((rect) =>
-      place(element("span", { class: "text-selection", "data-colour": colour }), rect, this.#origin),
-    );
-  }
-
-  #caret({ name, colour, head }: OtherCaret): HTMLElement {
-    const caret = element("span", { class: "text-caret", "data-colour": colour });
-    caret.append(element("span", { class: "text-name" }, name));
-    return place(caret, this.#boxAt(head), this.#origin);
+    return [...rects].map((box) => ({ box, colour }));
   }
 
   /** Before the character that follows: at the end of a line browsers do not agree whether a caret is there or on the next one. */
@@ -87,6 +85,7 @@ export class OtherCarets {
   }
 
   #keepInside(flag: HTMLElement): void {
+    flag.classList.remove("is-before");
     const [box, own] = [this.#origin, flag.getBoundingClientRect()];
     flag.classList.toggle("is-before", own.right > box.right && own.left - own.width >= box.left);
   }
@@ -111,10 +110,33 @@ function shorten(name: string): string {
   return letters.length <= nameLengthMax ? name : `${letters.slice(0, nameLengthMax - 1).join("")}…`;
 }
 
-function place(made: HTMLElement, { left, top, width, height }: Box, origin: Box): HTMLElement {
+/** An element for each of these. Those that are there stay, with something else to show: what is drawn anew as others move does not blink. */
+function elementsFor<T>(
+  parent: HTMLElement,
+  shown: readonly T[],
+  make: () => HTMLElement,
+): readonly (readonly [made: HTMLElement, shown: T])[] {
+  while (parent.children.length > shown.length) parent.lastElementChild?.remove();
+  while (parent.children.length < shown.length) parent.append(make());
+  return shown.map((one, i) => [parent.children[i] as HTMLElement, one]);
+}
+
+function makeSelection(): HTMLElement {
+  return element("span", { class: "text-selection" });
+}
+
+function makeCaret(): HTMLElement {
+  return element("span", { class: "text-caret" }, element("span", { class: "text-name" }));
+}
+
+function flagOf(caret: HTMLElement): HTMLElement {
+  return caret.firstElementChild as HTMLElement;
+}
+
+function place(made: HTMLElement, colour: number, { left, top, width, height }: Box, origin: Box): void {
+  made.dataset.colour = String(colour);
   made.style.left = `${left - origin.left}px`;
   made.style.top = `${top - origin.top}px`;
   made.style.width = `${width}px`;
   made.style.height = `${height}px`;
-  return made;
 }

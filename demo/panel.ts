@@ -28,7 +28,8 @@ export interface PanelOptions {
 }
 
 export interface PanelOwner {
-  setOffline(isOffline: boolean): void;
+  /** Resolves with whether it worked. */
+  setOffline(isOffline: boolean): Promise<boolean>;
   setOwnName(name: string): void;
   /** The board is not on this device any more. */
   forgotten(): void;
@@ -60,6 +61,8 @@ export class Panel {
   readonly #summaryText = element("span", { class: "summary-text" });
   readonly #summaryBadge = element("span", { class: "badge", hidden: true });
   readonly #stopProblems: () => void;
+  /** How often it was chosen and is not done yet: until then the switch does not go back. */
+  #switching = 0;
 
   constructor({ around, database, people, peers, members }: PanelOptions, owner: PanelOwner) {
     const { instance, problems, toasts } = around;
@@ -75,7 +78,7 @@ export class Panel {
     this.#meter = new StorageMeter(instance, around.tabs);
     this.#file = new BoardFile(database, owner);
     this.#nameField = this.#makeNameField(owner);
-    this.#offline.addEventListener("change", () => owner.setOffline(this.#offline.checked));
+    this.#offline.addEventListener("change", () => void this.#setOffline(owner));
     const trouble = problemList(problems);
     this.#stopProblems = trouble.stop;
     this.element = element(
@@ -112,13 +115,21 @@ export class Panel {
     ]);
     this.#safe.show(status);
     this.#file.show(status);
-    this.#offline.checked = !status.online;
+    if (this.#switching === 0) this.#offline.checked = !status.online;
     this.#list.show(status);
     const canWrite = ["owner", "admin", "write"].includes(status.permission);
     this.#nameField.hidden = !canWrite;
     const summary = block === undefined ? summaryWords(status, nameOf) : warning(block.title);
     setText(this.#summaryText, summary.text);
     this.summary.dataset.tone = summary.tone;
+  }
+
+  async #setOffline(owner: PanelOwner): Promise<void> {
+    const isOffline = this.#offline.checked;
+    this.#switching += 1;
+    const isDone = await owner.setOffline(isOffline);
+    if (!isDone) this.#offline.checked = !isOffline;
+    this.#switching -= 1;
   }
 
   /** Unless it is being written. */

@@ -115,15 +115,19 @@ export class TextPart {
       this.#look.status.online,
     );
     this.#opened = { text, editor, people };
-    editor.showOthers(() => people.carets());
+    this.#showCarets();
     this.element.replaceChildren(people.element, this.#refused.element, editor.element, this.#state);
     this.show(this.#look);
     people.say();
   }
 
+  /** Asked for whenever the text or somebody in it moved: the lines in the list of them follow. */
   #showCarets(): void {
     const people = this.#opened?.people;
-    if (people !== undefined) this.#opened?.editor.showOthers(() => people.carets());
+    this.#opened?.editor.showOthers(() => {
+      people?.show();
+      return people?.carets() ?? [];
+    });
   }
 
   #edited(edit: Edit | undefined): void {
@@ -137,15 +141,16 @@ export class TextPart {
   async #save(): Promise<void> {
     this.#isSaving = true;
     this.show(this.#look);
+    let status: DatabaseStatus | undefined;
     while (this.#isUnsaved) {
       this.#isUnsaved = false;
       await this.#opened?.text.saved().catch((error: unknown) => this.#wasRefused(error));
+      // What was known of other devices is from before: that they have everything is not said of what was just written.
+      status = await this.#options.database.sync.status().catch(() => undefined);
     }
     this.#isSaving = false;
-    this.show(this.#look);
-    const status = await this.#options.database.sync.status().catch(() => undefined);
-    // Closed meanwhile, or something else was written.
-    if (status === undefined || this.#isSaving) return;
+    // Closed meanwhile.
+    if (status === undefined) return this.show(this.#look);
     this.#isUpToDate = true;
     this.show({ ...this.#look, status });
   }

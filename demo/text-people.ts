@@ -17,6 +17,12 @@ interface Reader {
   readonly head: Place | undefined;
 }
 
+/** Places as they are in the text now. */
+interface Indexes {
+  readonly anchor: number | undefined;
+  readonly head: number | undefined;
+}
+
 export interface TextSelection {
   readonly anchor: number;
   /** Where the caret is. */
@@ -46,6 +52,8 @@ export class TextPeople {
   readonly #announcing: Presence;
   readonly #rows = new Map<string, HTMLElement>();
   readonly #colours = new Map<string, number>();
+  /** Where each was found last, by page: who writes is ahead of what has arrived of it, and does not vanish meanwhile. */
+  readonly #found = new Map<string, Pick<Reader, "anchor" | "head">>();
   readonly #stop: Stop;
   #members: readonly PresenceMember[] = [];
   #readers: readonly Reader[] = [];
@@ -137,7 +145,15 @@ export class TextPeople {
     return colour;
   }
 
-  #placesOf({ anchor, head }: Reader): { readonly anchor: number | undefined; readonly head: number | undefined } {
+  #placesOf(reader: Reader): Indexes {
+    const now = this.#indexesOf(reader);
+    const found = this.#found.get(reader.page);
+    if (now.head === undefined && reader.head !== undefined && found !== undefined) return this.#indexesOf(found);
+    this.#found.set(reader.page, reader);
+    return now;
+  }
+
+  #indexesOf({ anchor, head }: Pick<Reader, "anchor" | "head">): Indexes {
     const { text } = this.#options;
     return { anchor: anchor && text.indexOf(anchor), head: head && text.indexOf(head) };
   }
@@ -153,7 +169,9 @@ export class TextPeople {
     setText(name, this.#nameOf(reader));
     const { head } = this.#placesOf(reader);
     const line = head === undefined ? "" : `: go to line ${this.#lineOf(head)}`;
-    row.querySelector("button")?.setAttribute("aria-label", this.#nameOf(reader) + line);
+    const label = this.#nameOf(reader) + line;
+    const button = row.querySelector("button");
+    if (button?.getAttribute("aria-label") !== label) button?.setAttribute("aria-label", label);
   }
 
   #makeRow(reader: Reader): HTMLElement {
@@ -181,6 +199,7 @@ export class TextPeople {
 
   #drop(page: string, row: HTMLElement): void {
     this.#rows.delete(page);
+    this.#found.delete(page);
     row.remove();
   }
 

@@ -7,16 +7,19 @@ export async function checkPage(page: Page, what: string): Promise<void> {
   expect(await findUnnamed(page), what).toEqual([]);
   for (const colorScheme of ["light", "dark"] as const) {
     await page.emulateMedia({ colorScheme });
-    // Colours on their way to another are nobody's last word.
-    await page.evaluate(() => {
-      // Not waited for: in a page that is not in front none goes on.
-      const ending = document.getAnimations().filter((one) => one.effect?.getComputedTiming().endTime !== Infinity);
-      for (const one of ending) one.finish();
-    });
     expect(await findFaint(page), `${what}, ${colorScheme}`).toEqual([]);
     expect(await sidewaysScroll(page), `${what}, ${colorScheme}`).toBeLessThanOrEqual(0);
     expect(await findCut(page), `${what}, ${colorScheme}`).toEqual([]);
   }
+}
+
+/** Colours and places on their way to others are nobody's last word. */
+async function finishAnimations(page: Page): Promise<void> {
+  await page.evaluate(() => {
+    // Not waited for: in a page that is not in front none goes on.
+    const ending = document.getAnimations().filter((one) => one.effect?.getComputedTiming().endTime !== Infinity);
+    for (const one of ending) one.finish();
+  });
 }
 
 /** Controls in view without a name that a screen reader could say, by their HTML. */
@@ -40,7 +43,8 @@ export function findUnnamed(page: Page): Promise<readonly string[]> {
 }
 
 /** Text in view whose contrast with what is behind it is below 4.5 (3 for large text), with the ratio. */
-export function findFaint(page: Page): Promise<readonly string[]> {
+export async function findFaint(page: Page): Promise<readonly string[]> {
+  await finishAnimations(page);
   return page.evaluate(() => {
     type Colour = readonly [r: number, g: number, b: number, a: number];
     const canvas = document.createElement("canvas");
@@ -93,12 +97,14 @@ export function findFaint(page: Page): Promise<readonly string[]> {
 }
 
 /** How far the page can be scrolled sideways, in pixels. */
-export function sidewaysScroll(page: Page): Promise<number> {
+export async function sidewaysScroll(page: Page): Promise<number> {
+  await finishAnimations(page);
   return page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 }
 
 /** Blocks in view that are too narrow for what they hold, so that some of it is cut off or stands out. */
-export function findCut(page: Page): Promise<readonly string[]> {
+export async function findCut(page: Page): Promise<readonly string[]> {
+  await finishAnimations(page);
   return page.evaluate(() =>
     [...document.body.querySelectorAll("*")]
       .filter((block) => block.checkVisibility() && block.closest(".unseen, input") === null)

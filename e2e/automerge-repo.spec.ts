@@ -1,32 +1,15 @@
 /** automerge-repo in browsers: editors on documents of Tidemark, and documents of a `Repo` over connections of Tidemark. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { AutomergeUrl } from "@automerge/automerge-repo";
 import type { Browser } from "@playwright/test";
-import { bundle } from "./bundle.ts";
 import { type Device, openPair } from "./device.ts";
-import { test as base, expect, project, type Relay, type Site, serveFolder } from "./fixtures.ts";
+import { expect, type Relay, type Site } from "./fixtures.ts";
 import type { Written } from "./page/automerge-repo/start.ts";
+import { test } from "./repo-app.ts";
 
 declare global {
   var problems: string[];
   var damaged: string[];
 }
-
-const test = base.extend<object, { readonly repoApp: Site }>({
-  repoApp: [
-    async ({}, use) => {
-      const folder = mkdtempSync(join(tmpdir(), "tidemark-repo-"));
-      await bundle(join(project, "e2e/page/automerge-repo"), folder);
-      const site = await serveFolder(folder);
-      await use(site);
-      site.close();
-      rmSync(folder, { recursive: true, force: true });
-    },
-    { scope: "worker" },
-  ],
-});
 
 const lines = "one\ntwo\nthree\n";
 

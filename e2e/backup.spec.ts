@@ -77,7 +77,7 @@ test("[IMPORT-6] [DELETION-7] a sealed file brings everything back after a wipe,
   await expect.poll(() => beside.page.title()).toBe("INSTANCE_WIPED");
   const codes = [ann, beside].map((device) => device.run(() => tide.databases().catch(({ code }) => code)));
   expect(await Promise.all(codes)).toEqual(["INSTANCE_WIPED", "INSTANCE_WIPED"]);
-  expect(await ann.run(async () => (await indexedDB.databases()).map(({ name }) => name))).toEqual([]);
+  await expect.poll(() => ann.run(async () => (await indexedDB.databases()).map(({ name }) => name))).toEqual([]);
 
   await ann.load();
   const [key, databases] = await ann.run(async () => [tide.publicKey, (await tide.databases()).length] as const);

@@ -84,7 +84,9 @@ test("boards come back from a file after everything was deleted, with a passphra
   await expect(question).toContainText("What never reached anybody else is lost");
   await question.getByRole("button", { name: "Delete everything" }).click();
   await expect(ada.page.getByRole("heading", { name: "Everything on this device was deleted" })).toBeVisible();
+  const loaded = ada.page.waitForEvent("load");
   await ada.page.getByRole("button", { name: "Load the page again" }).click();
+  await loaded;
   await ada.goTo();
   await expect(ada.page.getByRole("heading", { name: "Your boards" })).toHaveCount(0);
 

@@ -35,8 +35,8 @@ const page = '<!doctype html><link rel="icon" href="data:,"><script type="module
 
 function programOf(markdown: string, relay: string): ReadonlyMap<string, string> {
   const files = new Map([["main.ts", ""]]);
-  for (const [, block = ""] of markdown.matchAll(/^```ts\n(.*?)^```$/gms)) {
-    const name = /^\/\/ (\S+\.ts)$/.exec(block.split("\n")[0] ?? "")?.[1] ?? "main.ts";
+  for (const [, block = ""] of markdown.matchAll(/^```tsx?\n(.*?)^```$/gms)) {
+    const name = /^\/\/ (\S+\.tsx?)$/.exec(block.split("\n")[0] ?? "")?.[1] ?? "main.ts";
     files.set(name, `${files.get(name) ?? ""}${block.replaceAll("wss://relay.example", relay)}\n`);
   }
   return files;
@@ -48,6 +48,7 @@ const compilerOptions = {
   lib: ["ES2022", "DOM", "ESNext.Disposable"],
   module: "ESNext",
   moduleResolution: "bundler",
+  jsx: "react-jsx",
   types: [],
   strict: true,
   exactOptionalPropertyTypes: true,
@@ -103,7 +104,7 @@ for (const document of [
       await bundle(folder, join(folder, "dist"));
       const site = await serveFolder(join(folder, "dist"));
       await tab.goto(site.url);
-      await expect.poll(async () => errors.length > 0 || (await tab.title()) !== "", { timeout: 45_000 }).toBe(true);
+      await expect.poll(async () => errors.length > 0 || (await tab.title()) !== "", { timeout: 120_000 }).toBe(true);
       site.close();
       expect(errors).toEqual([]);
       await expect(tab).toHaveTitle("ran");

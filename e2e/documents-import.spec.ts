@@ -82,7 +82,7 @@ test("[DOC-53] a page that goes in the middle of an import goes on with it when 
     };
     db.importDoc("note", Uint8Array.from(bytes), { onProgress }).catch(() => {}); // The page goes.
   }, bytes);
-  await device.page.waitForURL("about:blank", { timeout: 60_000 });
+  await device.page.waitForURL("about:blank");
   await device.load();
   const seen = await device.run(async (bytes) => {
     const before = (await db.doc<Note>("note")).heads.length;

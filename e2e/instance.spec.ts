@@ -105,7 +105,7 @@ test("[CLIENT-5] a second tab has the same instance open, reads what the first w
   expect(await second.run(() => db.table("rows").get("r"))).toEqual({ id: "r", by: "first" });
   await first.close();
   await second.run(() => db.table("rows").put("s", { by: "second" }));
-  expect(await second.standing()).toBe("leading");
+  await expect.poll(() => second.standing()).toBe("leading");
 });
 
 test("[CLIENT-6] everything durable is there after a reload, under the same key", async ({ browser, app, relay }) => {

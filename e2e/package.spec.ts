@@ -82,7 +82,7 @@ async function expectNote(page: Page, url: string): Promise<void> {
   const errors: string[] = [];
   page.on("pageerror", (error) => errors.push(error.message));
   await page.goto(url);
-  await expect(page).toHaveTitle("Hello");
+  await expect(page).toHaveTitle("Hello", { timeout: 120_000 });
   expect(errors).toEqual([]);
 }
 

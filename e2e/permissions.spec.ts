@@ -37,7 +37,7 @@ async function openGroup(
 async function settle(devices: readonly Device[]): Promise<void> {
   const states = async (): Promise<number> =>
     new Set(await Promise.all(devices.map(async (device) => JSON.stringify(await device.digest())))).size;
-  await expect.poll(states, { timeout: 20_000 }).toBe(1);
+  await expect.poll(states).toBe(1);
 }
 
 async function closeAll(devices: readonly Device[]): Promise<void> {
@@ -109,7 +109,7 @@ test("[CLIENT-24] an invite lets in as many as it says with no admin online, by 
   const cleo = await Device.open(browser, options);
   await cleo.run(async (ticket) => {
     globalThis.db = await tide.join(ticket, { name: "Cleo" });
-    await db.ready({ signal: AbortSignal.timeout(20_000) });
+    await db.ready();
     await db.table("rows").put("from-cleo", {});
   }, ticket);
   await expect.poll(() => rows(ben)).toEqual(["from-cleo"]);
@@ -222,7 +222,7 @@ test("[CLIENT-26] who asks is heard, approved, and gets in at once; who, when an
   await expect.poll(() => ada.run(() => globalThis.asked), "told").toMatchObject([{ key }]);
 
   await ada.run((key) => db.requests.approve(key, { permission: "read" }), key);
-  await ben.run(() => db.ready({ signal: AbortSignal.timeout(20_000) }));
+  await ben.run(() => db.ready());
   await expect.poll(() => rows(ben)).toEqual(["r1"]);
   expect(await ben.run(() => db.access())).toEqual({ state: "member", permission: "read" });
   const owner = await keyOf(ada);
@@ -275,7 +275,7 @@ test("a device that takes no requests answers alike and keeps none", async ({ br
   const heard = async (): Promise<number> =>
     ben.run(async () => (await tide.sync.log()).filter(({ event }) => event === "join.heardKnock").length);
   await expect.poll(heard, "answered like anybody").toBe(1);
-  expect((await ben.run(() => db.access())).state).toBe("pending");
+  await expect.poll(() => ben.run(async () => (await db.access()).state)).toBe("pending");
   expect(await ada.run(() => db.requests.list())).toEqual([]);
   await ada.run(() => db.requests.accept(true));
   await ben.run(() => tide.goOffline());
@@ -299,7 +299,7 @@ test("an invite that was revoked lets nobody in, and who came in by it stays", a
   const cleo = await Device.open(browser, options);
   const code = await cleo.run(async (ticket) => {
     globalThis.db = await tide.join(ticket);
-    return db.ready({ signal: AbortSignal.timeout(20_000) }).catch(({ code }) => code as string);
+    return db.ready().catch(({ code }) => code as string);
   }, ticket);
   expect(code).toBe("JOIN_REFUSED");
   await writeRow(ben, "still here");
@@ -322,7 +322,7 @@ test("a public database opens for whoever has its address, and only as far as it
   const ben = await Device.open(browser, options);
   const seen = await ben.run(async (ticket) => {
     globalThis.db = await tide.join(ticket);
-    await db.ready({ signal: AbortSignal.timeout(20_000) });
+    await db.ready();
     const code = await db
       .table("rows")
       .put("r2", {})
@@ -338,7 +338,7 @@ test("a public database opens for whoever has its address, and only as far as it
   await ada.run(async () => {
     await db.permissions.setPublic("none");
     await db.table("rows").put("r2", {});
-    await tide.sync.flush({ timeoutMs: 20_000 });
+    await tide.sync.flush();
   });
   expect(await rows(ben)).toEqual(["r1"]);
   await closeAll([ada, ben]);
@@ -368,7 +368,7 @@ test("[CLIENT-27] a database that was never shared does not sync until it is, an
   expect(await blocks(), "remembered").toContain("disabled");
   expect(await rows(ben)).toEqual([]);
   await ada.run(() => db.sync.enable());
-  await expect.poll(() => rows(ben), { timeout: 20_000 }).toEqual(["hidden"]);
+  await expect.poll(() => rows(ben)).toEqual(["hidden"]);
   await closeAll([ada, ben]);
 });
 

@@ -84,25 +84,30 @@ export class Person {
   }
 
   async write(...texts: readonly string[]): Promise<void> {
+    const field = this.page.getByRole("textbox", { name: "New note" });
     for (const text of texts) {
-      await this.page.getByRole("textbox", { name: "New note" }).fill(text);
-      await this.page.keyboard.press("Enter");
+      await field.fill(text);
+      await field.press("Enter");
       await this.note(text).waitFor();
     }
   }
 
   async edit(text: string, next: string): Promise<void> {
     await this.page.getByText(text, { exact: true }).dblclick();
-    await this.page.getByRole("textbox", { name: "Edit note" }).fill(next);
-    await this.page.keyboard.press("Enter");
+    const field = this.page.getByRole("textbox", { name: "Edit note" });
+    await field.fill(next);
+    await field.press("Enter");
   }
 
   async remove(text: string): Promise<void> {
     await this.page.getByRole("button", { name: `Delete “${text}”` }).click();
   }
 
+  /** Resolves when it is so, and the page says it. */
   async goOffline(isOffline: boolean): Promise<void> {
     await this.page.getByRole("switch", { name: "Work offline" }).setChecked(isOffline);
+    const banner = this.page.getByText("You are offline. What you write");
+    await banner.waitFor({ state: isOffline ? "visible" : "hidden" });
   }
 
   /** Unfolds what is known of somebody's device, and what can be done about it. With a key: a click may miss what moves. */

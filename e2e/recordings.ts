@@ -6,6 +6,9 @@ import * as A from "@automerge/automerge";
 /** Positions and lengths are those of a JavaScript string: nothing recorded lies outside the Basic Multilingual Plane. */
 export type Patch = readonly [position: number, deleted: number, inserted: string];
 
+/** How many keystrokes of a recording are written: all of them take minutes, and `npm run soak` does that. */
+export const recordedMax: number = Number(process.env.RECORDED_KEYSTROKES ?? 3_000);
+
 export interface Keystroke {
   readonly patches: readonly Patch[];
 }

@@ -11,11 +11,13 @@ test("[CLIENT-19] peers are known by their keys, with what the user calls them, 
   const key = await b.run(() => tide.publicKey);
   const seen = await a.run(async (peer) => {
     await tide.sync.peers.add(peer, { name: "Laptop" });
-    await db.sync.peer(peer).whenSynced({ timeoutMs: 20_000 });
-    return { info: await tide.sync.peers.get(peer), relations: await tide.sync.relations({ peer }), id: db.id };
+    await db.sync.peer(peer).whenSynced();
+    return { relations: await tide.sync.relations({ peer }), id: db.id };
   }, key);
-  expect(seen.info).toMatchObject({ key, name: "Laptop", state: "active", connection: "connected" });
-  expect(seen.info?.paths).toMatchObject([{ path: "webrtc", carries: true }]);
+  // Both dial: for a moment there may be a second path.
+  const paths = [{ path: "webrtc", carries: true }];
+  const info = { key, name: "Laptop", state: "active", connection: "connected", paths };
+  await expect.poll(() => a.run((peer) => tide.sync.peers.get(peer), key)).toMatchObject(info);
   expect(seen.relations).toMatchObject([{ peer: key, database: seen.id, state: "on", isSynced: true }]);
   await a.load();
   expect(await a.run((peer) => tide.sync.peers.get(peer), key), "remembered").toMatchObject({ name: "Laptop" });
@@ -30,7 +32,7 @@ test("whenSafe resolves when another device confirmed, and a copy too many is wa
   const [a, b] = await openPair(browser, { site: app.url, relay: relay.url });
   const late = await a.run(async () => {
     await db.table("notes").put("n1", { title: "not to be lost" });
-    await db.whenSafe({ copies: 2, timeoutMs: 20_000 });
+    await db.whenSafe({ copies: 2 });
     return db.whenSafe({ copies: 3, timeoutMs: 50 }).catch(({ code, details }) => ({ code, details }));
   });
   expect(late).toEqual({ code: "TIMEOUT", details: { call: "whenSafe", afterMs: 50 } });
@@ -49,7 +51,7 @@ test("[CLIENT-15] a hook with a name goes on after a reload where it stopped, fo
   await b.run(() => db.table("rows").put("r2", {}));
   const heard = () => a.run(() => globalThis.heard);
   await expect.poll(heard).toEqual(["local", "remote"]);
-  await a.run(() => tide.sync.flush({ timeoutMs: 20_000 }));
+  await a.run(() => tide.sync.flush());
   await a.load();
   await b.run(() => db.table("rows").put("r3", {}));
   await a.page.waitForFunction(() => db.table("rows").get("r3"));
@@ -75,7 +77,7 @@ test("[CLIENT-15] a hook whose cursor is none is told as a problem, and a hangin
   await a.run(() => db.table("rows").put("r1", {}));
   await a.run(() => db.table("rows").put("r2", {}));
   await expect.poll(() => a.run(() => globalThis.heard)).toEqual(["local", "local"]);
-  await a.run(() => db.whenSafe({ timeoutMs: 20_000 }));
+  await a.run(() => db.whenSafe());
   for (const device of [a, b]) await device.close();
 });
 
@@ -88,7 +90,7 @@ test("a peer that is blocked gets nothing until it is active again", async ({ br
   expect(await a.run(() => db.whenSafe({ timeoutMs: 300 }).catch(({ code }) => code))).toBe("TIMEOUT");
   expect(await b.run(() => db.table("notes").get("n1"))).toBeUndefined();
   await a.run((peer) => tide.sync.peers.update(peer, { state: "active" }), key);
-  await a.run(() => db.whenSafe({ timeoutMs: 30_000 }));
+  await a.run(() => db.whenSafe());
   expect(await b.run(() => db.table("notes").get("n1"))).toBeDefined();
   for (const device of [a, b]) await device.close();
 });
@@ -105,7 +107,7 @@ test("a database that is unrelated is not synced with that peer, until it is rel
   expect(await a.run(() => db.whenSafe({ timeoutMs: 300 }).catch(({ code }) => code))).toBe("TIMEOUT");
   expect(await b.run(() => db.table("notes").get("n1"))).toBeUndefined();
   await a.run((peer) => db.sync.peer(peer).relate(), key);
-  await a.run(() => db.whenSafe({ timeoutMs: 20_000 }));
+  await a.run(() => db.whenSafe());
   expect(await b.run(() => db.table("notes").get("n1"))).toBeDefined();
   for (const device of [a, b]) await device.close();
 });
@@ -118,8 +120,8 @@ test("[CLIENT-21] a job tells how far it is and when it is done", async ({ brows
     await Promise.all(Array.from({ length: 3_000 }, (_, i) => db.table("rows").put(`r${i}`, { i, text })));
   });
   const done = await b.run(async () => {
-    const progress: number[] = [];
-    db.sync.on("progress", ({ receivedBytes, totalBytes }) => progress.push(receivedBytes / totalBytes));
+    globalThis.noted = [];
+    db.sync.on("progress", ({ receivedBytes, totalBytes }) => noted.push(receivedBytes / totalBytes));
     const job = await new Promise<Awaited<ReturnType<typeof db.sync.start>>>((resolve, reject) => {
       const stop = db.sync.on("job", ({ id }) => {
         stop();
@@ -127,11 +129,11 @@ test("[CLIENT-21] a job tells how far it is and when it is done", async ({ brows
       });
       tide.goOnline().catch(reject);
     });
-    return { info: await job.done({ signal: AbortSignal.timeout(30_000) }), id: db.id, progress };
+    return { info: await job.done(), id: db.id };
   });
   expect(done.info).toMatchObject({ database: done.id, type: "backfill", state: "done", receivedEntries: 3_000 });
   expect(done.info.receivedBytes).toBe(done.info.totalBytes);
-  expect(done.progress.at(-1)).toBe(1);
+  await expect.poll(() => b.run(() => noted.at(-1))).toBe(1);
   const again = await b.run(async () => {
     const [last] = (await db.sync.jobs()).slice(-1);
     return { state: (await last?.info())?.state, code: await last?.pause().catch(({ code }) => code) };
@@ -162,9 +164,9 @@ test("who helps others finds what is going on: history, log, metrics, diagnosis,
   const [a, b] = await openPair(browser, { site: app.url, relay: relay.url });
   const key = await b.run(() => tide.publicKey);
   await a.run(() => db.table("notes").put("n1", {}));
-  await a.run(() => db.whenSafe({ timeoutMs: 20_000 }));
-  await a.run(() => tide.sync.syncNow({ timeoutMs: 20_000 }));
-  await a.run(() => tide.sync.flush({ timeoutMs: 20_000 }));
+  await a.run(() => db.whenSafe());
+  await a.run(() => tide.sync.syncNow());
+  await a.run(() => tide.sync.flush());
   const seen = await a.run(async (peer) => {
     return {
       history: await db.sync.history(),

@@ -196,5 +196,5 @@ async function writeRows(count: number): Promise<void> {
 /** Until both hold the same entries, tips and state. */
 async function expectSame(a: Device, b: Device): Promise<void> {
   const isSame = async () => JSON.stringify(await a.digest()) === JSON.stringify(await b.digest());
-  await expect.poll(isSame, { timeout: 30_000 }).toBe(true);
+  await expect.poll(isSame).toBe(true);
 }

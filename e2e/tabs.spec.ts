@@ -148,18 +148,38 @@ test("subscriptions and hooks of a follower outlast their leader", async ({ cont
   await expect.poll(() => a.run(() => noted)).toEqual([1, 2]);
 });
 
+/** Keeps a worker from everything else until it is let go. Resolves when it is stuck. */
+async function stick(tab: Tab): Promise<() => Promise<void>> {
+  let letGo = (): void => {};
+  const isOver = new Promise<void>((resolve) => (letGo = resolve));
+  const isStuck = new Promise<void>((resolve) => {
+    void tab.page.context().route("**/stuck", async (route) => {
+      resolve();
+      await isOver;
+      await route.fulfill({ body: "" });
+    });
+  });
+  const [worker] = tab.page.workers();
+  const stuck = worker?.evaluate(() => {
+    const request = new XMLHttpRequest();
+    request.open("GET", "/stuck", false);
+    request.send();
+  });
+  await isStuck;
+  return async () => {
+    letGo();
+    await stuck;
+  };
+}
+
 test("a leader that is stuck is given up, and writes nothing when it comes round", async ({ context, app }) => {
   const { leader, followers } = await settled(await openWithDatabase(context, 2, { site: app.url }));
   const [follower] = followers as [Tab];
-  const [worker] = leader.page.workers();
-  const stuck = worker?.evaluate(() => {
-    const end = Date.now() + 12_000;
-    while (Date.now() < end);
-  });
+  const comeRound = await stick(leader);
   await leader.run(beginCommits, 20);
   await follower.run(() => db.table("rows").put("by the follower", {}));
-  expect(await follower.standing()).toBe("leading");
-  await stuck;
+  await expect.poll(() => follower.standing()).toBe("leading");
+  await comeRound();
   expect(await leader.run(() => written), "what its page wanted is done by whoever leads now").toBe("all");
   await expect.poll(() => leader.standing()).toBe("following");
   expect(await entriesOf(follower)).toBe(22);
@@ -244,7 +264,7 @@ test("[STORAGE-17] who waits for a page that is frozen in the middle of a transa
       .put("by the follower", {})
       .then(() => "all");
   });
-  await expect.poll(() => follower.run(() => noted), { timeout: 30_000 }).toContain("STORAGE_UNAVAILABLE");
+  await expect.poll(() => follower.run(() => noted)).toContain("STORAGE_UNAVAILABLE");
   await thaw(leader.page);
   await leader.run(() => {
     globalThis.isBusy = false;
@@ -279,7 +299,7 @@ test("a leader that stays hidden leaves the lead to a tab that is shown", async 
   const { leader, followers } = await settled(await openWithDatabase(plain.context, 2, { site: app.url }));
   const [follower] = followers as [Tab];
   await follower.page.bringToFront();
-  await expect.poll(() => follower.standing(), { timeout: 30_000 }).toBe("leading");
+  await expect.poll(() => follower.standing()).toBe("leading");
   await follower.run(() => db.table("rows").put("shown", {}));
   await expect.poll(() => leader.run(() => db.table("rows").get("shown"))).toBeDefined();
 });
@@ -448,7 +468,7 @@ test("with neither of them a tab that another followed as it was frozen says so,
     );
   expect(await put()).toBe("INSTANCE_IN_USE");
   await second.run(() => tide.close());
-  await expect.poll(put, { timeout: 30_000 }).toBe("written");
+  await expect.poll(put).toBe("written");
   expect(await first.run(() => db.table("rows").get("second"))).toBeDefined();
 });
 
@@ -489,7 +509,7 @@ test("nothing is missing and nothing is there twice after a backfill in which th
   app,
   relay,
 }) => {
-  test.setTimeout(60_000 + backfillCycles * 10_000);
+  test.setTimeout(120_000 + backfillCycles * 20_000);
   const options = { site: app.url, relay: relay.url };
   const source = await Device.open(browser, options);
   const ticket = await source.createAndShare();
@@ -498,8 +518,8 @@ test("nothing is missing and nothing is there twice after a backfill in which th
     for (let i = 0; i < count; i += 100) {
       await Promise.all(Array.from({ length: 100 }, (_, j) => db.table("rows").put(`r${i + j}`, { i })));
     }
-    // Some hundred entries in the time that a cycle takes: every leader ends in the middle of it.
-    await tide.sync.changeSettings({ sendBytesPerSecond: 16_384, batchEntries: 25 });
+    // Less than a tenth of them in the time that a cycle takes: every leader ends in the middle of it.
+    await tide.sync.changeSettings({ sendBytesPerSecond: 8_192, batchEntries: 10 });
   }, total);
   let tabs = await openTabs(context, 2, options);
   await tabs[0]?.run(async (text) => {
@@ -518,7 +538,7 @@ test("nothing is missing and nothing is there twice after a backfill in which th
   await source.run(() => tide.sync.changeSettings({ sendBytesPerSecond: 0, batchEntries: 1_000 }));
   const [last] = tabs as [Tab, Tab];
   // The root, the invite and its redemption are entries too.
-  await expect.poll(() => entriesOf(last), { timeout: 60_000 }).toBe(total + 3);
+  await expect.poll(() => entriesOf(last), { timeout: 120_000 }).toBe(total + 3);
   await expect.poll(() => source.digest()).toEqual(await last.run(() => db.digest()));
   await source.close();
 });

@@ -14,7 +14,7 @@ const long = `--testTimeout=${hourMs}`;
 /** Other lives each time; the command that shows one that failed again is printed. */
 const simulation = ["--from", String(Date.now() % 1e9), "--runs", SIMULATION_LIVES, "--actions", "40"];
 const playwright = "node_modules/@playwright/test/cli.js";
-/** Recorded sessions to their end. */
+/** Recorded sessions to their end: as rows, in documents, and watched. The longest has so many keystrokes. */
 const whole = { RECORDED_KEYSTROKES: "26078" };
 
 /** Tabs that end at random moments: many rounds, once. The seed stands in the titles of the tests. */

@@ -94,6 +94,7 @@ const packages: readonly Plant[] = [
   plant("worker/package.ts", `import { x } from "idb"; x();`, importNets, "comlink"),
   plant("client/package.ts", `import { x } from "idb"; x();`, importNets, "comlink"),
   plant("client/documents/automerge.ts", `import { x } from "comlink"; x();`, importNets, "Automerge"),
+  plant("client/documents/line-difference.ts", `import { x } from "comlink"; x();`, importNets, "diff"),
   plant("automerge-repo/package.ts", `import { x } from "comlink"; x();`, importNets, "idb and Automerge"),
   plant("relay/package.ts", `import { x } from "idb"; x();`, importNets, "ws"),
   plant("testing/package.ts", `import { x } from "vitest"; x();`, importNets, "fast-check"),

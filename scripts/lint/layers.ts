@@ -31,6 +31,7 @@ const allowances: Readonly<Record<string, Allowance>> = {
   tabs: { folders: pure, packages: [] },
   worker: { folders: [...pure, ...adapters, "client"], packages: ["comlink"] },
   client: { folders: [...pure, ...adapters, "worker"], packages: ["comlink"] },
+  "client/documents/line-difference.ts": { folders: ["core"], packages: ["diff"] },
   "client/documents/automerge.ts": { folders: [...pure, ...adapters, "worker"], packages: ["@automerge/automerge"] },
   // Composition for an app's own `Repo`: part of the page, with storage and a network of its own.
   "automerge-repo": {

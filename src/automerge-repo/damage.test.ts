@@ -1,11 +1,14 @@
-import "fake-indexeddb/auto";
 import { next as A } from "@automerge/automerge";
 import { type AutomergeUrl, type DocHandle, Repo, type StorageAdapterInterface } from "@automerge/automerge-repo";
 import { IndexedDBStorageAdapter } from "@automerge/automerge-repo-storage-indexeddb";
-import { describe, expect, test } from "vitest";
+import * as idbDouble from "fake-indexeddb";
+import { afterAll, describe, expect, test } from "vitest";
 import { damageDocument } from "../testing/damaged-document.ts";
+import { installIdbDouble } from "../testing/idb-double.ts";
 import { listValues, putValue } from "../testing/raw-values.ts";
 import { type DamagedValue, TidemarkStorageAdapter } from "./storage-adapter.ts";
+
+afterAll(installIdbDouble(idbDouble));
 
 interface Text {
   readonly [line: string]: string;

@@ -1,13 +1,16 @@
-import "fake-indexeddb/auto";
 import { next as A } from "@automerge/automerge";
+import * as idbDouble from "fake-indexeddb";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { concatBytes, equalBytes } from "../core/bytes.ts";
 import { ClosedConnections } from "../testing/closed-connections.ts";
 import { flipsOf } from "../testing/disk-damage.ts";
+import { installIdbDouble } from "../testing/idb-double.ts";
 import { abortForQuota, finished, WatchedCalls } from "../testing/raw-idb.ts";
 import { listValues, putValue, type RawValue } from "../testing/raw-values.ts";
 import { type DamagedValue, TidemarkStorageAdapter } from "./storage-adapter.ts";
+
+afterAll(installIdbDouble(idbDouble));
 
 let databases = 0;
 

@@ -1,6 +1,10 @@
-import "fake-indexeddb/auto";
 import { runStorageAdapterTests } from "@automerge/automerge-repo/helpers/tests/storage-adapter-tests.js";
+import * as idbDouble from "fake-indexeddb";
+import { afterAll } from "vitest";
+import { installIdbDouble } from "../testing/idb-double.ts";
 import { TidemarkStorageAdapter } from "./storage-adapter.ts";
+
+afterAll(installIdbDouble(idbDouble));
 
 let databases = 0;
 

@@ -272,7 +272,7 @@ export class InstanceLink {
     this.#attachment.end();
     this.line.end(reason);
     this.#worker.end();
-    this.page.end();
+    this.page.end({ isWiped: reason.code === "INSTANCE_WIPED" });
     this.#options.tabs.close();
   }
 

@@ -27,8 +27,11 @@ export class Listeners<Events extends object> {
   }
 
   emit<E extends keyof Events>(event: E, data: Events[E]): void {
-    for (const listener of [...(this.#listeners.get(event) ?? [])])
-      callSafely(listener as (data: Events[E]) => void, data);
+    const listeners = this.#listeners.get(event) ?? new Set();
+    for (const listener of [...listeners]) {
+      // One that was told before it may have stopped it.
+      if (listeners.has(listener)) callSafely(listener as (data: Events[E]) => void, data);
+    }
   }
 }
 

@@ -114,9 +114,10 @@ export class PageLife implements LifecycleListener {
     return this.#returning;
   }
 
-  end(): void {
+  end({ isWiped }: { readonly isWiped: boolean }): void {
     this.#isEnded = true;
-    this.outbox.close();
+    if (isWiped) this.outbox.discard();
+    else this.outbox.close();
     this.#lock.letGo();
   }
 

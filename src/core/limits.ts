@@ -95,6 +95,12 @@ export const docOpeningTurnMs = 100;
 export const docEntryEveryMs = 20;
 /** How many UTF-16 units of edits of a text become one change, when nobody looks at the text between them: half of the ops that a change may hold. */
 export const gatheredUnitsMax = 65_536;
+/** In how many places: each further edit is compared with all of them. */
+export const gatheredPlacesMax = 1_000;
+/** UTF-16 units that are deleted, and come instead, from which on these are compared line by line: what is shorter is replaced as quickly. */
+export const comparedUnitsMin = 256;
+/** How many lines of two texts may differ for the rest to be found: the work grows with the square of it, and is 40 ms at most. */
+export const comparedLinesMax = 500;
 /** How long edits wait at most to become a change while an entry is under way: what is undone at once must not be more than it would be without. */
 export const gatheredMs = 100;
 /** How often in a row a document is made anew because Automerge failed: what fails every time would never end. */
@@ -123,6 +129,8 @@ export const undoPauseMs = 500;
 export const undoDepthMax = 1_000;
 /** Parts of one step, between which others wrote. Each takes a fork of the document to undo, some 30 ms of a long text. */
 export const undoRangesMax = 20;
+/** Items of a list that are looked through, to see whether one is still what it was: some 20 µs each, for each part of a step. */
+export const comparedItemsMax = 1_000;
 
 // --- What an admin may write into the settings.
 

@@ -1,6 +1,6 @@
 /** What is in a file, and when it is read. */
-import "fake-indexeddb/auto";
-import { beforeEach, describe, expect, test } from "vitest";
+import * as idbDouble from "fake-indexeddb";
+import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { TidemarkError, unwrap } from "../core/errors.ts";
 import { ExportFrames } from "../core/export/framing.ts";
 import { decodeExportRecord, type ExportRecord } from "../core/export/records.ts";
@@ -14,10 +14,13 @@ import { openIdbStorage } from "../storage/idb.ts";
 import { cheapCiphers, filePieces, readFile, writeFile } from "../testing/backup-files.ts";
 import { Cluster } from "../testing/cluster.ts";
 import type { Device } from "../testing/device.ts";
+import { installIdbDouble } from "../testing/idb-double.ts";
 import { holdsBytes } from "../testing/plaintext.ts";
 import { listRaw, putRaw, type RawRecord } from "../testing/raw-idb.ts";
 import { setPower, settingsParts } from "../testing/writers.ts";
 import { exportFile, type MissingEntries } from "./exporting.ts";
+
+afterAll(installIdbDouble(idbDouble));
 
 let cluster: Cluster;
 let ann: Device;

@@ -1,9 +1,12 @@
-import "fake-indexeddb/auto";
-import { describe, test } from "vitest";
+import * as idbDouble from "fake-indexeddb";
+import { afterAll, describe, test } from "vitest";
 import type { Storage } from "../ports/storage.ts";
 import { idbContract } from "../testing/idb-contract.ts";
+import { installIdbDouble } from "../testing/idb-double.ts";
 import { storageContract } from "../testing/storage-contract.ts";
 import { openIdbStorage } from "./idb.ts";
+
+afterAll(installIdbDouble(idbDouble));
 
 async function openClaimed(name: string): Promise<Storage> {
   const storage = await openIdbStorage(name);

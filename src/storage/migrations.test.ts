@@ -1,12 +1,13 @@
-import "fake-indexeddb/auto";
 import { readdirSync, readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import * as idbDouble from "fake-indexeddb";
+import { afterAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { type DatabaseId, decodeHex, encodeHex } from "../core/ids.ts";
 import { loadIdentity } from "../crypto/identity.ts";
 import { loadSha256 } from "../crypto/sha256.ts";
 import type { RecordKind, Storage } from "../ports/storage.ts";
 import { Cluster, type Device } from "../testing/cluster.ts";
+import { installIdbDouble } from "../testing/idb-double.ts";
 import { listRaw, openRaw, putRaw } from "../testing/raw-idb.ts";
 import {
   type FixtureDatabase,
@@ -20,6 +21,8 @@ import { formedStores, formedVersion, renew } from "./forms.ts";
 import { openIdbStorage } from "./idb.ts";
 import { renewRecords } from "./migrations.ts";
 import { schemaVersion } from "./schema.ts";
+
+afterAll(installIdbDouble(idbDouble));
 
 const folder = new URL("./fixtures/", import.meta.url);
 const fixtures = readdirSync(folder).map(

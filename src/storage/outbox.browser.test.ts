@@ -230,3 +230,28 @@ test("[OUTBOX-4] whoever deletes it waits for nobody, and what is kept afterward
   outbox.put([{ number: 3, edit: editOf(1) }]);
   expect([await outbox.get("fact"), await readOutbox(instance)]).toEqual([undefined, []]);
 });
+
+test("[DELETION-7] what a page made anew while the instance was wiped goes with it, also when that was still under way", async () => {
+  const names = async (): Promise<readonly string[]> => (await indexedDB.databases()).map(({ name = "" }) => name);
+  const instance = crypto.randomUUID();
+  const [late, later] = [await openOutbox(instance, "a"), await openOutbox(instance, "b")];
+  await deleteOutbox(instance);
+  await late.set("fact", 1);
+  expect(await names()).toContain(outboxName(instance));
+  later.warm();
+  later.discard();
+  late.discard();
+  await expect.poll(names).not.toContain(outboxName(instance));
+  await late.set("fact", 2);
+  expect(await names()).not.toContain(outboxName(instance));
+});
+
+test("[DELETION-7] a page that let go of the outbox as the instance was wiped leaves that of the next one alone", async () => {
+  const instance = crypto.randomUUID();
+  const old = await openOutbox(instance, "a");
+  await deleteOutbox(instance);
+  const next = await openOutbox(instance, "b");
+  old.discard();
+  next.put([{ number: 1, edit: editOf(1) }]);
+  expect(numbersOf(await readOutbox(instance))).toEqual(["b 1"]);
+});

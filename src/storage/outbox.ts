@@ -57,7 +57,7 @@ export function outboxName(instance: string): string {
 
 /** A page's side. Nothing of it rejects or throws unless it says so. */
 export class Outbox {
-  readonly #name: string;
+  readonly #instance: string;
   readonly #tab: string;
   /** Numbers of what may be in there. */
   readonly #put = new Set<number>();
@@ -68,7 +68,7 @@ export class Outbox {
   #isClosed = false;
 
   constructor(instance: string, tab: string) {
-    this.#name = outboxName(instance);
+    this.#instance = instance;
     this.#tab = tab;
   }
 
@@ -137,6 +137,15 @@ export class Outbox {
     this.rest();
   }
 
+  /**
+   * `close`, for whoever hears that the instance was wiped: all let go of the outbox when it was deleted, so a connection that is there now has made it anew.
+   */
+  discard(): void {
+    const isMadeAnew = this.#opening !== undefined;
+    this.close();
+    if (isMadeAnew) deleteOutbox(this.#instance).catch(() => {});
+  }
+
   /** Rejects where there is no IndexedDB, after `close`, and when somebody keeps it for too long. */
   #open(): Promise<Db> {
     if (this.#isClosed) return Promise.reject(new Error("the outbox is closed"));
@@ -154,7 +163,7 @@ export class Outbox {
       if (this.#db === db) this.rest();
       db.close();
     };
-    const db = await connect(this.#name, lose);
+    const db = await connect(outboxName(this.#instance), lose);
     if (isWanted()) this.#db = db;
     else db.close();
     return db;

@@ -1,11 +1,14 @@
-import "fake-indexeddb/auto";
-import { expect, test } from "vitest";
+import * as idbDouble from "fake-indexeddb";
+import { afterAll, expect, test } from "vitest";
 import { LogIndex } from "../core/log-index.ts";
 import { linksOf } from "../core/log-links.ts";
+import { installIdbDouble } from "../testing/idb-double.ts";
 import { SeededRandom } from "../testing/random.ts";
 import { StoredEntries } from "../testing/stored-entries.ts";
 import { Connection } from "./connection.ts";
 import { dropSavedIndex, nothingSaved, putSavedIndex, readSavedIndex, savedIndexKey } from "./saved-index.ts";
+
+afterAll(installIdbDouble(idbDouble));
 
 const source = new StoredEntries(new SeededRandom(1));
 const { database } = source;

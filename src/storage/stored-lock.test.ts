@@ -1,11 +1,14 @@
-import "fake-indexeddb/auto";
+import * as idbDouble from "fake-indexeddb";
 import { openDB } from "idb";
-import { afterEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import { afterAll, afterEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import type { Clock } from "../ports/clock.ts";
 import { SimulatedClock } from "../testing/clock.ts";
+import { installIdbDouble } from "../testing/idb-double.ts";
 import { turn } from "../testing/turn.ts";
 import { requestStoredLock, storedLockName } from "./stored-lock.ts";
 import { deleteStored } from "./wipe.ts";
+
+afterAll(installIdbDouble(idbDouble));
 
 afterEach(() => {
   vi.restoreAllMocks();

@@ -1,8 +1,11 @@
-import "fake-indexeddb/auto";
-import { describe, expect, onTestFinished, test } from "vitest";
+import * as idbDouble from "fake-indexeddb";
+import { afterAll, describe, expect, onTestFinished, test } from "vitest";
+import { installIdbDouble } from "../testing/idb-double.ts";
 import { openIdbStorage } from "./idb.ts";
 import { Outbox, outboxName } from "./outbox.ts";
 import { deleteStored, isDeleted } from "./wipe.ts";
+
+afterAll(installIdbDouble(idbDouble));
 
 async function names(): Promise<readonly (string | undefined)[]> {
   return (await indexedDB.databases()).map(({ name }) => name).sort();

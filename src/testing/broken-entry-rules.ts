@@ -92,12 +92,14 @@ export const brokenEntryRules: readonly BrokenRule[] = [
     name: "chain",
     breaks: "an entry may have any number in its author's chain",
     noticed: "with a wrong number",
+    from: 11,
     patch: () => beforeReceiving(({ prev }) => (prev === undefined ? {} : { seq: prev.seq + 1 })),
   },
   {
     name: "height",
     breaks: "an entry may have any height",
     noticed: "with a wrong height",
+    from: 9,
     patch: () => beforeReceiving(({ followed }) => ({ height: 1 + Math.max(...followed.map(({ height }) => height)) })),
   },
 ];

@@ -44,12 +44,14 @@ export const brokenExchangeRules: readonly BrokenRule[] = [
     name: "relation taken away",
     breaks: "a database goes to a peer that is not to have it",
     noticed: "in spite of unrelate",
+    from: 9,
     patch: () => replace(Registry.prototype, "isOff", () => () => false),
   },
   {
     name: "blocked peer",
     breaks: "a database goes to a peer that is blocked",
     noticed: "in spite of block",
+    from: 13,
     patch: () =>
       replace(
         Registry.prototype,

@@ -134,7 +134,7 @@ export const brokenPermissionRules: readonly BrokenRule[] = [
     breaks: "whoever was a guest once goes on being served in its session",
     noticed: "may not read",
     about: "permissions",
-    from: 15,
+    from: 29,
     patch: () => {
       const guests = new WeakMap<SessionState, Set<string>>();
       const restoreLetIn = replace(

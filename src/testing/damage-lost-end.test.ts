@@ -1,6 +1,6 @@
 /** What is left when a disk has lost the end of a log: nothing stays that only a lost entry vouched for. */
-import "fake-indexeddb/auto";
-import { expect, test } from "vitest";
+import * as idbDouble from "fake-indexeddb";
+import { afterAll, expect, test } from "vitest";
 import { decodeEntry, type Entry } from "../core/entry.ts";
 import { TidemarkError, unwrap } from "../core/errors.ts";
 import type { DatabaseId } from "../core/ids.ts";
@@ -11,8 +11,11 @@ import { Cluster } from "./cluster.ts";
 import type { Device } from "./device.ts";
 import { Busy, isSame, openOn } from "./disk-damage.ts";
 import { Forger } from "./hostile-entries.ts";
+import { installIdbDouble } from "./idb-double.ts";
 import { deleteRaw, listRaw, putRaw } from "./raw-idb.ts";
 import { rowParts, setPower, settingsParts } from "./writers.ts";
+
+afterAll(installIdbDouble(idbDouble));
 
 const secret = new Uint8Array(32).fill(5);
 

@@ -4,8 +4,8 @@
  *
  * A few disks are tried each time, as many as FUZZ_RUNS says when it says something.
  */
-import "fake-indexeddb/auto";
-import { expect, test } from "vitest";
+import * as idbDouble from "fake-indexeddb";
+import { afterAll, expect, test } from "vitest";
 import type { DatabaseId } from "../core/ids.ts";
 import { ADMIN, NONE, READ, WRITE } from "../core/store/power.ts";
 import { openIdbStorage } from "../storage/idb.ts";
@@ -13,9 +13,12 @@ import type { MemoryDisk } from "../storage/memory.ts";
 import { Cluster } from "./cluster.ts";
 import type { Device } from "./device.ts";
 import { Busy, copyDisk, flipsOf, isSame, openOn, type RawDisk, restoreDisk } from "./disk-damage.ts";
+import { installIdbDouble } from "./idb-double.ts";
 import { SeededRandom } from "./random.ts";
 import { deleteRaw, putRaw, type RawRecord, type StoreName } from "./raw-idb.ts";
 import { rowParts, setPower, settingsParts } from "./writers.ts";
+
+afterAll(installIdbDouble(idbDouble));
 
 const stores = [
   "databases",

@@ -4,8 +4,8 @@
  *
  * Some of all changes are tried each time, every one of them with FUZZ_RUNS.
  */
-import "fake-indexeddb/auto";
-import { expect, test } from "vitest";
+import * as idbDouble from "fake-indexeddb";
+import { afterAll, expect, test } from "vitest";
 import { type DatabaseId, encodeHex } from "../core/ids.ts";
 import { WRITE } from "../core/store/power.ts";
 import { openIdbStorage } from "../storage/idb.ts";
@@ -13,7 +13,10 @@ import type { MemoryDisk } from "../storage/memory.ts";
 import { Cluster } from "./cluster.ts";
 import type { Device } from "./device.ts";
 import { Busy, copyDisk, flipsOf, isSame, openOn, type RawDisk, restoreDisk } from "./disk-damage.ts";
+import { installIdbDouble } from "./idb-double.ts";
 import { deleteRaw, listRaw, putRaw, type RawRecord, type StoreName } from "./raw-idb.ts";
+
+afterAll(installIdbDouble(idbDouble));
 
 const stores = ["databases", "spare", "indexes", "segments", "checkpoints", "_sync", "values"] as const;
 

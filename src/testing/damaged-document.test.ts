@@ -1,12 +1,16 @@
 /** One flipped bit in the first of three entries of a document. What automerge-repo makes of that: `automerge-repo/damage.test.ts`. */
-import "fake-indexeddb/auto";
+
 import * as A from "@automerge/automerge";
 import { type Endpoint, wrap } from "comlink";
-import { describe, expect, test } from "vitest";
+import * as idbDouble from "fake-indexeddb";
+import { afterAll, describe, expect, test } from "vitest";
 import { WRITE } from "../core/store/power.ts";
 import { damageDocument } from "./damaged-document.ts";
+import { installIdbDouble } from "./idb-double.ts";
 import { SiteDocument } from "./site-document.ts";
 import { type SitePage, TabSite } from "./tab-site.ts";
+
+afterAll(installIdbDouble(idbDouble));
 
 describe("[DOC-42] when the disk damages the first of three entries of a document", () => {
   test.each([

@@ -3,6 +3,7 @@
  *
  * Not for speed, and nothing is checked.
  */
+import { concatBytes } from "../core/bytes.ts";
 import { action, type Op, type OpId, valueType } from "../core/document/op.ts";
 import type { ChangeTail } from "../core/document/tail.ts";
 
@@ -180,4 +181,32 @@ export function markOps(
 ): readonly Op[] {
   const begin = plainOp(action.mark, { obj, key: from, insert: true, mark: "bold", valueType: valueType.true });
   return [{ ...begin, ...parts }, plainOp(action.mark, { obj, key: to, insert: true })];
+}
+
+/** A tail of so many ops alike, each of which replaces so many others: in less than 100 bytes, which take no longer to write for more of them. */
+export function tailOfMany(ops: number, predsOfEach = 0): Uint8Array {
+  const preds = ops * predsOfEach;
+  const run = (length: number, ...value: readonly number[]) => [...sleb(length === 1 ? -1 : length), ...value];
+  const all: readonly Column[] = [
+    [0x15, run(ops, 1, 0x78)],
+    [0x34, uleb(ops)],
+    [0x42, run(ops, action.set)],
+    [0x56, run(ops, 0)],
+    [0x70, run(ops, ...uleb(predsOfEach))],
+    [0x71, preds === 0 ? [] : run(preds, 0)],
+    [0x73, preds === 0 ? [] : run(preds, 1)],
+  ];
+  return joinTail({ columns: all.filter(([, bytes]) => bytes.length > 0) });
+}
+
+/** A tail of one op, whose value is a text of so many letters. */
+export function tailOfText(letters: number): Uint8Array {
+  const text = new Uint8Array(letters).fill(0x61);
+  const columns = columnsOf([opOf()]).map(([name, bytes]): readonly [number, Uint8Array] => {
+    if (name === 0x57) return [name, text];
+    return [name, Uint8Array.from(name === 0x56 ? runs([letters * 16 + valueType.text], uleb) : bytes)];
+  });
+  const names = columns.flatMap(([name, bytes]) => [...uleb(name), ...uleb(bytes.length)]);
+  const head = joinTail({ columns: [] }).subarray(0, -1);
+  return concatBytes(head, Uint8Array.from([...uleb(columns.length), ...names]), ...columns.map(([, bytes]) => bytes));
 }

@@ -40,9 +40,10 @@ export abstract class ClientCalls extends HistoryCalls implements WorkerApi {
   }
 
   commit(database: DatabaseId, stores: readonly StoreWrites[], write?: WriteId): Promise<void> {
-    return this.run("commit", ({ engine: { instance } }) =>
-      instance.commit(database, (open) => buildParts(stores, open), write),
-    );
+    return this.run("commit", async ({ engine: { instance }, documents }) => {
+      await instance.commit(database, (open) => buildParts(stores, open), write);
+      documents.wrote(database, stores);
+    });
   }
 
   getRow(database: DatabaseId, store: string, id: string): ReturnType<WorkerApi["getRow"]> {

@@ -251,6 +251,15 @@ describe("a page that watches a document", () => {
     expect([scene.take(), scene.take(), scene.events]).toEqual([true, false, 2]);
   });
 
+  test("[DOC-32] that has written something void is sent everything anew, and once, for it throws that replica away", () => {
+    const watch = new DocumentWatch({ number: 1, database: "d" as DatabaseId, store: "s", actor: me }, undefined, []);
+    watch.take(undefined);
+    watch.hasVoid(undefined);
+    expect([watch.isDue, watch.take(undefined).isAnew]).toEqual([true, true]);
+    watch.hasVoid(undefined);
+    expect([watch.isDue, watch.take(undefined).isAnew]).toEqual([false, false]);
+  });
+
   test("[DOC-32] begins anew when something that was applied is so no longer", () => {
     const scene = new Scene();
     const [first, second] = [scene.make([], other), scene.make([], me)];

@@ -59,6 +59,14 @@ export class DocumentWatch {
     this.#isDue = wasDue || this.#isAnew || this.#queue.size > 0;
   }
 
+  /** The page has a change of its own that does not count: it was told that it is durable, and has it since before it asked. */
+  hasVoid(state: DocView | undefined): void {
+    // One that is sent everything anew throws its replica away.
+    if (this.#isEchoed) return;
+    this.#beginAnew(state);
+    this.#isDue = true;
+  }
+
   /** The next event. */
   take(state: DocView | undefined): DocChanges {
     const { bytes, ends } = this.#takePiece(state);

@@ -5,16 +5,16 @@
  */
 import { actorOf } from "../core/document/actor.ts";
 import { type ChangeHash, changeHashFromHex } from "../core/document/change-bytes.ts";
-import { docNonceBytes } from "../core/document/doc-payload.ts";
+import { decodeDocPayload, docNonceBytes } from "../core/document/doc-payload.ts";
 import type { DocState } from "../core/document/doc-state.ts";
 import type { Snapshot } from "../core/document/snapshot.ts";
-import { type DatabaseId, encodeHex } from "../core/ids.ts";
+import { type DatabaseId, encodeHex, type PublicKey } from "../core/ids.ts";
 import type { StoreChange } from "../core/store/state.ts";
 import { invalid } from "../core/store/values.ts";
 import type { Instance } from "../engine/instance.ts";
 import type { EnginePorts } from "../engine/ports.ts";
 import { findSnapshot, keepSnapshot } from "../engine/snapshots.ts";
-import type { DocOpened, DocOptions, DocSnapshot, WorkerEvent } from "./api.ts";
+import type { DocOpened, DocOptions, DocSnapshot, StoreWrites, WorkerEvent } from "./api.ts";
 import { DocumentWatch } from "./document-watch.ts";
 
 export interface DocumentWatchesOptions {
@@ -47,8 +47,7 @@ export class DocumentWatches {
     const author = database.identity.publicKey;
     if (this.#opening.get(number) === opening) {
       this.#opening.delete(number);
-      const actor = encodeHex(actorOf(id, author, options.nonce, new Uint8Array(), ports.sha256));
-      const watched = { number, database: id, store, actor };
+      const watched = { number, database: id, store, actor: this.#actor(id, author, options.nonce) };
       this.#watches.set(number, new DocumentWatch(watched, this.#stateOf(id, store), snapshot?.heads ?? heads));
       this.#schedule();
     }
@@ -78,6 +77,22 @@ export class DocumentWatches {
     this.#schedule();
   }
 
+  /**
+   * The page is about to hear that these are durable. It may have asked somebody else for that, or its outbox was written for it, and what was written may be
+   * void since: when it opened the document it could not say that it has this.
+   */
+  wrote(id: DatabaseId, stores: readonly StoreWrites[]): void {
+    const author = this.#options.instance.find(id)?.identity.publicKey;
+    for (const { store, payload, last } of stores) {
+      const state = this.#stateOf(id, store);
+      if (author === undefined || last === undefined || state?.actorOf(changeHashFromHex(last)) !== undefined) continue;
+      const decoded = decodeDocPayload(store, payload);
+      const actor = decoded.ok ? this.#actor(id, author, decoded.value.nonce) : undefined;
+      for (const watch of this.#of(id, store)) if (watch.watched.actor === actor) watch.hasVoid(state);
+    }
+    this.#schedule();
+  }
+
   /** The state was made anew. Of a database that is not here any more nobody knows better than the page. */
   refresh(database: DatabaseId): void {
     if (this.#options.instance.find(database) === undefined) return;
@@ -96,6 +111,11 @@ export class DocumentWatches {
       const { watched } = watch;
       if (watched.database === database && (store === undefined || watched.store === store)) yield watch;
     }
+  }
+
+  /** Under which a page writes, in hex. */
+  #actor(database: DatabaseId, author: PublicKey, nonce: Uint8Array): string {
+    return encodeHex(actorOf(database, author, nonce, new Uint8Array(), this.#options.ports.sha256));
   }
 
   #stateOf(database: DatabaseId, store: string): DocState | undefined {

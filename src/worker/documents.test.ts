@@ -334,6 +334,39 @@ describe("[DOC-32] what does not count any more", () => {
   });
 });
 
+describe("[DOC-32] what a page wrote and is void before it hears that it was written", () => {
+  test("is gone from the page, whose outbox was written for it while it slept", async () => {
+    const ann = await setUp(41);
+    const { world } = ann.site;
+    const mine = await openDoc(ann);
+    await write(mine, "Ann");
+    const ben = await addDevice(ann);
+    const sleeper = await ben.site.addPage("ben's second");
+    const [awake, his] = [await openDoc(ben), await openDoc(ben, sleeper)];
+    await world.until(() => his.text === "Ann" && awake.text === "Ann");
+    await world.settle(ben.leader.call((api) => api.setOnline(false)));
+    his.type(" and void");
+    // It reaches nobody before the page sleeps.
+    sleeper.line.hold();
+    const committed = his.commit();
+    sleeper.suspend(true);
+    await world.until(() => awake.text === "Ann and void");
+    const { publicKey: key } = ben.site;
+    await world.settle(ann.leader.write((api, id) => api.setPermission(ann.database, { key, power: READ }, id)));
+    await world.settle(ben.leader.call((api) => api.setOnline(true)));
+    await world.until(() => awake.text === "Ann");
+    // As a page does: before anything is asked again.
+    sleeper.line.stand(({ api }) => {
+      his.number = 900;
+      void api.openDoc(his.number, ben.database, "text", { heads: his.heads, nonce: his.nonce });
+    });
+    sleeper.resume();
+    await world.settle(committed);
+    await world.until(() => his.text === "Ann");
+    expect(his.events.map(({ isAnew }) => isAnew)).toEqual([false, false, true]);
+  });
+});
+
 describe("[DOC-34] a change that would not be applied as the page has it is DOC_OUTDATED, and nothing of its entry is written", () => {
   test("as when what it stands on is not there, its hash is another, or its number was used", async () => {
     const scene = await setUp(50);

@@ -38,6 +38,15 @@ export interface RawHandle {
   ): unknown;
   /** Throws when there is none of this name. */
   objInfo(object: string): { readonly type: string };
+  /** How many there are in a list. Throws as `objInfo` does. */
+  length(object: string, heads?: string[]): number;
+  /** All values of a key or an item, each with what kind it is before it and the id of its op behind it: the last is shown. Throws as `objInfo` does. */
+  getAll(object: string, key: string | number, heads?: string[]): unknown[][];
+  /** In a change. */
+  delete(object: string, key: string | number): void;
+  diff(before: string[], after: string[]): DocPatch[];
+  /** Throws RangeError when both have a change of one actor and number. What a document of it shows is as it was. */
+  merge(other: RawHandle): unknown;
 }
 
 /** A part of what the module exports: see its own documentation. */
@@ -62,7 +71,6 @@ export interface Automerge {
   getHeads(doc: RawDoc): string[];
   hasHeads(doc: RawDoc, heads: string[]): boolean;
   getMissingDeps(doc: RawDoc, heads: string[]): string[];
-  diff(doc: RawDoc, before: string[], after: string[]): DocPatch[];
   splice(doc: RawDoc, path: Path, index: number, del: number, text?: string): void;
   mark(
     doc: RawDoc,
@@ -72,6 +80,10 @@ export interface Automerge {
     value: string,
   ): void;
   unmark(doc: RawDoc, path: Path, range: { start: number; end: number }, name: string): void;
+  /** Null where none is. */
+  block(doc: RawDoc, path: Path, index: number): Record<string, unknown> | null;
+  splitBlock(doc: RawDoc, path: Path, index: number, block: object): void;
+  updateBlock(doc: RawDoc, path: Path, index: number, block: object): void;
   getConflicts(object: RawDoc, key: string | number): Record<string, unknown> | undefined;
   getCursor(doc: RawDoc, path: Path, index: number): string;
   getCursorPosition(doc: RawDoc, path: Path, cursor: string): number;

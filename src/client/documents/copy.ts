@@ -219,7 +219,7 @@ export class Copy {
     if (edits === undefined) return;
     this.#edits = undefined;
     try {
-      this.change({ time: 0 }, (draft) => spliceAll(this.#automerge, draft, edits));
+      this.change({ time: 0 }, (draft) => spliceAll(this.#automerge, draft, edits.path, edits.splices));
     } catch (error) {
       // Whoever made the edit was told long ago that it is in.
       this.#failed(error);
@@ -252,7 +252,7 @@ export class Copy {
   }
 }
 
-function spliceAll(automerge: Automerge, draft: RawDoc, { path, splices }: TextEdits): void {
+export function spliceAll(automerge: Automerge, draft: RawDoc, path: DocPath, splices: readonly TextSplice[]): void {
   // Automerge alters the array of the path.
   for (const { index, deleteCount, text } of splices) automerge.splice(draft, [...path], index, deleteCount, text);
 }

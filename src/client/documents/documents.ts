@@ -81,8 +81,7 @@ export class Documents implements LifecycleListener {
 
   /** The page may end without another word: what was changed is written. */
   keep(): void {
-    // One that failed stays until it is opened anew, and has nothing to be read any more.
-    for (const { replica } of this.#held.values()) if (!replica.isClosed) replica.flush(true);
+    for (const { replica } of this.#held.values()) replica.flush(true);
   }
 
   /** Nothing is to be done: what comes is taken when it comes. */

@@ -134,7 +134,6 @@ export class FedCopy {
 
   #take({ isAnew, bytes, ends, left, heads }: DocChanges): void {
     const { owner } = this.#options;
-    if (this.#isClosed) return;
     if (isAnew && (!this.#isEmpty || owner.isShown())) return owner.outdated();
     this.#isEmpty &&= ends.length === 0;
     const changes = [...ends].map((end, at) => bytes.subarray(at === 0 ? 0 : ends[at - 1], end));

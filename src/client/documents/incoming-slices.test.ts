@@ -20,7 +20,8 @@ function setUp(tookMs: (count: number) => number, turn = turnMs) {
       nowMs += tookMs(length);
     },
   });
-  const push = (count: number): void => incoming.push(new Array<Uint8Array>(count).fill(new Uint8Array()));
+  const push = (count: number, reached?: () => void): void =>
+    incoming.push(new Array<Uint8Array>(count).fill(new Uint8Array()), reached);
   const run = (): readonly number[] => {
     for (let next = turns.shift(); next !== undefined; next = turns.shift()) next();
     return sizes.splice(0);
@@ -50,10 +51,11 @@ test("[DOC-62] a slice is doubled when it was full and took less than half a tur
 
 test("[DOC-62] what comes before a turn goes into it, and asks for no other", () => {
   const { push, run, turns } = setUp(() => 1);
-  push(1);
-  push(2);
+  let reached = 0;
+  for (const count of [1, 2]) push(count, () => void reached++);
   expect(turns).toHaveLength(1);
-  expect(run()).toEqual([3]);
+  turns.shift()?.();
+  expect([reached, turns.length, run()]).toEqual([2, 0, [3]]);
   const all = setUp(() => 1_000, Number.POSITIVE_INFINITY);
   all.push(5_000);
   expect(all.run()).toEqual([5_000]);

@@ -43,6 +43,9 @@ test("[DOC-62] changes are applied in the order in which they came, in slices th
   expect(Math.max(...sizes.slice(1))).toBeLessThanOrEqual(200);
   expect(reached[0]).toBeGreaterThanOrEqual(900);
   expect(reached[1]).toBe(2_000);
+  incoming.push(changes(2_000, 2_600), () => reached.push(applied.flat().length));
+  run();
+  expect(reached[2]).toBe(2_600);
 });
 
 test("[DOC-62] between two turns the page has half as long for itself as the first one took", () => {

@@ -59,7 +59,7 @@ export class Incoming {
   }
 
   #schedule(): void {
-    if (this.#isScheduled || this.#isClosed || (this.#waiting.length === 0 && this.#marks.length === 0)) return;
+    if (this.#isScheduled || (this.#waiting.length === 0 && this.#marks.length === 0)) return;
     this.#isScheduled = true;
     const run = (): void => {
       this.#isScheduled = false;

@@ -4,13 +4,20 @@
  * Not Automerge's own `applyPatches`: that one cannot delete the key of a map.
  */
 import type { Automerge, RawDoc } from "./automerge.ts";
+import { BlockEdit, insertBlocks } from "./blocks.ts";
 
 /** Where something is: keys of maps and indexes of lists and texts, from the root. */
 export type DocPath = readonly (string | number)[];
 
 /** One difference. Its path ends in what differs; a string is put as an empty one, and filled by a splice. */
 export type DocPatch =
-  | { readonly action: "put"; readonly path: DocPath; readonly value: unknown }
+  | {
+      readonly action: "put";
+      readonly path: DocPath;
+      readonly value: unknown;
+      /** There are others beside it. */
+      readonly conflict?: boolean;
+    }
   | { readonly action: "insert"; readonly path: DocPath; readonly values: readonly unknown[] }
   | { readonly action: "splice"; readonly path: DocPath; readonly value: string; readonly marks?: DocMarkSet }
   | { readonly action: "inc"; readonly path: DocPath; readonly value: number }
@@ -40,8 +47,16 @@ interface Incrementable {
 }
 
 /** In a callback of `change`: `draft` is as the patches' first state. */
-export function applyPatches(automerge: Automerge, draft: RawDoc, patches: readonly DocPatch[]): void {
-  for (const patch of patches) applyPatch(automerge, draft, patch);
+export function applyPatches(automerge: Automerge, draft: RawDoc, patches: Iterable<DocPatch>): void {
+  let block: BlockEdit | undefined;
+  for (const patch of patches) {
+    if (block?.take(patch)) continue;
+    block?.write();
+    block = BlockEdit.begin(automerge, draft, patch);
+    if (block === undefined) applyPatch(automerge, draft, patch);
+    else block.take(patch);
+  }
+  block?.write();
 }
 
 function applyPatch(automerge: Automerge, draft: RawDoc, patch: DocPatch): void {
@@ -54,6 +69,7 @@ function applyPatch(automerge: Automerge, draft: RawDoc, patch: DocPatch): void 
       within()[key] = patch.value;
       return;
     case "insert":
+      if (insertBlocks(automerge, draft, patch)) return;
       (within() as unknown as unknown[]).splice(key as number, 0, ...patch.values);
       return;
     case "splice":

@@ -85,6 +85,39 @@ test("[DOC-63] what others wrote on it, who do not count any more, is taken back
   expect(gone.sort()).toEqual([["theirs 0"], ["theirs 1"], ["theirs 2"]]);
 });
 
+test("[DOC-63] what this page overwrote of those who do not count any more stays, and what it did not is as before them", () => {
+  const base = firstOf("bb".repeat(16), { k: "old", n: 1, twice: 1 }, []);
+  const theirs = firstOf("cc".repeat(16), { k: "theirs", n: 5, twice: 5 }, [base]);
+  const old = copyOf(1, [base, theirs]);
+  old.change({ time: 0 }, (draft) => void Object.assign(draft, { n: 9 }));
+  const mine = old.read()?.changes ?? [];
+  old.apply([firstOf("dd".repeat(16), { twice: 6 }, [base, theirs, ...mine])]);
+  const next = copyOf(2, [base]);
+  const patches = rebase(automerge, old, next, new OwnPast());
+  expect(next.doc).toEqual({ k: "old", n: 9, twice: 1 });
+  expect(applied(old.doc, patches)).toEqual(next.doc);
+});
+
+test("[DOC-63] an item that several wrote at once, of whom one does not count any more, is told as it is", () => {
+  const base = firstOf("bb".repeat(16), { list: [0] }, []);
+  const [first, second, third] = [11, 22, 33].map((value) => itemBy(`${value}`.repeat(16), value, [base]));
+  const old = copyOf(1, [base, first, second, third] as Uint8Array[]);
+  old.change({ time: 0 }, (draft) => void Object.assign(draft, { mine: 7 }));
+  const next = copyOf(2, [base, first, third] as Uint8Array[]);
+  const patches = rebase(automerge, old, next, new OwnPast());
+  expect(next.doc).toEqual({ list: [33], mine: 7 });
+  expect(applied(old.doc, patches)).toEqual(next.doc);
+});
+
+/** Writes the first item of the list. */
+function itemBy(actor: string, value: number, base: readonly Uint8Array[]): Uint8Array {
+  const [doc] = A.applyChanges(A.init<{ list: number[] }>({ actor }), [...base]);
+  const after = A.change(doc, { time: 0 }, ({ list }) => {
+    list[0] = value;
+  });
+  return A.getChangesSince(after, A.getHeads(doc))[0] as Uint8Array;
+}
+
 function applied(doc: RawDoc, patches: ReturnType<typeof rebase>): unknown {
   let copy = A.clone(doc as A.Doc<Draft>);
   copy = A.change(copy, (draft) => {

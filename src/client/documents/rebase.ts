@@ -6,17 +6,19 @@
  */
 import { splitChange } from "../../core/document/change-bytes.ts";
 import type { Automerge, RawDoc } from "./automerge.ts";
-import type { Copy } from "./copy.ts";
+import type { Copy, OwnRange } from "./copy.ts";
+import { exactDiff } from "./exact-diff.ts";
 import { hashOf } from "./outgoing.ts";
 import type { OwnPast } from "./own-past.ts";
 import { applyPatches, type DocPatch } from "./patches.ts";
+import { scratchActor, takeBack } from "./taking-back.ts";
 
 /** Some milliseconds each: what was written by turns with somebody who was removed is not so much that a page stands still for it. */
 const runsMax = 64;
 
 /** Where it is found out what is to be written again. */
 interface Stage {
-  doc: RawDoc;
+  readonly doc: RawDoc;
   /** Heads of what of it is in the new document. */
   readonly before: string[];
   /** Whether the new one is in it. */
@@ -25,35 +27,35 @@ interface Stage {
 
 /** Writes to `next` what this page had written to `old`, and is wanted. Returns what is different in `next` from what `old` showed. */
 export function rebase(automerge: Automerge, old: Copy, next: Copy, past: OwnPast): readonly DocPatch[] {
-  const stage = openStage(automerge, old, next);
-  const { before, isBoth } = stage;
+  const { doc: stage, before, isBoth } = openStage(automerge, old, next);
   try {
-    const lost = automerge.getChangesSince(stage.doc, before);
+    const lost = automerge.getChangesSince(stage, before);
     const isWanted = (change: Uint8Array): boolean => past.isWanted(old, change);
     const wanted = lost.filter(isWanted);
     if (wanted.length > 0) {
-      stage.doc = takeBack(automerge, stage.doc, runsOf(lost, before, isWanted));
-      const patches = automerge.diff(stage.doc, before, automerge.getHeads(stage.doc));
+      takeBack(automerge, stage, runsOf(lost, before, isWanted));
+      const patches = exactDiff(automerge, stage, before, automerge.getHeads(stage));
       next.change({ time: 0 }, (draft) => (isBoth ? applyPatches : applyFitting)(automerge, draft, patches));
       past.wroteAgain(wanted);
-      if (isBoth) stage.doc = automerge.merge(stage.doc, next.doc);
+      if (isBoth) automerge.getBackend(stage).merge(automerge.getBackend(next.doc));
     }
     if (!isBoth) return replaceAll(automerge, old.doc, next.doc);
-    return automerge.diff(stage.doc, [...old.heads], [...next.heads]);
+    return exactDiff(automerge, stage, old.heads, next.heads);
   } finally {
-    automerge.free(stage.doc);
+    automerge.free(stage);
   }
 }
 
 /** Both in one; or, where a cheat used a number twice and each of them has another of the two, the old one alone: Automerge takes no two such changes. */
 function openStage(automerge: Automerge, old: Copy, next: Copy): Stage {
-  const both = automerge.clone(next.doc, { actor: scratchActor(0) });
+  const both = automerge.clone(next.doc, { actor: scratchActor });
   try {
-    return { doc: automerge.merge(both, old.doc), before: [...next.heads], isBoth: true };
+    automerge.getBackend(both).merge(automerge.getBackend(old.doc));
+    return { doc: both, before: [...next.heads], isBoth: true };
   } catch (error) {
     automerge.free(both);
     if (!(error instanceof RangeError)) throw error;
-    const doc = automerge.clone(old.doc, { actor: scratchActor(0) });
+    const doc = automerge.clone(old.doc, { actor: scratchActor });
     return { doc, before: commonHeads(automerge, old, next), isBoth: false };
   }
 }
@@ -83,20 +85,15 @@ function applyFitting(automerge: Automerge, draft: RawDoc, patches: readonly Doc
   }
 }
 
-/** Changes that follow each other and are to be taken back: between these heads there is nothing else. */
-interface Run {
-  readonly before: string[];
-  readonly after: string[];
-}
-
+/** Changes that follow each other and are to be taken back. */
 function runsOf(
   lost: readonly Uint8Array[],
   before: readonly string[],
   isWanted: (change: Uint8Array) => boolean,
-): Run[] {
+): OwnRange[] {
   const heads = new Set(before);
-  const runs: Run[] = [];
-  let begun: string[] | undefined;
+  const runs: OwnRange[] = [];
+  let begun: readonly string[] | undefined;
   for (const change of lost) {
     if (!isWanted(change)) begun ??= [...heads];
     else if (begun !== undefined) {
@@ -111,36 +108,15 @@ function runsOf(
 }
 
 /** Each costs a copy of the document. Of more than so many the first are taken back with what was written between them. */
-function atMost(runs: Run[]): Run[] {
+function atMost(runs: OwnRange[]): OwnRange[] {
   const joined = runs.splice(0, Math.max(0, runs.length - runsMax));
   const [first, last] = [joined[0], runs[0]];
   if (first !== undefined && last !== undefined) runs[0] = { before: first.before, after: last.after };
   return runs;
 }
 
-/** What those changes did is undone, the last first, as far as nobody has altered it since. */
-function takeBack(automerge: Automerge, both: RawDoc, runs: readonly Run[]): RawDoc {
-  let taken = both;
-  for (const [number, { before, after }] of [...runs].reverse().entries()) {
-    let fork = automerge.clone(automerge.view(taken, [...after]), { actor: scratchActor(number + 1) });
-    try {
-      const inverse = automerge.diff(fork, [...after], [...before]);
-      fork = automerge.change(fork, { time: 0 }, (draft) => applyPatches(automerge, draft, inverse));
-      taken = automerge.merge(taken, fork);
-    } finally {
-      automerge.free(fork);
-    }
-  }
-  return taken;
-}
-
-/** They sort before any other, so that what they write wins over nobody. */
-function scratchActor(number: number): string {
-  return number.toString(16).padStart(32, "0");
-}
-
 /** What tells one document from another where nothing else can: all that is there goes, and all comes. */
 export function replaceAll(automerge: Automerge, old: RawDoc, next: RawDoc): readonly DocPatch[] {
   const gone = Object.keys(old).map((key): DocPatch => ({ action: "del", path: [key] }));
-  return [...gone, ...automerge.diff(next, [], automerge.getHeads(next))];
+  return [...gone, ...exactDiff(automerge, next, [], automerge.getHeads(next))];
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { TidemarkError } from "../../core/errors.ts";
-import { docEntryEveryMs, docReopenedMax, gatheredMs } from "../../core/limits.ts";
+import { docEntryEveryMs, gatheredMs } from "../../core/limits.ts";
 import { automerge, DocEngine, type DocPage } from "../../testing/doc-engine.ts";
 
 const denied = new TidemarkError("PERMISSION_DENIED", { need: "write", have: "read" } as never);
@@ -451,32 +451,4 @@ test("[DOC-63] a snapshot that is not what it says is left out, and the document
     expect(a.value).toEqual(c.value);
     expect(c.problems).toEqual([]);
   }
-});
-
-/** A document of so many changes, and a page whose Automerge breaks over fewer in one call. */
-async function breaking(fewest: number): Promise<readonly [DocEngine, DocPage]> {
-  const engine = new DocEngine();
-  const a = await engine.page("a").open();
-  a.change((draft) => Object.assign(draft, { text: "" }));
-  for (let i = 1; i < 300; i++) a.splice(0, 0, "x");
-  await engine.settle();
-  const applyChanges: typeof automerge.applyChanges = (doc, changes, options) => {
-    if (changes.length < fewest) throw new Error("unreachable");
-    return automerge.applyChanges(doc, changes, options);
-  };
-  return [engine, engine.page("b", { alter: { applyChanges } })];
-}
-
-test("[DOC-63] where Automerge breaks over a part of what comes, all of it is tried in one call", async () => {
-  const [, b] = await breaking(300);
-  await b.open();
-  expect(b.value).toEqual({ text: "x".repeat(299) });
-  expect(b.problems).toEqual(["Error: unreachable"]);
-});
-
-test("[DOC-63] where Automerge breaks each time, the document is closed, and says why", async () => {
-  const [, b] = await breaking(301);
-  await expect(b.open()).rejects.toMatchObject({ code: "INTERNAL" });
-  expect(b.problems).toEqual(Array.from({ length: docReopenedMax + 1 }, () => "Error: unreachable"));
-  expect(b.replica.isClosed).toBe(true);
 });

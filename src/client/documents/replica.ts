@@ -24,7 +24,7 @@ import { invalid } from "../../core/store/values.ts";
 import type { StoreWrites } from "../../worker/api.ts";
 import type { Stop } from "../listeners.ts";
 import type { Automerge, RawChangeOptions, RawDoc } from "./automerge.ts";
-import { type Copy, type OwnRange, valueAt } from "./copy.ts";
+import { type Copy, type OwnRange, spliceAll, valueAt } from "./copy.ts";
 import { type DocHistoryOptions, type DocHistoryPage, readDocHistory } from "./doc-history.ts";
 import { FedCopy, type FedPage } from "./fed-copy.ts";
 import { isSameHeads } from "./heads.ts";
@@ -33,7 +33,7 @@ import { OwnPast } from "./own-past.ts";
 import type { DocPatch, DocPath } from "./patches.ts";
 import { rebase, replaceAll } from "./rebase.ts";
 import { type DocOrigin, type RawDocEvent, Telling } from "./telling.ts";
-import type { TextSplice } from "./text-edits.ts";
+import { TextEdits, type TextSplice } from "./text-edits.ts";
 import { UndoHistory } from "./undo.ts";
 import { Upkeep } from "./upkeep.ts";
 
@@ -151,10 +151,11 @@ export class Replica {
   splice(path: DocPath, edit: TextSplice): void {
     const copy = this.#unchanging();
     if (!this.#telling.hears("local") && copy.gather(path, edit)) return this.#scheduleFlush();
-    if (typeof valueAt(copy.doc, path) !== "string") throw invalid("path", path, "the path of a text");
-    // Automerge alters the array.
-    const place = [...path];
-    this.change((draft) => this.automerge.splice(draft, place, edit.index, edit.deleteCount, edit.text));
+    const text = valueAt(copy.doc, path);
+    if (typeof text !== "string") throw invalid("path", path, "the path of a text");
+    const edits = new TextEdits(path, text);
+    const splices = edits.add(edit) ? edits.splices : [edit];
+    this.change((draft) => spliceAll(this.automerge, draft, path, splices));
   }
 
   /** As it was at these heads, and answers with those of what it made; undefined when it changed nothing. Throws as `Copy.changeAt` does. */
@@ -191,11 +192,13 @@ export class Replica {
   }
 
   get canUndo(): boolean {
+    this.#copy();
     this.#read();
     return this.#undoHistory.canUndo;
   }
 
   get canRedo(): boolean {
+    this.#copy();
     this.#read();
     return this.#undoHistory.canRedo;
   }
@@ -204,7 +207,7 @@ export class Replica {
     return this.#telling.listen({ hear, local });
   }
 
-  /** What was changed is on its way to be durable. `all`: though an entry is under way. */
+  /** What was changed is on its way to be durable. `all`: though an entry is under way. Nothing, once it is closed. */
   flush(all = false): void {
     this.#read();
     this.#outgoing.flush(all);
@@ -255,11 +258,10 @@ export class Replica {
   prepare(callback: (draft: RawDoc) => void): () => TakenWrite | undefined {
     // What was changed before is no part of it.
     this.flush(true);
-    const copy = this.#copy();
-    const changes = copy.rehearse(callback);
+    const changes = this.#copy().rehearse(callback);
     return () => {
       if (changes.length === 0) return undefined;
-      const patches = copy.adopt(changes);
+      const patches = this.#copy().adopt(changes);
       this.#read();
       try {
         return this.#outgoing.take();
@@ -276,9 +278,14 @@ export class Replica {
     this.#steady();
     this.#fed.close();
     this.#failOpening(reason);
+    // Whoever closes it may be in the middle of reading it.
+    queueMicrotask(() => this.#free());
+    this.#hasMoved();
+  }
+
+  #free(): void {
     if (this.#fed.copy !== this.#shown) this.#fed.copy?.free();
     this.#shown?.free();
-    this.#hasMoved();
   }
 
   #copy(): Copy {
@@ -351,7 +358,7 @@ export class Replica {
 
   /** What was changed since, is in line to be sent. */
   #read(isUndoable = true): OwnRange | undefined {
-    if (this.#isChanging) return undefined;
+    if (this.#isChanging || this.#end !== undefined) return undefined;
     this.#readMs = this.#home.now();
     const shown = this.#shown;
     const made = shown?.read();

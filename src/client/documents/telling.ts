@@ -24,11 +24,10 @@ export class Telling {
   readonly #events: RawDocEvent[] = [];
   #isTelling = false;
 
+  /** Each object is a listener of its own, even with the same function. */
   listen(listener: Listener): Stop {
-    // Each registration is its own, even of the same function.
-    const own = { ...listener };
-    this.#listeners.add(own);
-    return () => void this.#listeners.delete(own);
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
   }
 
   /** Somebody hears of this. */
@@ -45,6 +44,10 @@ export class Telling {
   }
 
   #tell(event: RawDocEvent): void {
-    for (const { hear, local } of [...this.#listeners]) if (local || event.origin !== "local") callSafely(hear, event);
+    for (const listener of [...this.#listeners]) {
+      // One that was told before it may have stopped it.
+      const isListening = this.#listeners.has(listener) && (listener.local || event.origin !== "local");
+      if (isListening) callSafely(listener.hear, event);
+    }
   }
 }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { gatheredUnitsMax } from "../../core/limits.ts";
+import { comparedLinesMax, comparedUnitsMin, gatheredPlacesMax, gatheredUnitsMax } from "../../core/limits.ts";
 import { automerge } from "../../testing/doc-engine.ts";
 import { TextEdits, type TextSplice } from "./text-edits.ts";
 
@@ -31,6 +31,10 @@ function apply(text: string, edits: readonly TextSplice[]): string {
   );
 }
 
+function isHalf(text: string, index: number): boolean {
+  return /[\udc00-\udfff]/.test(text.charAt(index));
+}
+
 test("[DOC-74] what is typed in one place is one splice", () => {
   const word = [..."good "].map((letter, i) => splice(6 + i, 0, letter));
   expect(typed(...word).splices).toEqual([splice(6, 0, "good ")]);
@@ -52,14 +56,84 @@ test("[DOC-74] what is cut and comes back as it was is not touched", () => {
   const faces = new TextEdits(["text"], "a😀b😁c");
   expect(faces.add(splice(1, 2, "😂"))).toBe(true);
   expect(faces.add(splice(4, 2, "\u{2F601}"))).toBe(true);
-  expect(faces.splices).toEqual([splice(1, 2, "😂"), splice(4, 2, "\u{2F601}")]);
+  expect(faces.splices).toEqual([splice(4, 2, "\u{2F601}"), splice(1, 2, "😂")]);
 });
 
-test("[DOC-74] what is typed in two places is two", () => {
-  expect(typed(splice(0, 0, "a"), splice(8, 0, "b"), splice(9, 0, "c")).splices).toEqual([
-    splice(0, 0, "a"),
-    splice(8, 0, "bc"),
+test("[DOC-74] lines that stay where many are replaced are not touched", () => {
+  const lines = Array.from({ length: 60 }, (_, i) => `line ${i} of a poem\n`);
+  const before = `Title\n${lines.join("")}End`;
+  const edits = new TextEdits(["text"], before);
+  const changed = lines.with(2, "verse 2 of a poem\n").with(50, "").toSpliced(10, 0, "One more\n");
+  expect(edits.add(splice(6, before.length - 9, ["New\n", ...changed, "New\n"].join("")))).toBe(true);
+  const after = `Title\nNew\n${changed.join("")}New\nEnd`;
+  expect(edits.splices).toEqual([
+    splice(6, 0, "New\n"),
+    splice(after.indexOf("verse"), 3, "vers"),
+    splice(after.indexOf("One more"), 0, "One more\n"),
+    splice(after.indexOf("line 51"), "line 50 of a poem\n".length),
+    splice(after.length - 7, 0, "New\n"),
   ]);
+});
+
+test("[DOC-74] what is short, or has little that stays, is replaced as one", () => {
+  const edits = (before: string, after: string): TextEdits => {
+    const all = new TextEdits(["text"], before);
+    expect(all.add(splice(0, before.length, after))).toBe(true);
+    return all;
+  };
+  const short = "x".repeat(comparedUnitsMin - 3);
+  expect(edits(`${short}\n.`, `A\n${short}\n,`).splices).toHaveLength(1);
+  expect(edits(`${short}x\n.`, `A\n${short}x\n,`).splices).toHaveLength(2);
+  const many = (word: string, count: number): string =>
+    Array.from({ length: count }, (_, i) => `${word}${i}\nsame\n`).join("");
+  const half = comparedLinesMax / 2;
+  expect(edits(many("a", half), many("b", half)).splices).toHaveLength(half);
+  expect(edits(many("a", half + 1), many("b", half + 1)).splices).toHaveLength(1);
+});
+
+test("[DOC-74] whatever lines are replaced, the splices say the same, and so does Automerge", () => {
+  const lines = fc
+    .array(fc.constantFrom("if (a) {\n", "}\n", "\n", "👍👍 and more of it\n", "no end", "\r\n", "x\ry\n"), {
+      maxLength: 80,
+    })
+    .map((all) => `${all.join("")}${" ".repeat(comparedUnitsMin)}`);
+  fc.assert(
+    fc.property(lines, lines, fc.nat(30), fc.nat(30), (before, after, from, to) => {
+      const [begin, end] = [isHalf(before, from) ? from + 1 : from, before.length - to];
+      const edits = new TextEdits(["text"], before);
+      const edit = splice(begin, end - begin, after);
+      expect(edits.add(edit)).toBe(true);
+      expect(apply(before, edits.splices)).toBe(apply(before, [edit]));
+      const units = edits.splices.reduce((sum, { deleteCount, text }) => sum + deleteCount + text.length, 0);
+      expect(units).toBeLessThanOrEqual(edit.deleteCount + after.length);
+      const doc = automerge.change(automerge.init({ actor: "aa".repeat(16) }), {}, (draft) => {
+        Object.assign(draft, { text: before });
+        for (const { index, deleteCount, text } of edits.splices)
+          automerge.splice(draft, ["text"], index, deleteCount, text);
+      });
+      expect(doc).toEqual({ text: apply(before, [edit]) });
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test("[DOC-74] what is typed in two places is two splices, however often one goes to and fro", () => {
+  const here = [splice(0, 0, "a"), splice(8, 0, "c"), splice(1, 0, "b"), splice(10, 0, "d")];
+  expect(typed(...here).splices).toEqual([splice(7, 0, "cd"), splice(0, 0, "ab")]);
+  // Cut, pasted elsewhere, and that undone.
+  const moved = [splice(0, 6), splice(5, 0, "Hello "), splice(5, 6), splice(0, 0, "Hello ")];
+  expect(typed(...moved).splices).toEqual([]);
+  // What is between two places is deleted with a part of each.
+  expect(typed(splice(1, 2, "123"), splice(8, 1, "456"), splice(2, 8, "-")).splices).toEqual([splice(1, 7, "1-6")]);
+  expect(typed(splice(3, 1), splice(5, 1), splice(3, 2, "")).splices).toEqual([splice(3, 4)]);
+});
+
+test("[DOC-74] edits in too many places are for Automerge to see", () => {
+  const edits = new TextEdits(["text"], "-".repeat(2 * gatheredPlacesMax + 2));
+  for (let i = 0; i < gatheredPlacesMax; i++) expect(edits.add(splice(i * 3, 0, "x"))).toBe(true);
+  expect(edits.add(splice(gatheredPlacesMax * 3, 0, "x"))).toBe(false);
+  expect(edits.add(splice(1, 1, "x"))).toBe(true);
+  expect(edits.splices).toHaveLength(gatheredPlacesMax);
 });
 
 test("[DOC-74] whatever is typed, the splices say the same, and so does Automerge", () => {

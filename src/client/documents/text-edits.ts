@@ -1,8 +1,10 @@
 /**
- * Edits of one text that nobody has looked at yet, as the fewest splices that say the same: who types a word has inserted a word, what was typed
- * and deleted again was never there, and what was cut and pasted again was always there. An op of Automerge costs ten times what it costs to see that here.
+ * Edits of one text that nobody has looked at yet, as splices that say the same with less: who types a word has inserted a word, in however many places at
+ * a time, what was typed and deleted again was never there, and what was cut and pasted again was always there. An op of Automerge costs ten times what it costs to see that here.
+ * Lines that stay where a text is replaced, as by a formatter, are not touched either: what others write in them meanwhile is not lost with them.
  */
-import { gatheredUnitsMax } from "../../core/limits.ts";
+import { comparedUnitsMin, gatheredPlacesMax, gatheredUnitsMax } from "../../core/limits.ts";
+import { changedLines } from "./line-difference.ts";
 import type { DocPath } from "./patches.ts";
 
 /** So many UTF-16 units from `index` on are deleted, and this is there instead. */
@@ -12,13 +14,20 @@ export interface TextSplice {
   readonly text: string;
 }
 
+/** What is in a text, from `index` on, instead of what was there. */
+interface Place {
+  index: number;
+  /** How many units are gone. */
+  readonly deleteCount: number;
+  readonly text: string;
+}
+
 export class TextEdits {
   readonly path: DocPath;
-  readonly #done: TextSplice[] = [];
-  /** The text with what is done. */
-  #before: string;
-  /** What goes on. */
-  #last: TextSplice = { index: 0, deleteCount: 0, text: "" };
+  /** As it was. */
+  readonly #before: string;
+  /** One behind the other, with something between them that is as it was. */
+  readonly #places: Place[] = [];
   #units = 0;
 
   /** `text`: what is at the path. */
@@ -35,70 +44,91 @@ export class TextEdits {
   add(edit: TextSplice): boolean {
     const units = this.#units + edit.deleteCount + edit.text.length;
     if (units > gatheredUnitsMax || loneSurrogate.test(edit.text) || !this.#isWhole(edit)) return false;
+    const touched = this.#places.filter((place) => place.index <= endOf(edit) && endOfText(place) >= edit.index);
+    if (touched.length === 0 && this.#places.length === gatheredPlacesMax) return false;
     this.#units = units;
-    const joined = join(this.#last, edit);
-    if (joined !== undefined) this.#last = joined;
-    else this.#begin(edit);
+    const at = this.#places.filter((place) => endOfText(place) < edit.index).length;
+    this.#places.splice(at, touched.length, joined(touched, edit));
+    for (const place of this.#places.slice(at + 1)) place.index += edit.text.length - edit.deleteCount;
     return true;
   }
 
-  /** One after the other. */
+  /** One after the other: the last in the text first, so that none moves what the next ones mean. */
   get splices(): readonly TextSplice[] {
-    const all = [...this.#done, trimmed(this.#before, this.#last)];
-    return all.filter(({ deleteCount, text }) => deleteCount > 0 || text !== "");
+    let moved = 0;
+    const all = this.#places.map(({ index, deleteCount, text }) => {
+      const from = index - moved;
+      moved += text.length - deleteCount;
+      return lessened(from, this.#before.slice(from, from + deleteCount), text);
+    });
+    return all.reverse().flat();
   }
 
-  #begin(edit: TextSplice): void {
-    this.#done.push(trimmed(this.#before, this.#last));
-    this.#before = spliced(this.#before, this.#last);
-    this.#last = edit;
-  }
-
-  #isWhole({ index, deleteCount }: TextSplice): boolean {
-    return this.#isBoundary(index) && this.#isBoundary(index + deleteCount);
+  #isWhole(edit: TextSplice): boolean {
+    return this.#isBoundary(edit.index) && this.#isBoundary(endOf(edit));
   }
 
   /** Whether a character of the text begins or ends there. */
   #isBoundary(index: number): boolean {
-    const { index: begin, deleteCount, text } = this.#last;
-    if (index > begin && index < begin + text.length) return isBoundary(text, index - begin);
-    return isBoundary(this.#before, index <= begin ? index : index - text.length + deleteCount);
+    let moved = 0;
+    for (const place of this.#places) {
+      if (index <= place.index) break;
+      if (index < endOfText(place)) return isBoundary(place.text, index - place.index);
+      moved += place.text.length - place.deleteCount;
+    }
+    return isBoundary(this.#before, index - moved);
   }
 }
 
 const loneSurrogate = /\p{Surrogate}/u;
 
-/** Both in one; undefined when they do not touch. */
-function join(first: TextSplice, next: TextSplice): TextSplice | undefined {
-  const { index, deleteCount, text } = first;
-  const from = next.index - index;
-  const to = from + next.deleteCount;
-  if (from > text.length || to < 0) return undefined;
+/** Of what it deletes. */
+function endOf({ index, deleteCount }: TextSplice): number {
+  return index + deleteCount;
+}
+
+function endOfText({ index, text }: Place): number {
+  return index + text.length;
+}
+
+/** An edit with all the places that it touches, in order. */
+function joined(touched: readonly Place[], edit: TextSplice): Place {
+  const [first, last] = [touched[0], touched.at(-1)];
+  const head = first?.text.slice(0, Math.max(0, edit.index - first.index)) ?? "";
+  const tail = last?.text.slice(endOf(edit) - last.index) ?? "";
+  // Of what is deleted now, what is in a place has never been in the text before.
+  const deletedBefore = touched.reduce((sum, { deleteCount, text }) => sum + deleteCount - text.length, 0);
   return {
-    index: Math.min(index, next.index),
-    deleteCount: deleteCount + Math.max(0, -from) + Math.max(0, to - text.length),
-    text: text.slice(0, Math.max(0, from)) + next.text + text.slice(to),
+    index: Math.min(edit.index, first?.index ?? edit.index),
+    deleteCount: edit.deleteCount + deletedBefore + head.length + tail.length,
+    text: head + edit.text + tail,
   };
+}
+
+/** What makes the same of the text with less, one after the other. */
+function lessened(index: number, deleted: string, text: string): readonly TextSplice[] {
+  const whole = trimmed(index, deleted, text);
+  const isShort = Math.min(whole.deleteCount, whole.text.length) < comparedUnitsMin;
+  // Of all of it: what is trimmed begins and ends within lines.
+  const lines = isShort ? undefined : changedLines(deleted, text);
+  const all = lines?.map((line) => trimmed(index + line.index, line.deleted, line.text)) ?? [whole];
+  return all.filter((splice) => splice.deleteCount > 0 || splice.text !== "");
 }
 
 /** Without what is deleted and written again as it was, at both ends: as where all is cut out and comes back with one word changed. */
-function trimmed(before: string, { index, deleteCount, text }: TextSplice): TextSplice {
-  const most = Math.min(deleteCount, text.length);
+function trimmed(index: number, deleted: string, text: string): TextSplice {
+  const most = Math.min(deleted.length, text.length);
   let start = 0;
-  while (start < most && text[start] === before[index + start]) start += 1;
-  if (!isBoundary(text, start) || !isBoundary(before, index + start)) start -= 1;
+  while (start < most && text[start] === deleted[start]) start += 1;
+  if (!isBoundary(text, start) || !isBoundary(deleted, start)) start -= 1;
   let end = 0;
-  while (end < most - start && text.at(-1 - end) === before[index + deleteCount - 1 - end]) end += 1;
-  if (!isBoundary(text, text.length - end) || !isBoundary(before, index + deleteCount - end)) end -= 1;
+  while (end < most - start && text.at(-1 - end) === deleted.at(-1 - end)) end += 1;
+  if (!isBoundary(text, text.length - end) || !isBoundary(deleted, deleted.length - end)) end -= 1;
   return {
     index: index + start,
-    deleteCount: deleteCount - start - end,
+    deleteCount: deleted.length - start - end,
     text: text.slice(start, text.length - end),
   };
-}
-
-function spliced(text: string, { index, deleteCount, text: inserted }: TextSplice): string {
-  return text.slice(0, index) + inserted + text.slice(index + deleteCount);
 }
 
 /** Not behind the end, where there is no unit, and not between the halves of a surrogate pair. */

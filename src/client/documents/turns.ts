@@ -38,7 +38,6 @@ export class Turns {
   /** What waits is not run. */
   close(): void {
     for (const timer of this.#timers) clearTimeout(timer);
-    this.#timers.clear();
     this.#waiting.length = 0;
     this.#channel.port1.close();
   }

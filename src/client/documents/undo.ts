@@ -1,21 +1,21 @@
 /**
  * The way back over this page's own changes, and forth again, whatever others have written meanwhile.
  *
- * What is undone is rehearsed where it was made: in a fork of the document as it was right after those changes, the difference back is applied
- * under an actor that wins over nobody; what that does to the document of now is then done in it as one ordinary change. So positions are those of
- * now, and what others overwrote stays theirs. To redo is to undo the undoing.
+ * What is undone is taken back in a copy first (taking-back.ts); what that does to the document of now is then done in it as one ordinary change.
+ * To redo is to undo the undoing.
  *
  * [DOC-70] Undoing takes back the last own changes and nothing of others; redoing brings back what was undone.
  * [DOC-71] Changes that follow each other within `undoPauseMs` are undone together.
  * Known: text that was deleted and brought back is new text. Where others wrote between its first writing and its deletion, undoing
- * the first does not take it away. Where a step wrote several values, one that another overwrote since may be taken back with them: of two ops at
- * once the one with the higher counter wins, and each of a change has a higher one than that before it.
+ * the first does not take it away.
  */
 import { undoDepthMax, undoPauseMs, undoRangesMax } from "../../core/limits.ts";
 import type { Automerge, RawDoc } from "./automerge.ts";
 import type { OwnRange } from "./copy.ts";
+import { exactDiff } from "./exact-diff.ts";
 import { isSameHeads } from "./heads.ts";
 import { applyPatches, type DocPatch } from "./patches.ts";
+import { scratchActor, takeBack } from "./taking-back.ts";
 
 /** What is undone at once: own changes, without those of others between them. */
 interface Entry {
@@ -113,37 +113,12 @@ function extend(earlier: Entry | undefined, undone: Entry, made: OwnRange): void
 
 /** What taking back these changes does to the document as it is now. */
 function rehearse(automerge: Automerge, doc: RawDoc, ranges: readonly OwnRange[]): readonly DocPatch[] {
-  let stage = automerge.clone(doc, { actor: scratchActor });
+  const stage = automerge.clone(doc, { actor: scratchActor });
   try {
     const heads = automerge.getHeads(stage);
-    let taken: readonly string[] = [];
-    for (const range of ranges) [stage, taken] = takeBack(automerge, stage, range, taken);
-    return automerge.diff(stage, heads, automerge.getHeads(stage));
+    takeBack(automerge, stage, ranges);
+    return exactDiff(automerge, stage, heads, automerge.getHeads(stage));
   } finally {
     automerge.free(stage);
   }
 }
-
-/**
- * Where the ranges before are taken back already: a value that was written in two of them is as it was before the first then. Answers with the
- * heads of what takes back all until now.
- */
-function takeBack(
-  automerge: Automerge,
-  stage: RawDoc,
-  { before, after }: OwnRange,
-  taken: readonly string[],
-): [RawDoc, readonly string[]] {
-  let fork = automerge.clone(automerge.view(stage, [...after, ...taken]), { actor: scratchActor });
-  try {
-    const inverse = automerge.diff(fork, [...after, ...taken], [...before, ...taken]);
-    if (inverse.length === 0) return [stage, taken];
-    fork = automerge.change(fork, { time: 0 }, (draft) => applyPatches(automerge, draft, inverse));
-    return [automerge.merge(stage, fork), automerge.getHeads(fork)];
-  } finally {
-    automerge.free(fork);
-  }
-}
-
-/** Sorts before any other, so that what it writes wins over nobody. */
-const scratchActor = "00".repeat(16);

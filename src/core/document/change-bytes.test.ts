@@ -52,6 +52,12 @@ function split(bytes: Uint8Array): SplitChange | string {
   }
 }
 
+test("[DOC-7] a change may have as many deps and as high a counter as there may be", () => {
+  const hashes = Array.from({ length: changeDepsMax }, (_, i) => new Uint8Array(32).fill(i)).map(changeHashFromBytes);
+  const largest = { ...plain, deps: hashes, seq: Number.MAX_SAFE_INTEGER, startOp: opCounterMax };
+  expect(splitChange(buildChange(largest, tail, sha256).bytes)).toEqual({ ...largest, tail });
+});
+
 test("[DOC-8] damaged bytes are refused, or give the same bytes when they are put together again", () => {
   let taken = 0;
   fc.assert(
@@ -106,4 +112,6 @@ test("[DOC-8] a hash is 64 hex digits in lower case, or INPUT_INVALID", () => {
   expect(changeHashFromHex("0a".repeat(32))).toBe("0a".repeat(32));
   for (const hex of ["", "0a", "0A".repeat(32), "0a".repeat(33), `${"0a".repeat(31)}0g`])
     expect(() => changeHashFromHex(hex)).toThrow("INPUT_INVALID");
+  const shown = { field: "head", got: "f".repeat(80), expected: "64 hex digits" };
+  expect(() => changeHashFromHex("f".repeat(1_000))).toThrow(expect.objectContaining({ details: shown }));
 });

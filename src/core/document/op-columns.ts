@@ -18,10 +18,10 @@ export interface Column<Value> {
   finish(): void;
 }
 
-/** One without bytes: nulls only. Most columns of a keystroke are such. */
+/** One without bytes: nulls only, however many. Most columns of a keystroke are such. */
 export const emptyColumn: Column<never> = { next: () => undefined, finish: () => {} };
 
-/** A column of runs: the bytes of `reader`. `next` is called `count` times, and then `finish`. */
+/** A column of runs: the bytes of `reader`, of which there are some. */
 abstract class RunColumn<Value> {
   protected readonly reader: LebReader;
   #segment: Segment = "start";
@@ -29,16 +29,10 @@ abstract class RunColumn<Value> {
   #left = 0;
   /** The value before, unless that is a null. */
   #value: Value | undefined;
-  #saysNothing = false;
+  #saysNothing = true;
 
-  constructor(reader: LebReader, count: number) {
+  constructor(reader: LebReader) {
     this.reader = reader;
-    if (!reader.isAtEnd) {
-      this.#saysNothing = true;
-      return;
-    }
-    this.#segment = "nulls";
-    this.#left = count;
   }
 
   protected abstract read(): Value;
@@ -116,8 +110,8 @@ export class CounterColumn {
   readonly #reader: LebReader;
   #counter = 0;
 
-  constructor(reader: LebReader, count: number) {
-    this.#differences = new IntColumn(reader, count);
+  constructor(reader: LebReader) {
+    this.#differences = new IntColumn(reader);
     this.#reader = reader;
   }
 

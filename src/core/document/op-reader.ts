@@ -63,7 +63,6 @@ export function columnReader(reader: LebReader, bounds: Bounds, place: number): 
 
 export interface Counts {
   readonly ops: number;
-  readonly preds: number;
   readonly others: number;
 }
 
@@ -93,14 +92,12 @@ export class OpReader {
   #obj: OpId | undefined;
 
   constructor(reader: LebReader, bounds: Bounds, counts: Counts) {
-    const { ops, preds, others } = counts;
+    const { ops, others } = counts;
     const at = (place: number) => columnReader(reader, bounds, place);
     const isEmpty = (place: number): boolean => bounds[place] === bounds[place + 1];
-    const uints = (place: number, count = ops): Column<number> =>
-      isEmpty(place) ? emptyColumn : new UintColumn(at(place), count);
-    const counters = (place: number, count = ops): Column<number> =>
-      isEmpty(place) ? emptyColumn : new CounterColumn(at(place), count);
-    const texts = (place: number): Column<string> => (isEmpty(place) ? emptyColumn : new TextColumn(at(place), ops));
+    const uints = (place: number): Column<number> => (isEmpty(place) ? emptyColumn : new UintColumn(at(place)));
+    const counters = (place: number): Column<number> => (isEmpty(place) ? emptyColumn : new CounterColumn(at(place)));
+    const texts = (place: number): Column<string> => (isEmpty(place) ? emptyColumn : new TextColumn(at(place)));
     this.#reader = reader;
     this.#counts = counts;
     this.#named = new Uint8Array(others + 1);
@@ -114,8 +111,8 @@ export class OpReader {
     this.#valueMeta = uints(column.valueMeta);
     this.#value = at(column.value);
     this.#predCount = uints(column.predCount);
-    this.#predActor = uints(column.predActor, preds);
-    this.#predCounter = counters(column.predCounter, preds);
+    this.#predActor = uints(column.predActor);
+    this.#predCounter = counters(column.predCounter);
     this.#expand = new BooleanColumn(at(column.expand), ops, true);
     this.#mark = texts(column.mark);
   }

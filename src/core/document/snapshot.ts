@@ -39,7 +39,7 @@ export function decodeSnapshot(input: Uint8Array): Result<Snapshot> {
   return attempt(() => {
     const reader = new CborReader(input);
     if (reader.array(3) !== 3) throw payloadError("snapshot", "another length", "[version, heads, bytes]");
-    reader.uint(version);
+    if (reader.uint() !== version) throw payloadError("snapshot", "another version", `${version}`);
     const hashes = reader.bytes();
     if (hashes.length % hashBytes !== 0) throw payloadError("snapshot", "half a hash", "hashes of 32 bytes");
     const heads = Array.from({ length: hashes.length / hashBytes }, (_, i) =>

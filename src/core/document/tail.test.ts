@@ -13,6 +13,8 @@ import {
   plainOp,
   sleb,
   type TailParts,
+  tailOfMany,
+  tailOfText,
   uleb,
 } from "../../testing/document-tail.ts";
 import { unwrap } from "../errors.ts";
@@ -149,12 +151,16 @@ function ofValue(type: number, value: Iterable<number>): Uint8Array {
 /** A tail of so many bytes, nearly all of which are one text. */
 function ofLength(length: number): Uint8Array {
   const near = length - 100;
-  const missing = length - ofValue(valueType.text, text(near)).length;
-  return ofValue(valueType.text, text(near + missing));
+  return tailOfText(length - (tailOfText(near).length - near));
 }
 
 function ofOthers(others: readonly Uint8Array[]): Uint8Array {
   return tailOf([naming(others.length)], { others });
+}
+
+/** An increment by 1, as a value of this type. */
+function stepOf(type: number): Op {
+  return opOf({ action: action.increment, valueType: type, value: Uint8Array.of(1), preds: [one] });
 }
 
 function ofStep(by: number): Uint8Array {
@@ -174,35 +180,20 @@ function ofPred(counter: number): Uint8Array {
   return tailOf([opOf({ preds: [{ counter, actor: 0 }] })]);
 }
 
-/** So many ops alike, each replacing so many. Nothing here takes longer to write for more of them. */
-function ofMany(ops: number, predsOfEach = 0): Uint8Array {
-  const [each, preds] = [sleb(ops), ops * predsOfEach];
-  const all: readonly Column[] = [
-    [0x15, [...each, 1, 0x78]],
-    [0x34, uleb(ops)],
-    [0x42, [...each, action.set]],
-    [0x56, [...each, 0]],
-    [0x70, [...each, ...uleb(predsOfEach)]],
-    [0x71, preds === 0 ? [] : [...sleb(preds), 0]],
-    [0x73, preds === 0 ? [] : [...sleb(preds), 1]],
-  ];
-  return joinTail({ columns: all.filter(([, bytes]) => bytes.length > 0) });
-}
-
 test("[DOC-9] as many ops and preds are taken as may be, and not one more", () => {
-  expect(unwrap(decodeTail("board", ofMany(changeOpsMax))).ops).toHaveLength(changeOpsMax);
-  expect(refusal(ofMany(changeOpsMax + 1))).toBe(`${changeOpsMax + 1} ops`);
-  expect(refusal(ofMany(2, changePredsMax / 2))).toBe("");
-  expect(refusal(ofMany(2, changePredsMax / 2 + 1))).toBe(`${changePredsMax + 2} preds`);
+  expect(unwrap(decodeTail("board", tailOfMany(changeOpsMax))).ops).toHaveLength(changeOpsMax);
+  expect(refusal(tailOfMany(changeOpsMax + 1))).toBe(`${changeOpsMax + 1} ops`);
+  expect(refusal(tailOfMany(2, changePredsMax / 2))).toBe("");
+  expect(refusal(tailOfMany(2, changePredsMax / 2 + 1))).toBe(`${changePredsMax + 2} preds`);
 });
 
 test.each([1e6, 1e8, 1e12, Number.MAX_SAFE_INTEGER])(
   "[DOC-9] less than 100 bytes that claim %d ops are refused",
   (ops) => {
-    const bomb = ofMany(ops);
+    const bomb = tailOfMany(ops);
     expect(bomb.length).toBeLessThan(100);
     expect(refusal(bomb)).toBe(`${ops} ops`);
-    expect(refusal(ofMany(2, Math.floor(ops / 2)))).toMatch(/ preds$/);
+    expect(refusal(tailOfMany(2, Math.floor(ops / 2)))).toMatch(/ preds$/);
   },
 );
 
@@ -226,6 +217,12 @@ const plain = columnsOf([opOf()]);
 function withColumn(name: number, bytes: readonly number[]): Uint8Array {
   const others = plain.filter(([column]) => column !== name);
   return joinTail({ columns: [...others, [name, bytes] as const].sort(([a], [b]) => a - b) });
+}
+
+/** The same for several; those without bytes are left out. */
+function withColumns(...columns: readonly Column[]): Uint8Array {
+  const all = new Map([...plain, ...columns]);
+  return joinTail({ columns: [...all].filter(([, bytes]) => bytes.length > 0).sort(([a], [b]) => a - b) });
 }
 
 /** As above, and the columns in the order given. */
@@ -253,6 +250,9 @@ test.each<[string, Uint8Array, string]>([
   ["a column that is too long", withColumn(0x15, [2, 1, 0x78]), "goes on"],
   ["no column of inserts", ofColumns(...plain.filter(([name]) => name !== 0x34)), "end early"],
   ["no column of values", ofColumns(...plain.filter(([name]) => name !== 0x56)), "a null"],
+  ["no column of preds", ofColumns(...plain.filter(([name]) => name !== 0x70)), "a null"],
+  ["a column of values for two ops", withColumns([0x56, [2, 0]], [0x57, []]), "goes on"],
+  ["a text that reads on into the next column", withColumn(0x15, [0x7f, 2, 0x78]), "end early"],
   ["a run of one", withColumn(0x42, [1, 1]), "a run of one"],
   ["bytes behind the columns", tailOf([opOf()], { rest: [1, 2, 3] }), "bytes behind"],
   ["values of no op", withColumn(0x57, [0x76, 0x77]), "values of no op"],
@@ -260,6 +260,23 @@ test.each<[string, Uint8Array, string]>([
   ["nulls among the actions", withColumn(0x42, [0x7f, 1, 0, ...uleb(2 ** 40)]), "nulls"],
 ])("[DOC-4] %s: refused", (_, bytes, reason) => {
   expect(refusal(bytes)).toContain(reason);
+});
+
+test.each<[string, Uint8Array, string]>([
+  ["an object by its actor alone", withColumn(0x01, [0x7f, 0]), "half a name"],
+  ["an object by its counter alone", withColumn(0x02, [0x7f, 1]), "half a name"],
+  ["an object by the counter 0", withColumns([0x01, [0x7f, 0]], [0x02, [0x7f, 0]]), "counter 0"],
+  ["a key, and an actor of an element", withColumn(0x11, [0x7f, 0]), "two keys"],
+  ["a key, and a counter of an element", withColumn(0x13, [0x7f, 1]), "two keys"],
+  ["no key", withColumns([0x15, []]), "half a name"],
+  ["an element by its actor alone", withColumns([0x15, []], [0x11, [0x7f, 0]]), "half a name"],
+  ["an element by its counter alone", withColumns([0x15, []], [0x13, [0x7f, 1]]), "half a name"],
+  ["a head that has an actor", withColumns([0x15, []], [0x11, [0x7f, 0]], [0x13, [0x7f, 0]]), "counter 0"],
+  ["a pred by its actor alone", withColumns([0x70, [0x7f, 1]], [0x71, [0x7f, 0]]), "half a name"],
+  ["a pred by its counter alone", withColumns([0x70, [0x7f, 1]], [0x73, [0x7f, 1]]), "half a name"],
+  ["a pred by the counter 0", withColumns([0x70, [0x7f, 1]], [0x71, [0x7f, 0]], [0x73, [0x7f, 0]]), "counter 0"],
+])("[DOC-4] %s: refused", (_, bytes, reason) => {
+  expect(refusal(bytes)).toBe(reason);
 });
 
 test.each<[string, readonly Uint8Array[], readonly OpId[], string]>([
@@ -270,12 +287,14 @@ test.each<[string, readonly Uint8Array[], readonly OpId[], string]>([
   ["one twice", [...actorsOf(1), ...actorsOf(1)], naming(2).preds, "actors out of order"],
   ["fewer than ops name", actorsOf(1), naming(2).preds, "actor 2"],
   ["three thousand", actorsOf(3_000), [], "3000"],
-])("[DOC-3] others, %s: refused as %s", (_, others, preds, reason) => {
+])("[DOC-3] others, %s: taken or refused", (_, others, preds, reason) => {
   expect(refusal(tailOf([opOf({ preds })], { others }))).toBe(reason);
 });
 
 test("[DOC-3] an actor counts as named by an object, an element or a pred", () => {
   const id = { counter: 1, actor: 1 };
+  const objects = [opOf({ obj: one }), opOf({ obj: id }), opOf({ obj: one })];
+  expect(refusal(tailOf(objects, { others: actorsOf(1) }))).toBe("");
   for (const parts of [{ obj: id }, { key: id }, { key: id, insert: true }, { preds: [id] }])
     expect(refusal(tailOf([opOf(parts)], { others: actorsOf(1) }))).toBe("");
 });
@@ -288,6 +307,7 @@ test.each<[string, number, Iterable<number>]>([
   ["an integer that ends early", valueType.int, [0x80]],
   ["an integer with a byte behind it", valueType.int, [1, 1]],
   ["an integer in a longer form", valueType.int, [0x81, 0]],
+  ["a negative integer in a longer form", valueType.int, [0xff, 0x7f]],
   ["an unsigned integer in a longer form", valueType.uint, [0x80, 0x80, 0]],
   ["an unsigned integer with a byte for its sign", valueType.uint, [0xc0, 0]],
   ["an unsigned integer of 2^64", valueType.uint, uleb(2n ** 64n)],
@@ -295,6 +315,7 @@ test.each<[string, number, Iterable<number>]>([
   ["a float of 3 bytes", valueType.float, [1, 2, 3]],
   ["a float of 9 bytes", valueType.float, new Uint8Array(9)],
   ["a text that is not UTF-8", valueType.text, [0x61, 0xff, 0xfe]],
+  ["a text that begins within a character", valueType.text, [0x80]],
   ["half a character", valueType.text, [0xf0, 0x9f, 0x99]],
   ["half a surrogate pair", valueType.text, [0xed, 0xa0, 0x80]],
   ["a counter of no bytes", valueType.counter, []],
@@ -303,6 +324,11 @@ test.each<[string, number, Iterable<number>]>([
   ["an empty value of an unknown type", 15, []],
 ])("[DOC-5] %s: refused", (_, type, value) => {
   expect(refusal(ofValue(type, value))).not.toBe("");
+});
+
+test("[DOC-5] nulls, booleans, texts and bytes may be empty", () => {
+  for (const type of [valueType.null, valueType.false, valueType.true, valueType.text, valueType.bytes])
+    expect(refusal(ofValue(type, []))).toBe("");
 });
 
 test("[DOC-5] an integer may not read on into the value behind it", () => {
@@ -344,6 +370,11 @@ test.each<[string, readonly Op[], string]>([
   ["the head of a sequence set", [opOf({ obj: list, key: undefined })], "the head of a sequence altered"],
   ["a delete of nothing", [plainOp(action.delete)], "a delete of nothing"],
   ["a delete with a value", [opOf({ action: action.delete, preds: [one] })], "a value with an action that has none"],
+  [
+    "a delete with the value false",
+    [plainOp(action.delete, { valueType: valueType.false, preds: [one] })],
+    "a value with an action that has none",
+  ],
   ["a map with a value", [opOf({ action: action.makeMap })], "a value with an action that has none"],
   ["a list with a value", [opOf({ action: action.makeList })], "a value with an action that has none"],
   ["a text with a value", [opOf({ action: action.makeText })], "a value with an action that has none"],
@@ -353,6 +384,8 @@ test.each<[string, readonly Op[], string]>([
     "an increment of nothing",
   ],
   ["an increment by a text", [opOf({ action: action.increment, preds: [one] })], "an increment by"],
+  ["an increment by an unsigned integer", [stepOf(valueType.uint)], "an increment by a value of type 3"],
+  ["an increment by a counter", [stepOf(valueType.counter)], "an increment by a value of type 8"],
   ["a table", [plainOp(6)], "action 6"],
   ["an action that nobody knows", [plainOp(8)], "action 8"],
   ["a huge action", [plainOp(2 ** 40)], `action ${2 ** 40}`],
@@ -401,6 +434,20 @@ test("[DOC-6] preds of one counter ascend by actor, among which the change's own
     [1, 2, 0],
   ])
     expect(preds(...order)).toBe("");
+  const next = [list, { counter: 5, actor: 2 }, { counter: 6, actor: 1 }, { counter: 7, actor: 0 }];
+  expect(refusal(tailOf([opOf({ preds: next })], { others: actorsOf(2) }))).toBe("");
+});
+
+test("[DOC-6] a mark begins and ends behind any two elements that are not the same", () => {
+  const ends: readonly (readonly [OpId, string])[] = [
+    [{ counter: 3, actor: 1 }, ""],
+    [{ counter: 4, actor: 0 }, ""],
+    [{ counter: 3, actor: 0 }, "a mark that ends elsewhere"],
+  ];
+  for (const [to, reason] of ends) {
+    const naming = opOf({ preds: [{ counter: 1, actor: 1 }] });
+    expect(refusal(tailOf([naming, ...markOps(list, element, to)], { others: actorsOf(1) }))).toBe(reason);
+  }
 });
 
 test("[DOC-6] a mark is two ops, either of which may expand", () => {

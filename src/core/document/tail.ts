@@ -86,6 +86,5 @@ function readOps(reader: LebReader, others: number): readonly Op[] {
   if (count > changeOpsMax) throw reader.refuse(`${count} ops`, `at most ${changeOpsMax}`);
   const preds = measureColumn(columnReader(reader, bounds, column.predCount)).sum;
   if (preds > changePredsMax) throw reader.refuse(`${preds} preds`, `at most ${changePredsMax}`);
-  const ops = new OpReader(reader, bounds, { ops: count, preds, others });
-  return ops.read();
+  return new OpReader(reader, bounds, { ops: count, others }).read();
 }

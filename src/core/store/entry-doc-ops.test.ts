@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { encodeTail, opOf } from "../../testing/document-tail.ts";
+import { tailOfMany } from "../../testing/document-tail.ts";
 import { encodeDocPayload } from "../document/doc-payload.ts";
-import { valueType } from "../document/op.ts";
 import type { StorePart } from "../entry.ts";
 import { docOpsMax } from "../limits.ts";
 import { decodeSealedStores, decodeStores } from "./kinds.ts";
@@ -9,9 +8,7 @@ import { encodeContent } from "./sealed.ts";
 
 /** Less than 100 bytes of a document that hold so many ops. */
 function partOf(name: string, count: number): StorePart {
-  const nothing = { valueType: valueType.null, value: new Uint8Array() };
-  const ops = Array.from({ length: count }, () => opOf(nothing));
-  const tail = encodeTail({ time: 0, message: "", others: [], ops });
+  const tail = tailOfMany(count);
   return {
     name,
     type: "doc",
