@@ -26,7 +26,7 @@ export class Browsers implements Bench {
 
   async withDevices<T = Figures>(action: (a: Device, b: Device, relay: Relay) => Promise<T>): Promise<T> {
     const relay = await startRelay(join(project, "dist/relay-cli.js"));
-    const automerge = join(project, "node_modules/@automerge/automerge/dist/mjs");
+    const automerge = await bundleAutomerge();
     const app = await serveFolder(join(project, "e2e/page"), { tidemark: join(project, "dist"), automerge });
     try {
       return await this.#withContexts(2, async (contexts) => {
@@ -39,6 +39,7 @@ export class Browsers implements Bench {
       });
     } finally {
       app.close();
+      rmSync(automerge, { recursive: true, force: true });
       await relay.stop();
     }
   }
@@ -100,6 +101,20 @@ export class Browsers implements Bench {
       for (const folder of folders) rmSync(folder, { recursive: true, force: true });
     }
   }
+}
+
+/** A folder with Automerge in one file, as the bundler of an app makes it: as it is installed, a page asks for its modules one after the other. */
+async function bundleAutomerge(): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), "tidemark-bench-automerge-"));
+  await build({
+    entryPoints: [join(project, "node_modules/@automerge/automerge/dist/mjs/entrypoints/slim.js")],
+    outfile: join(folder, "entrypoints/slim.js"),
+    bundle: true,
+    format: "esm",
+    target: "es2022",
+    logLevel: "warning",
+  });
+  return folder;
 }
 
 async function versionOf({ context, page }: Device): Promise<string> {
