@@ -314,6 +314,9 @@ export class Board implements View {
   async #setOffline(isOffline: boolean): Promise<boolean> {
     const { instance, announcer } = this.#around;
     const isDone = await this.#write(isOffline ? instance.goOffline() : instance.goOnline());
+    // What was known is from before: shown once more, it would move the switch back.
+    const status = await this.#database.sync.status().catch(() => undefined);
+    if (status !== undefined) this.#showStatus(status);
     if (isDone) announcer.announce(isOffline ? "You are offline" : "You are online");
     return isDone;
   }
