@@ -534,7 +534,6 @@ test("3,000 notes come with a progress that is paused, resumed, cancelled and ta
   app,
   relay,
 }) => {
-  test.setTimeout(120_000);
   const ada = await Person.open(browser, { site: site.url, relay: relay.url });
   await ada.makeBoard("Long list", "Ada");
   const link = await ada.link("write");

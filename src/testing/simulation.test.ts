@@ -10,8 +10,8 @@ import { simulate } from "./simulation.ts";
 const lives = Number(process.env.SIMULATION_SEEDS ?? 2_000);
 /** Twice what it takes when other tests run beside it. A soak asks for more lives, and nobody waits for that. */
 const timeoutMs = Math.max(360_000, 180 * lives);
-/** So that it does not creep: 80 to 110 on the machines at hand, twice as much when they are busy, and slower ones are not to fail for being slow. */
-const cpuMsMax = 500;
+/** So that it does not creep: 80 to 130 on the machines at hand, and slower ones are not to fail for being slow. */
+const cpuMsMax = 200;
 const elapsedMs = (): number => performance.now();
 
 /** In processes of their own, one for each half: two cores, and no test runner between the modules. */

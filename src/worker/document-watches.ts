@@ -89,8 +89,8 @@ export class DocumentWatches {
       const decoded = decodeDocPayload(store, payload);
       const actor = decoded.ok ? this.#actor(id, author, decoded.value.nonce) : undefined;
       for (const watch of this.#of(id, store)) if (watch.watched.actor === actor) watch.hasVoid(state);
+      this.#schedule();
     }
-    this.#schedule();
   }
 
   /** The state was made anew. Of a database that is not here any more nobody knows better than the page. */

@@ -121,7 +121,8 @@ export class Doc<T extends object> {
    * here is merged with what others do. Throws INPUT_INVALID where no text is.
    *
    * The fastest way to write what is typed: edits between which nobody reads the document, or hears of them, become one change. Of 256 units and more that are
-   * replaced by as many, the lines that stay are left as they are, so all of a text can be handed in as a formatter gives it.
+   * replaced by as many, 65,536 at most together, the lines that stay are left as they are, unless more than 500 differ: a text can be handed in as a
+   * formatter gives it.
    *
    * @example
    * page.splice(["body"], 0, 0, "Once upon a time");

@@ -63,6 +63,23 @@ test("[DOC-74] edits of a text that nobody looks at between are one change, and 
   expect(automerge.view(a.replica.openDoc, [...a.replica.heads])).toEqual({ text: "Bye!!", other: "?" });
 });
 
+test.each([true, false])(
+  "[DOC-74] what another writes in lines that stay where a text is replaced stays, whether somebody listens or not: %s",
+  async (local) => {
+    const engine = new DocEngine();
+    const [a, b] = [await engine.page("a", { local }).open(), await engine.page("b").open()];
+    const text = Array.from({ length: 40 }, (_, i) => `line ${i} of it\n`).join("");
+    a.change((draft) => Object.assign(draft, { text }));
+    await engine.settle();
+    b.splice(text.indexOf(" 20") + 3, 0, "!");
+    const formatted = `Title\n${text.replace("39 of it", "the last")}`;
+    a.splice(0, text.length, formatted);
+    await engine.settle();
+    expect(a.value).toEqual({ text: formatted.replace("line 20", "line 20!") });
+    expect(b.value).toEqual(a.value);
+  },
+);
+
 test("[DOC-74] an edit that is not in the text throws as Automerge does, and nothing is lost of those before it", async () => {
   const engine = new DocEngine();
   const a = await engine.page("a", { local: false }).open();
