@@ -3,10 +3,13 @@ import { expect, test } from "vitest";
 import { TidemarkError } from "../../core/errors.ts";
 import { DocEngine, type DocPage } from "../../testing/doc-engine.ts";
 
-// biome-ignore lint/suspicious/noExplicitAny: what an app writes is whatever it likes.
-type Draft = any;
+type Block = Record<string, A.MaterializeValue>;
 
-function block(type: string): Record<string, A.MaterializeValue> {
+interface Draft {
+  body: { text: string };
+}
+
+function block(type: string): Block {
   const parents = [new A.ImmutableString("list"), new A.ImmutableString("item")];
   return { type: new A.ImmutableString(type), parents, attrs: { level: 1, alt: "some words" }, isEmbed: false };
 }
@@ -15,9 +18,13 @@ function spansOf({ replica }: DocPage): readonly A.Span[] {
   return A.spans(replica.openDoc as A.Doc<unknown>, ["body", "text"]);
 }
 
+function change({ replica }: DocPage, write: (draft: Draft) => void, isUndoable = true): void {
+  replica.change((draft) => write(draft as unknown as Draft), undefined, isUndoable);
+}
+
 async function openWith(engine: DocEngine, write: (draft: Draft) => void): Promise<DocPage> {
   const page = await engine.page("a").open();
-  page.replica.change(write, undefined, false);
+  change(page, write, false);
   await engine.settle();
   return page;
 }
@@ -29,10 +36,10 @@ function begin(draft: Draft): void {
 
 function alterBlock(draft: Draft): void {
   const spans = A.spans(draft, ["body", "text"]);
-  const first = spans[0] as Draft;
-  first.value.type = new A.ImmutableString("heading");
-  first.value.parents = [new A.ImmutableString("aside"), ...first.value.parents.slice(1)];
-  first.value.attrs = { alt: "some other words", width: 3 };
+  const first = spans[0]?.value as Block;
+  first.type = new A.ImmutableString("heading");
+  first.parents = [new A.ImmutableString("aside"), ...(first.parents as A.MaterializeValue[]).slice(1)];
+  first.attrs = { alt: "some other words", width: 3 };
   A.updateSpans(draft, ["body", "text"], spans);
 }
 
@@ -56,7 +63,7 @@ for (const [what, write] of writes) {
     const engine = new DocEngine();
     const page = await openWith(engine, begin);
     const before = spansOf(page);
-    page.replica.change(write);
+    change(page, write);
     const after = spansOf(page);
     expect(after).not.toEqual(before);
     page.replica.undo();
@@ -78,9 +85,9 @@ test("[DOC-63] blocks that were written beside what is refused are written again
     refuse = () => reject(new TidemarkError("PERMISSION_DENIED", { need: "write", got: "read" }));
   });
   engine.gate = () => decided;
-  page.replica.change((draft: Draft) => A.splice(draft, ["body", "text"], 1, 0, "refused "));
+  change(page, (draft) => A.splice(draft, ["body", "text"], 1, 0, "refused "));
   await engine.settle();
-  page.replica.change((draft: Draft) => A.splitBlock(draft, ["body", "text"], draft.body.text.length, block("aside")));
+  change(page, (draft) => A.splitBlock(draft, ["body", "text"], draft.body.text.length, block("aside")));
   engine.gate = () => {};
   refuse();
   await engine.settle();
